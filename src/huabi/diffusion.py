@@ -1,0 +1,227 @@
+"""Paths between pictures and noise, and the one loss that trains a network along any of them.
+
+Every path obeys the same ordinary differential equation, dx/dt = (x - D(x, t)) / t, where D is the denoiser's
+estimate of x0. So the solvers in `huabi.sampling` need to know nothing about a path.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+__all__ = ["DDPM", "EDM", "Flow", "Path", "Precondition", "assign_noise", "denoise", "diffusion_loss"]
+
+
+class Net(Protocol):
+    """A network F(x, c_noise, **cond) that returns a tensor of x's shape; c_noise is (B,)."""
+
+    def __call__(self, x: Tensor, c_noise: Tensor, **cond: Any) -> Tensor: ...
+
+
+class Precondition(NamedTuple):
+    """The four scalings of Karras et al. 2022, eq. 7: D(x, t) = c_skip x + c_out F(c_in x, c_noise). All shaped like t."""
+
+    c_skip: Tensor
+    c_out: Tensor
+    c_in: Tensor
+    c_noise: Tensor
+
+
+class Path(ABC):
+    """How clean and noise mix at time t > 0: t = 0 is the picture. Times are tensors of shape (B,) or ()."""
+
+    @abstractmethod
+    def mix(self, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
+        """x_t of shape (B, ...) from pictures, unit normal noise and times."""
+
+    @abstractmethod
+    def precondition(self, t: Tensor) -> Precondition:
+        """The scalings around the network at time t."""
+
+    @abstractmethod
+    def draw(self, n: int, rng: Generator) -> Tensor:
+        """n training times (n,), stratified over the batch, so that its loss is less noisy than with n free draws."""
+
+    @abstractmethod
+    def times(self, steps: int) -> Tensor:
+        """The solver's default grid (steps + 1,): float64, decreasing, ends in 0."""
+
+    @abstractmethod
+    def start(self, eps: Tensor) -> Tensor:
+        """x at times(...)[0] from unit normal noise."""
+
+    @abstractmethod
+    def churn(self, x: Tensor, t: Tensor, gamma: float, eps: Tensor) -> tuple[Tensor, Tensor]:
+        """x with fresh noise mixed in and its new time: the noise-to-picture ratio grows by 1 + gamma."""
+
+
+class _VarianceExploding(Path):
+    """x_t = x0 + t eps: t is the noise's standard deviation in units of the picture's range [-1, 1]."""
+
+    def mix(self, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
+        return x0 + _like(t, x0) * eps
+
+    def churn(self, x: Tensor, t: Tensor, gamma: float, eps: Tensor) -> tuple[Tensor, Tensor]:
+        return x + eps * t * math.sqrt((1 + gamma) ** 2 - 1), t * (1 + gamma)
+
+
+@dataclass(frozen=True)
+class EDM(_VarianceExploding):
+    """Karras et al. 2022, Table 1, right column; the loss is eq. 8 with its weight 1 / c_out^2."""
+
+    sigma_data: float = 0.5  # the pictures' standard deviation
+    mean: float = -1.2  # of ln(sigma) in training
+    std: float = 1.2
+    sigma_min: float = 0.002
+    sigma_max: float = 80.0
+    rho: float = 7.0  # how much the grid crowds towards small sigma
+
+    def precondition(self, t: Tensor) -> Precondition:
+        total = (t**2 + self.sigma_data**2).sqrt()
+        return Precondition((self.sigma_data / total) ** 2, t * self.sigma_data / total, 1 / total, t.log() / 4)
+
+    def draw(self, n: int, rng: Generator) -> Tensor:
+        return (_normal(n, rng) * self.std + self.mean).exp()
+
+    def times(self, steps: int) -> Tensor:
+        ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
+        low, high = self.sigma_min ** (1 / self.rho), self.sigma_max ** (1 / self.rho)
+        return torch.cat([(high + ramp * (low - high)) ** self.rho, ramp.new_zeros(1)])
+
+    def start(self, eps: Tensor) -> Tensor:
+        return eps * self.sigma_max
+
+
+@dataclass(frozen=True)
+class Flow(Path):
+    """Rectified flow (Liu et al. 2022): x_t = (1 - t) x0 + t eps, t in (0, 1]; the network's target is eps - x0."""
+
+    mean: float = 0.0  # of logit(t) in training (Esser et al. 2024, eq. 19)
+    std: float = 1.0
+    shift: float = 1.0  # above 1 the grid spends more steps near noise (Esser et al. 2024, eq. 23)
+
+    def mix(self, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
+        return x0.lerp(eps, _like(t, x0))
+
+    def precondition(self, t: Tensor) -> Precondition:
+        one = torch.ones_like(t)
+        return Precondition(one, -t, one, t)
+
+    def draw(self, n: int, rng: Generator) -> Tensor:
+        return (_normal(n, rng) * self.std + self.mean).sigmoid()
+
+    def times(self, steps: int) -> Tensor:
+        t = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
+        return self.shift * t / (1 + (self.shift - 1) * t)
+
+    def start(self, eps: Tensor) -> Tensor:
+        return eps
+
+    def churn(self, x: Tensor, t: Tensor, gamma: float, eps: Tensor) -> tuple[Tensor, Tensor]:
+        # t / (1 - t) grows by 1 + gamma; at t = 1 there is only noise, and nothing changes
+        t_hat = t * (1 + gamma) / (1 + t * gamma)
+        scale = 1 / (1 + t * gamma)  # = (1 - t_hat) / (1 - t)
+        return x * scale + eps * (t_hat**2 - (scale * t) ** 2).clamp(min=0).sqrt() * (t < 1), t_hat
+
+
+@dataclass(frozen=True)
+class DDPM(_VarianceExploding):
+    """DDPM with the cosine schedule (Nichol and Dhariwal 2021), in the scaling of Karras et al. 2022, Table 1, column VP.
+
+    The network predicts eps from the variance-preserving x_t / sqrt(1 + t^2); t = tan(pi u / 2) with u uniform.
+    """
+
+    u_min: float = 0.002
+    u_max: float = 0.992
+
+    def precondition(self, t: Tensor) -> Precondition:
+        return Precondition(torch.ones_like(t), -t, (1 + t**2).rsqrt(), t.atan() * (2 / math.pi))
+
+    def draw(self, n: int, rng: Generator) -> Tensor:
+        u = _uniform(n, rng) * (self.u_max - self.u_min) + self.u_min
+        return (u * math.pi / 2).tan()
+
+    def times(self, steps: int) -> Tensor:
+        u = torch.linspace(self.u_max, self.u_min, steps, dtype=torch.float64)
+        return torch.cat([(u * math.pi / 2).tan(), u.new_zeros(1)])
+
+    def start(self, eps: Tensor) -> Tensor:
+        return eps * math.hypot(1.0, math.tan(self.u_max * math.pi / 2))
+
+
+def denoise(net: Net, path: Path, x: Tensor, t: Tensor, **cond: Any) -> Tensor:
+    """D(x, t), the estimate of x0: x (B, ...), t (B,) or (); `cond` goes to the network."""
+    t = t.to(x.device, torch.float32).expand(len(x))
+    c = path.precondition(t)
+    return _like(c.c_skip, x) * x + _like(c.c_out, x) * net(_like(c.c_in, x) * x, c.c_noise, **cond).to(x.dtype)
+
+
+def diffusion_loss(net: Net, path: Path, x0: Tensor, eps: Tensor, t: Tensor, **cond: Any) -> Tensor:
+    """The loss of each picture (B,): the mean square of F(c_in x_t, c_noise) - (x0 - c_skip x_t) / c_out.
+
+    With EDM's constants this is EDM's weighted loss (Karras et al. 2022, eq. 8), with Flow's the target is eps - x0.
+    """
+    t = t.to(x0.device)
+    x = path.mix(x0, eps, t)
+    c = path.precondition(t)
+    target = (x0 - _like(c.c_skip, x) * x) / _like(c.c_out, x)
+    return (net(_like(c.c_in, x) * x, c.c_noise, **cond).to(x.dtype) - target).square().flatten(1).mean(1)
+
+
+def assign_noise(x0: Tensor, eps: Tensor) -> Tensor:
+    """The rows of eps, reordered so that the sum of squared distances to x0's rows is least (exact assignment).
+
+    Minibatch optimal transport (Tong et al. 2023; Pooladian et al. 2023). Shortest augmenting paths, O(n^3), on the
+    CPU: a few ms at n = 32. Give it pictures of one class: across classes the noise would come to depend on the label.
+    """
+    cost = -(x0.flatten(1).double() @ eps.flatten(1).double().T).cpu().numpy()
+    return eps[torch.from_numpy(_assignment(cost)).to(eps.device)]
+
+
+def _assignment(cost: np.ndarray) -> np.ndarray:
+    """For every row of a square cost matrix its column, at least total cost (Hungarian method with potentials)."""
+    n = len(cost)
+    u, v = np.zeros(n), np.zeros(n + 1)
+    row_of = np.full(n + 1, -1)  # column n is the root from which a row looks for its column
+    for i in range(n):
+        row_of[n], j = i, n
+        dist, before, used = np.full(n, np.inf), np.full(n, n), np.zeros(n + 1, dtype=bool)
+        while row_of[j] >= 0:
+            used[j] = True
+            row, free = row_of[j], ~used[:n]
+            reduced = cost[row] - u[row] - v[:n]
+            better = free & (reduced < dist)
+            dist[better], before[better] = reduced[better], j
+            nearest = int(np.argmin(np.where(free, dist, np.inf)))
+            delta = dist[nearest]
+            u[row_of[used]] += delta
+            v[used] -= delta
+            dist[free] -= delta
+            j = nearest
+        while j != n:
+            row_of[j], j = row_of[before[j]], before[j]
+    columns = np.empty(n, dtype=np.int64)
+    columns[row_of[:n]] = np.arange(n)
+    return columns
+
+
+def _uniform(n: int, rng: Generator) -> Tensor:
+    """n uniform draws in (0, 1), one in each of n equal strata, in random order."""
+    strata = torch.randperm(n, generator=rng, device=rng.device)
+    inside = torch.rand(n, generator=rng, device=rng.device, dtype=torch.float64)
+    return ((strata + inside) / n).clamp(1e-6, 1 - 1e-6).float()
+
+
+def _normal(n: int, rng: Generator) -> Tensor:
+    return torch.special.ndtri(_uniform(n, rng).double()).float()
+
+
+def _like(t: Tensor, x: Tensor) -> Tensor:
+    """t (B,) or () shaped to broadcast over x (B, ...)."""
+    return t.to(x.dtype).reshape(t.shape + (1,) * (x.ndim - 1)) if t.ndim else t.to(x.dtype)

@@ -1,0 +1,169 @@
+"""A compute-dense U-Net for diffusion: residual blocks of 3x3 convolutions on pixel-unshuffled input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["UNet", "shape_for"]
+
+
+def shape_for(size: int, width: int = 64) -> dict[str, object]:
+    """Keywords of a UNet for pictures of `size` pixels: the first level works at 8 to 32 pixels, the last at 4 to 8.
+
+    Patches of 4 above 64 pixels and of 8 above 128 keep the cost of a picture nearly that of one of 32 to 64 pixels.
+    """
+    patch = 1 if size < 16 else 2 if size <= 64 else 4 if size <= 128 else 8
+    levels = 2 if size // patch <= 16 else 3
+    return {"patch": patch, "widths": [width * min(2**i, 4) for i in range(levels)]}
+
+
+class UNet(nn.Module):
+    """F(x, c_noise, label) of x's shape, for any `channels` and any height and width.
+
+    Heights and widths that are no multiple of `self.multiple` = patch * 2^(levels - 1) are padded inside by reflection.
+    The network is conditioned by scale and shift after each block's norm (AdaGN; Dhariwal and Nichol 2021), and
+    starts as zero. It is in channels_last memory, which the CPU's convolutions are fastest in.
+    """
+
+    def __init__(
+        self,
+        channels: int = 3,
+        *,
+        classes: int = 0,  # labels are 0..classes-1; `classes` itself, and None, mean "no label"
+        patch: int = 2,  # pixels of a patch's side that become channels
+        widths: Sequence[int] = (64, 128),  # channels of each level, the first at the full resolution
+        depth: int = 2,  # blocks of each level, on the way down and again on the way up
+        attention: int = 1,  # how many of the lowest levels attend
+        head: int = 32,  # channels of an attention head
+    ) -> None:
+        super().__init__()
+        self.patch, self.classes = patch, classes
+        self.multiple = patch * 2 ** (len(widths) - 1)
+        self.embed = Embedding(classes, emb := 4 * widths[0])
+        inner = channels * patch**2
+        self.enter = nn.Conv2d(inner, widths[0], 3, padding=1)
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        for level, width in enumerate(widths):
+            attends = level >= len(widths) - attention
+
+            def stage(width: int = width, attends: bool = attends) -> nn.ModuleList:
+                return nn.ModuleList(Block(width, emb, head if attends else 0) for _ in range(depth))
+
+            below = widths[level + 1] if level + 1 < len(widths) else 0
+            self.down.append(nn.ModuleDict({"blocks": stage()} | ({"out": _halve(width, below)} if below else {})))
+            up = {"blocks": stage()} | ({"join": nn.Conv2d(2 * width, width, 1), "in": _double(below, width)} if below else {})
+            self.up.append(nn.ModuleDict(up))
+        self.norm = _norm(widths[0])
+        self.leave = nn.Conv2d(widths[0], inner, 3, padding=1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor, c_noise: Tensor, label: Tensor | None = None) -> Tensor:
+        """x (B, C, H, W), c_noise (B,), label (B,) int64 or None -> (B, C, H, W)."""
+        height, width = x.shape[-2:]
+        x = _pad(x, -height % self.multiple, -width % self.multiple)
+        emb = self.embed(c_noise, label)  # (B, emb)
+        h = self.enter(F.pixel_unshuffle(x, self.patch).contiguous(memory_format=torch.channels_last))
+        skips = []
+        for stage in self.down:
+            for block in stage["blocks"]:
+                h = block(h, emb)
+            if "out" in stage:
+                skips.append(h)
+                h = stage["out"](h)
+        for stage in reversed(self.up):
+            if "join" in stage:
+                h = stage["join"](torch.cat([stage["in"](h), skips.pop()], 1))
+            for block in stage["blocks"]:
+                h = block(h, emb)
+        h = F.pixel_shuffle(self.leave(F.silu(self.norm(h))), self.patch)
+        return h[..., :height, :width]
+
+
+class Embedding(nn.Module):
+    """c_noise (B,) and label (B,) -> (B, width): Fourier features through a perceptron, plus a learnt row per class."""
+
+    frequencies: Tensor
+
+    def __init__(self, classes: int, width: int, features: int = 32) -> None:
+        super().__init__()
+        # c_noise spans about 1 to 3: periods from 4 down to 1/32 of it
+        self.register_buffer("frequencies", 2 * math.pi * torch.logspace(-2, 5, features, base=2), persistent=False)
+        self.noise = nn.Sequential(nn.Linear(2 * features, width), nn.SiLU(), nn.Linear(width, width))
+        self.label = nn.Embedding(classes + 1, width) if classes else None
+
+    def forward(self, c_noise: Tensor, label: Tensor | None) -> Tensor:
+        angle = c_noise[:, None].float() * self.frequencies
+        emb: Tensor = self.noise(torch.cat([angle.cos(), angle.sin()], 1).to(self.noise[0].weight.dtype))
+        if self.label is not None:
+            null = self.label.num_embeddings - 1
+            emb = emb + self.label(torch.full_like(c_noise, null, dtype=torch.int64) if label is None else label)
+        return F.silu(emb)
+
+
+class Block(nn.Module):
+    """x + conv(silu(conv(silu(adagn(x))))), then, where head > 0, x + attention(norm(x))."""
+
+    def __init__(self, width: int, emb: int, head: int) -> None:
+        super().__init__()
+        self.norm = _norm(width, affine=False)
+        self.modulate = nn.Linear(emb, 2 * width)
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.attention = Attention(width, head) if head else None
+        nn.init.zeros_(self.modulate.weight)
+        nn.init.zeros_(self.modulate.bias)
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        scale, shift = self.modulate(emb)[:, :, None, None].chunk(2, 1)
+        h = F.silu(torch.addcmul(shift, self.norm(x), 1 + scale))
+        x = x + self.second(F.silu(self.first(h)))
+        return x if self.attention is None else x + self.attention(x)
+
+
+class Attention(nn.Module):
+    """Self-attention over all positions, with unit-length queries and keys (Henry et al. 2020)."""
+
+    def __init__(self, width: int, head: int) -> None:
+        super().__init__()
+        self.heads = max(1, width // head)
+        self.norm = _norm(width)
+        self.qkv = nn.Conv2d(width, 3 * width, 1)
+        self.out = nn.Conv2d(width, width, 1)
+        self.sharpness = nn.Parameter(torch.full((self.heads, 1, 1), 8.0))
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, c, h, w = x.shape
+        qkv = self.qkv(self.norm(x)).permute(0, 2, 3, 1).reshape(b, h * w, 3, self.heads, c // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, HW, C / heads) each
+        q = F.normalize(q, dim=-1) * self.sharpness.to(q.dtype)
+        y = F.scaled_dot_product_attention(q, F.normalize(k, dim=-1), v, scale=1.0)
+        return self.out(y.transpose(1, 2).reshape(b, h, w, c).permute(0, 3, 1, 2))
+
+
+def _norm(width: int, affine: bool = True) -> nn.GroupNorm:
+    return nn.GroupNorm(max(1, width // 16), width, affine=affine)
+
+
+def _halve(width: int, out: int) -> nn.Module:
+    return nn.Conv2d(width, out, 2, stride=2)
+
+
+def _double(width: int, out: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(width, 4 * out, 1), nn.PixelShuffle(2))
+
+
+def _pad(x: Tensor, bottom: int, right: int) -> Tensor:
+    """x padded at the bottom and right by reflection, or by its edge where it is too small to reflect."""
+    if not bottom and not right:
+        return x
+    mode = "reflect" if bottom < x.shape[-2] and right < x.shape[-1] else "replicate"
+    return F.pad(x, (0, right, 0, bottom), mode=mode)

@@ -1,0 +1,125 @@
+"""Muon for the hidden matrices and AdamW for all the rest, as one optimizer."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+__all__ = ["Muon", "hidden_matrices", "orthogonalize"]
+
+# the quintic's coefficients (a, b, c) of each iteration (Amsel et al. 2025, "Polar Express", greedily best in turn)
+_POLAR = [
+    (8.28721201814563, -23.595886519098837, 17.300387312530933),
+    (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
+    (3.9486908534822946, -2.908902115962949, 0.5518191394370137),
+    (3.3184196573706015, -2.488488024314874, 0.51004894012372),
+    (2.300652019954817, -1.6689039845747493, 0.4188073119525673),
+]
+
+
+def orthogonalize(x: Tensor, iterations: int = 4) -> Tensor:
+    """The nearest matrices with orthonormal rows (or columns), approximately: x (..., m, n) of float32.
+
+    Newton-Schulz iterations on the Gram matrix, which for m << n cost a third of those on x itself: a polynomial of
+    x x^T is built up in (m, m) and applied to x once. Singular values end within about 0.7..1.2.
+    """
+    if x.shape[-2] > x.shape[-1]:
+        return orthogonalize(x.mT, iterations).mT
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) * 1.01 + 1e-7)
+    gram = x @ x.mT
+    eye = torch.eye(x.shape[-2], dtype=x.dtype, device=x.device)
+    total = eye
+    for a, b, c in _POLAR[:iterations]:
+        step = a * eye + b * gram + c * (gram @ gram)
+        total = step @ total
+        gram = step @ gram @ step
+    return total @ x
+
+
+def hidden_matrices(net: nn.Module, least: int = 32) -> list[nn.Parameter]:
+    """Weights of linear and convolution layers, seen as matrices (out, the rest) with both sides >= `least`."""
+    layers = (m for m in net.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d))
+    found = {id(m.weight): m.weight for m in layers if min(len(m.weight), m.weight[0].numel()) >= least}
+    return [p for p in found.values() if p.requires_grad]
+
+
+class Muon(Optimizer):
+    """Muon (Jordan et al. 2024) on `matrices`, AdamW (Loshchilov and Hutter 2019) on `others`.
+
+    An orthogonal update is scaled by 0.2 sqrt(max(m, n)), so that its root mean square is that of Adam's (Liu et al.
+    2025). Both groups carry `lr`; a schedule scales them alike. The state is tensors alone, and its round trip exact.
+    """
+
+    def __init__(
+        self,
+        matrices: Iterable[Tensor],
+        others: Iterable[Tensor],
+        *,
+        lr: float = 2e-3,
+        adam_lr: float | None = None,  # as lr where None
+        momentum: float = 0.95,
+        betas: tuple[float, float] = (0.9, 0.99),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        iterations: int = 4,
+    ) -> None:
+        groups: list[dict[str, Any]] = [
+            {"params": list(matrices), "muon": True},
+            {"params": list(others), "muon": False, "lr": lr if adam_lr is None else adam_lr},
+        ]
+        defaults = dict(
+            lr=lr, momentum=momentum, betas=betas, eps=eps, weight_decay=weight_decay, iterations=iterations, muon=False
+        )
+        super().__init__([g for g in groups if g["params"]], defaults)
+
+    @classmethod
+    def of(cls, net: nn.Module, **settings: Any) -> Muon:
+        """Muon for the hidden matrices of `net`, AdamW for its other parameters."""
+        matrices = hidden_matrices(net)
+        ids = {id(p) for p in matrices}
+        return cls(matrices, [p for p in net.parameters() if p.requires_grad and id(p) not in ids], **settings)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            (self._muon if group["muon"] else self._adamw)(group, [p for p in group["params"] if p.grad is not None])
+        return loss
+
+    def _muon(self, group: dict[str, Any], params: list[Tensor]) -> None:
+        shapes: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = defaultdict(list)
+        for p in params:
+            state = self.state[p]
+            if not state:
+                state["momentum"] = torch.zeros_like(p)
+            momentum = state["momentum"].lerp_(p.grad, 1 - group["momentum"])
+            update = p.grad.lerp(momentum, group["momentum"])  # Nesterov
+            matrix = update.flatten(1)
+            shapes[(matrix.shape[0], matrix.shape[1])].append((p, matrix))
+        for (m, n), pairs in shapes.items():  # equal shapes in one batch
+            updates = orthogonalize(torch.stack([u for _, u in pairs]).float(), group["iterations"])
+            for (p, _), update in zip(pairs, updates, strict=True):
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.add_(update.view(p.shape), alpha=-group["lr"] * 0.2 * max(m, n) ** 0.5)
+
+    def _adamw(self, group: dict[str, Any], params: list[Tensor]) -> None:
+        (beta1, beta2), lr = group["betas"], group["lr"]
+        for p in params:
+            state = self.state[p]
+            if not state:
+                state |= {"step": torch.zeros(()), "mean": torch.zeros_like(p), "square": torch.zeros_like(p)}
+            state["step"] += 1
+            step = state["step"].item()
+            mean = state["mean"].lerp_(p.grad, 1 - beta1)
+            square = state["square"].mul_(beta2).addcmul_(p.grad, p.grad, value=1 - beta2)
+            scale = square.div(1 - beta2**step).sqrt_().add_(group["eps"])
+            p.mul_(1 - lr * group["weight_decay"])
+            p.addcdiv_(mean, scale, value=-lr / (1 - beta1**step))
