@@ -1,0 +1,34 @@
+"""The errors that people meet: one line that says what is wrong, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HuabiError(Exception):
+    """Something a person can put right; the message is one line and carries the remedy."""
+
+
+class DataError(HuabiError):
+    """The pictures given cannot be used as asked."""
+
+
+class RunError(HuabiError):
+    """A run folder is missing, locked, damaged, or does not agree with what was asked."""
+
+
+class RequestError(HuabiError):
+    """A request, a setting or a label that the model does not know."""
+
+
+class TrainingError(HuabiError):
+    """Training cannot go on; what was trained so far is saved."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The remedy for an unknown `name`: the nearest known one, where one is near, and all of them."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}known: {', '.join(known) or 'none'}"

@@ -1,0 +1,142 @@
+"""The contracts: Model, Family, Update, Batch and DataSpec.
+
+Shapes in this project: B pictures, C channels, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .errors import RequestError, nearest
+from .rng import BatchRng
+
+if TYPE_CHECKING:
+    from .requests import Request
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a family must know of the data; it stands in run.json, so that loading a run needs no data."""
+
+    size: tuple[int, int]  # rows, columns
+    channels: int = 3  # 1 grey, 3 RGB, 4 RGBA
+    labels: tuple[str, ...] = ()  # class names, in the order of their numbers
+    captions: bool = False
+    pairing: Literal["none", "unpaired", "paired"] = "none"
+    count: int = 0  # pictures to train on
+    weights: tuple[float, ...] = ()  # share of each label, summing to 1
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (self.channels, *self.size)
+
+    def label_index(self, label: str | None) -> int:
+        """The number of `label`, or -1 for None; an unknown label raises `RequestError` and names the nearest."""
+        if label is None:
+            return -1
+        if label in self.labels:
+            return self.labels.index(label)
+        if not self.labels:
+            raise RequestError(f"this model knows no labels, so {label!r} cannot be asked of it; leave the label out")
+        raise RequestError(f"no label {label!r}; {nearest(label, self.labels)}")
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> DataSpec:
+        tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+        return cls(**tuples)
+
+
+class Batch(NamedTuple):
+    """What one step trains on; fields that the data does not have are None."""
+
+    image: Tensor  # (B, C, H, W) in [-1, 1]
+    rng: BatchRng  # the only source of randomness in `losses`
+    index: Tensor  # (B,) which pictures these are
+    label: Tensor | None = None  # (B,) int64
+    caption: tuple[str, ...] | None = None
+    target: Tensor | None = None  # (B, C, H, W) the paired picture
+    other: Tensor | None = None  # (B, C, H, W) a picture of the other, unpaired domain
+    mask: Tensor | None = None  # (B, 1, H, W) in {0, 1}
+    sound: Tensor | None = None  # (B, S)
+
+    def rows(self, start: int, stop: int) -> Batch:
+        """The part of this batch that lies in rows `start` to `stop`, randomness included."""
+        part = {name: getattr(self, name) for name in self._fields}
+        cut = {n: v[start:stop] for n, v in part.items() if isinstance(v, (Tensor, tuple))}
+        return self._replace(**cut, rng=self.rng.rows(start, stop))
+
+    def to(self, device: torch.device) -> Batch:
+        moved = {n: v.to(device) for n, v in self._asdict().items() if isinstance(v, Tensor)}
+        return self._replace(**moved, rng=self.rng.to(device))
+
+
+class Update(NamedTuple):
+    """One turn of training: which optimizer steps, on which loss."""
+
+    optimizer: str
+    loss: Tensor  # scalar, the mean over the batch's rows
+    logs: Mapping[str, Tensor] = {}
+
+
+class Model(ABC):
+    """All that the command line, the measures and the server ever see of a picture-maker."""
+
+    requests: ClassVar[tuple[type[Request], ...]] = ()
+    spec: DataSpec
+
+    @abstractmethod
+    def sample(self, requests: Sequence[Any]) -> Iterator[Tensor]:
+        """Estimates of the answers, the last of which is the result; row i answers request i.
+
+        Every request must share one `batch_key`. Yields (B, ...) tensors that `decode` turns into pictures.
+        """
+
+    def decode(self, x: Tensor) -> Tensor:
+        """Pictures (B, C, H, W) in [-1, 1] for estimates that `sample` yielded."""
+        return x.clamp(-1, 1)
+
+    def batch_key(self, request: Any) -> Hashable:
+        """Requests with equal keys can be answered in one call of `sample`."""
+        return type(request)
+
+
+class Family(Model, nn.Module):
+    """A trainable model: `Family(config, spec)`. A family is final; there is no third level."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]  # one line for people
+    Config: ClassVar[type]  # frozen dataclass of hyperparameters; `batch`, `ema` and `warmup` are required fields
+    needs: ClassVar[tuple[str, ...]] = ("image",)  # fields of a Batch
+    whole_batch: ClassVar[bool] = False  # statistics over the batch: it can be neither split nor accumulated
+    training_only: ClassVar[tuple[str, ...]] = ()  # sub-modules that sampling does not need
+    max_grad_norm: ClassVar[float] = 1.0
+
+    def __init__(self, config: Any, spec: DataSpec) -> None:
+        nn.Module.__init__(self)
+        self.config = config
+        self.spec = spec
+
+    @abstractmethod
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """Fresh optimizers by name; each owns its parameters alone, their learning rates are the peak ones."""
+
+    @abstractmethod
+    def losses(self, batch: Batch, step: int) -> Iterator[Update]:
+        """One training step as a generator of updates; between two yields the trainer steps that optimizer.
+
+        Carries only detached tensors across a yield, branches on `step` and never on data, and draws all
+        randomness from `batch.rng`.
+        """
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device

@@ -1,0 +1,41 @@
+"""What a person can ask for: one frozen model per task, and the type is the task.
+
+The JSON schema of a request is the HTTP body and the web form. Pictures in it are of type `Picture`, never tensors.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .pictures import Picture
+
+Seed = Annotated[int, Field(ge=0, lt=2**63, description="the same seed draws the same picture again")]
+Anchor = Seed | Picture
+
+
+class Request(BaseModel):
+    """The base of all requests."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=False)
+
+
+class Generate(Request):
+    """A new picture like those that the model was trained on."""
+
+    seed: Seed = 0
+    label: str | None = Field(None, description="which class to draw; none draws from all of them")
+    steps: int | None = Field(None, ge=1, le=1000, description="solver steps; more is finer and slower")
+    guidance: float | None = Field(None, ge=0, le=20, description="how strongly the label is obeyed; 1 is off")
+    solver: Literal["euler", "heun", "dpmpp_2m", "heun_stochastic"] | None = Field(None, description="which solver")
+    between: tuple[Anchor, Anchor] | None = Field(None, description="two seeds or pictures to walk between")
+    fraction: float = Field(0.0, ge=0, le=1, description="where on the walk: 0 is the first, 1 is the second")
+
+
+class Vary(Request):
+    """A picture near the one given; strength 0 gives the model's reconstruction of it."""
+
+    image: Picture
+    seed: Seed = 0
+    strength: float = Field(0.5, ge=0, le=1, description="0 keeps the picture, 1 leaves little of it")
