@@ -45,8 +45,13 @@ class Path(ABC):
         """The scalings around the network at time t."""
 
     @abstractmethod
+    def quantile(self, u: Tensor) -> Tensor:
+        """Training times at the quantiles u in (0, 1) of their distribution, of u's shape."""
+
     def draw(self, n: int, rng: Generator) -> Tensor:
-        """n training times (n,), stratified over the batch, so that its loss is less noisy than with n free draws."""
+        """n training times (n,) in random order, one from each n-th of their distribution: less noise than n free draws."""
+        strata = torch.randperm(n, generator=rng, device=rng.device)
+        return self.quantile((strata + torch.rand(n, generator=rng, device=rng.device)) / n)
 
     @abstractmethod
     def times(self, steps: int) -> Tensor:
@@ -84,10 +89,12 @@ class EDM(_VarianceExploding):
 
     def precondition(self, t: Tensor) -> Precondition:
         total = (t**2 + self.sigma_data**2).sqrt()
-        return Precondition((self.sigma_data / total) ** 2, t * self.sigma_data / total, 1 / total, t.log() / 4)
+        return Precondition(
+            (self.sigma_data / total) ** 2, t * self.sigma_data / total, 1 / total, t.log() / 4
+        )
 
-    def draw(self, n: int, rng: Generator) -> Tensor:
-        return (_normal(n, rng) * self.std + self.mean).exp()
+    def quantile(self, u: Tensor) -> Tensor:
+        return (_normal(u) * self.std + self.mean).exp()
 
     def times(self, steps: int) -> Tensor:
         ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
@@ -113,8 +120,8 @@ class Flow(Path):
         one = torch.ones_like(t)
         return Precondition(one, -t, one, t)
 
-    def draw(self, n: int, rng: Generator) -> Tensor:
-        return (_normal(n, rng) * self.std + self.mean).sigmoid()
+    def quantile(self, u: Tensor) -> Tensor:
+        return (_normal(u) * self.std + self.mean).sigmoid()
 
     def times(self, steps: int) -> Tensor:
         t = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
@@ -143,9 +150,8 @@ class DDPM(_VarianceExploding):
     def precondition(self, t: Tensor) -> Precondition:
         return Precondition(torch.ones_like(t), -t, (1 + t**2).rsqrt(), t.atan() * (2 / math.pi))
 
-    def draw(self, n: int, rng: Generator) -> Tensor:
-        u = _uniform(n, rng) * (self.u_max - self.u_min) + self.u_min
-        return (u * math.pi / 2).tan()
+    def quantile(self, u: Tensor) -> Tensor:
+        return ((u * (self.u_max - self.u_min) + self.u_min) * math.pi / 2).tan()
 
     def times(self, steps: int) -> Tensor:
         u = torch.linspace(self.u_max, self.u_min, steps, dtype=torch.float64)
@@ -159,7 +165,9 @@ def denoise(net: Net, path: Path, x: Tensor, t: Tensor, **cond: Any) -> Tensor:
     """D(x, t), the estimate of x0: x (B, ...), t (B,) or (); `cond` goes to the network."""
     t = t.to(x.device, torch.float32).expand(len(x))
     c = path.precondition(t)
-    return _like(c.c_skip, x) * x + _like(c.c_out, x) * net(_like(c.c_in, x) * x, c.c_noise, **cond).to(x.dtype)
+    return _like(c.c_skip, x) * x + _like(c.c_out, x) * net(_like(c.c_in, x) * x, c.c_noise, **cond).to(
+        x.dtype
+    )
 
 
 def diffusion_loss(net: Net, path: Path, x0: Tensor, eps: Tensor, t: Tensor, **cond: Any) -> Tensor:
@@ -211,15 +219,10 @@ def _assignment(cost: np.ndarray) -> np.ndarray:
     return columns
 
 
-def _uniform(n: int, rng: Generator) -> Tensor:
-    """n uniform draws in (0, 1), one in each of n equal strata, in random order."""
-    strata = torch.randperm(n, generator=rng, device=rng.device)
-    inside = torch.rand(n, generator=rng, device=rng.device, dtype=torch.float64)
-    return ((strata + inside) / n).clamp(1e-6, 1 - 1e-6).float()
-
-
-def _normal(n: int, rng: Generator) -> Tensor:
-    return torch.special.ndtri(_uniform(n, rng).double()).float()
+def _normal(u: Tensor) -> Tensor:
+    """The standard normal's quantile; float32 rounds u to 0 or 1 now and then, where it would be infinite."""
+    z: Tensor = torch.special.ndtri(u.clamp(1e-6, 1 - 1e-6))
+    return z
 
 
 def _like(t: Tensor, x: Tensor) -> Tensor:

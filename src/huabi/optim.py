@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -44,8 +44,9 @@ def orthogonalize(x: Tensor, iterations: int = 4) -> Tensor:
 def hidden_matrices(net: nn.Module, least: int = 32) -> list[nn.Parameter]:
     """Weights of linear and convolution layers, seen as matrices (out, the rest) with both sides >= `least`."""
     layers = (m for m in net.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d))
-    found = {id(m.weight): m.weight for m in layers if min(len(m.weight), m.weight[0].numel()) >= least}
-    return [p for p in found.values() if p.requires_grad]
+    weights = [cast(nn.Parameter, m.weight) for m in layers]
+    found = {id(p): p for p in weights if p.requires_grad and min(len(p), p[0].numel()) >= least}
+    return list(found.values())
 
 
 class Muon(Optimizer):
@@ -72,9 +73,15 @@ class Muon(Optimizer):
             {"params": list(matrices), "muon": True},
             {"params": list(others), "muon": False, "lr": lr if adam_lr is None else adam_lr},
         ]
-        defaults = dict(
-            lr=lr, momentum=momentum, betas=betas, eps=eps, weight_decay=weight_decay, iterations=iterations, muon=False
-        )
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "iterations": iterations,
+            "muon": False,
+        }
         super().__init__([g for g in groups if g["params"]], defaults)
 
     @classmethod
@@ -82,7 +89,9 @@ class Muon(Optimizer):
         """Muon for the hidden matrices of `net`, AdamW for its other parameters."""
         matrices = hidden_matrices(net)
         ids = {id(p) for p in matrices}
-        return cls(matrices, [p for p in net.parameters() if p.requires_grad and id(p) not in ids], **settings)
+        return cls(
+            matrices, [p for p in net.parameters() if p.requires_grad and id(p) not in ids], **settings
+        )
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -91,17 +100,19 @@ class Muon(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            (self._muon if group["muon"] else self._adamw)(group, [p for p in group["params"] if p.grad is not None])
+            (self._muon if group["muon"] else self._adamw)(
+                group, [p for p in group["params"] if p.grad is not None]
+            )
         return loss
 
     def _muon(self, group: dict[str, Any], params: list[Tensor]) -> None:
         shapes: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = defaultdict(list)
         for p in params:
-            state = self.state[p]
+            state, grad = self.state[p], cast(Tensor, p.grad)
             if not state:
                 state["momentum"] = torch.zeros_like(p)
-            momentum = state["momentum"].lerp_(p.grad, 1 - group["momentum"])
-            update = p.grad.lerp(momentum, group["momentum"])  # Nesterov
+            momentum = state["momentum"].lerp_(grad, 1 - group["momentum"])
+            update = grad.lerp(momentum, group["momentum"])  # Nesterov
             matrix = update.flatten(1)
             shapes[(matrix.shape[0], matrix.shape[1])].append((p, matrix))
         for (m, n), pairs in shapes.items():  # equal shapes in one batch
@@ -113,13 +124,13 @@ class Muon(Optimizer):
     def _adamw(self, group: dict[str, Any], params: list[Tensor]) -> None:
         (beta1, beta2), lr = group["betas"], group["lr"]
         for p in params:
-            state = self.state[p]
+            state, grad = self.state[p], cast(Tensor, p.grad)
             if not state:
                 state |= {"step": torch.zeros(()), "mean": torch.zeros_like(p), "square": torch.zeros_like(p)}
             state["step"] += 1
             step = state["step"].item()
-            mean = state["mean"].lerp_(p.grad, 1 - beta1)
-            square = state["square"].mul_(beta2).addcmul_(p.grad, p.grad, value=1 - beta2)
+            mean = state["mean"].lerp_(grad, 1 - beta1)
+            square = state["square"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
             scale = square.div(1 - beta2**step).sqrt_().add_(group["eps"])
             p.mul_(1 - lr * group["weight_decay"])
             p.addcdiv_(mean, scale, value=-lr / (1 - beta1**step))

@@ -6,6 +6,7 @@ Rows never mix: a picture depends on its own row of x, of `denoise` and, where n
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ Denoiser = Callable[[Tensor, Tensor], Tensor]
 
 def euler(denoise: Denoiser, x: Tensor, times: Tensor) -> Iterator[Tensor]:
     """Euler's method: one evaluation a step, error O(h). This is DDIM (Song et al. 2020)."""
-    for t, t_next in zip(times[:-1], times[1:], strict=True):
+    for t, t_next in itertools.pairwise(times):
         x0 = denoise(x, t)
         yield x0
         x = x + _slope(x, x0, t) * (t_next - t).item()
@@ -28,7 +29,7 @@ def euler(denoise: Denoiser, x: Tensor, times: Tensor) -> Iterator[Tensor]:
 
 def heun(denoise: Denoiser, x: Tensor, times: Tensor) -> Iterator[Tensor]:
     """Heun's method, two evaluations a step but one in the last, error O(h^2) (Karras et al. 2022, algorithm 1)."""
-    for t, t_next in zip(times[:-1], times[1:], strict=True):
+    for t, t_next in itertools.pairwise(times):
         x0 = denoise(x, t)
         yield x0
         x = _heun_step(denoise, x, x0, t, t_next)
@@ -62,7 +63,7 @@ def heun_stochastic(
     `churn` is the path's own; `rng` holds one generator for each row, so a picture is the same alone and in a batch.
     """
     gamma = min(amount / (len(times) - 1), 2**0.5 - 1)
-    for t, t_next in zip(times[:-1], times[1:], strict=True):
+    for t, t_next in itertools.pairwise(times):
         x, t = churn(x, t.to(x), gamma, noise(x.shape[1:], rng).to(x))
         x0 = denoise(x, t)
         yield x0
@@ -71,7 +72,10 @@ def heun_stochastic(
 
 
 def guided(
-    denoise: Callable[..., Tensor], cond: Mapping[str, Any], uncond: Mapping[str, Any], guidance: float | Tensor
+    denoise: Callable[..., Tensor],
+    cond: Mapping[str, Any],
+    uncond: Mapping[str, Any],
+    guidance: float | Tensor,
 ) -> Denoiser:
     """Classifier-free guidance (Ho and Salimans 2022): uncond.lerp(cond, guidance); 1 is off, 0 ignores the condition.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 __all__ = ["UNet", "shape_for"]
 
 
-def shape_for(size: int, width: int = 64) -> dict[str, object]:
+def shape_for(size: int, width: int = 64) -> dict[str, Any]:
     """Keywords of a UNet for pictures of `size` pixels: the first level works at 8 to 32 pixels, the last at 4 to 8.
 
     Patches of 4 above 64 pixels and of 8 above 128 keep the cost of a picture nearly that of one of 32 to 64 pixels.
@@ -34,7 +35,7 @@ class UNet(nn.Module):
         self,
         channels: int = 3,
         *,
-        classes: int = 0,  # labels are 0..classes-1; `classes` itself, and None, mean "no label"
+        classes: int = 0,  # labels are 0..classes-1; any negative one, and None, mean "no label"
         patch: int = 2,  # pixels of a patch's side that become channels
         widths: Sequence[int] = (64, 128),  # channels of each level, the first at the full resolution
         depth: int = 2,  # blocks of each level, on the way down and again on the way up
@@ -47,22 +48,16 @@ class UNet(nn.Module):
         self.embed = Embedding(classes, emb := 4 * widths[0])
         inner = channels * patch**2
         self.enter = nn.Conv2d(inner, widths[0], 3, padding=1)
-        self.down, self.up = nn.ModuleList(), nn.ModuleList()
-        for level, width in enumerate(widths):
-            attends = level >= len(widths) - attention
-
-            def stage(width: int = width, attends: bool = attends) -> nn.ModuleList:
-                return nn.ModuleList(Block(width, emb, head if attends else 0) for _ in range(depth))
-
-            below = widths[level + 1] if level + 1 < len(widths) else 0
-            self.down.append(nn.ModuleDict({"blocks": stage()} | ({"out": _halve(width, below)} if below else {})))
-            up = {"blocks": stage()} | ({"join": nn.Conv2d(2 * width, width, 1), "in": _double(below, width)} if below else {})
-            self.up.append(nn.ModuleDict(up))
+        levels: list[Level | None] = [None]
+        for i in reversed(range(len(widths))):
+            attends = i >= len(widths) - attention
+            levels.append(Level(widths[i], levels[-1], emb, depth, head if attends else 0))
+        self.level = cast(Level, levels[-1])
         self.norm = _norm(widths[0])
         self.leave = nn.Conv2d(widths[0], inner, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
-        self.to(memory_format=torch.channels_last)
+        nn.init.zeros_(cast(Tensor, self.leave.bias))
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor, c_noise: Tensor, label: Tensor | None = None) -> Tensor:
         """x (B, C, H, W), c_noise (B,), label (B,) int64 or None -> (B, C, H, W)."""
@@ -70,20 +65,31 @@ class UNet(nn.Module):
         x = _pad(x, -height % self.multiple, -width % self.multiple)
         emb = self.embed(c_noise, label)  # (B, emb)
         h = self.enter(F.pixel_unshuffle(x, self.patch).contiguous(memory_format=torch.channels_last))
-        skips = []
-        for stage in self.down:
-            for block in stage["blocks"]:
-                h = block(h, emb)
-            if "out" in stage:
-                skips.append(h)
-                h = stage["out"](h)
-        for stage in reversed(self.up):
-            if "join" in stage:
-                h = stage["join"](torch.cat([stage["in"](h), skips.pop()], 1))
-            for block in stage["blocks"]:
-                h = block(h, emb)
-        h = F.pixel_shuffle(self.leave(F.silu(self.norm(h))), self.patch)
-        return h[..., :height, :width]
+        h = self.leave(F.silu(self.norm(self.level(h, emb))))
+        return F.pixel_shuffle(h, self.patch)[..., :height, :width]
+
+
+class Level(nn.Module):
+    """Blocks at one resolution, then the level `below` at half of it, joined to what went down, then blocks again."""
+
+    def __init__(self, width: int, below: Level | None, emb: int, depth: int, head: int) -> None:
+        super().__init__()
+        self.width, self.below = width, below
+        self.down = nn.ModuleList(Block(width, emb, head) for _ in range(depth))
+        if below is not None:
+            self.shrink = nn.Conv2d(width, below.width, 2, stride=2)
+            self.grow = nn.Sequential(nn.Conv2d(below.width, 4 * width, 1), nn.PixelShuffle(2))
+            self.join = nn.Conv2d(2 * width, width, 1)
+        self.up = nn.ModuleList(Block(width, emb, head) for _ in range(depth))
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        for block in self.down:
+            x = block(x, emb)
+        if self.below is not None:
+            x = self.join(torch.cat([self.grow(self.below(self.shrink(x), emb)), x], 1))
+        for block in self.up:
+            x = block(x, emb)
+        return x
 
 
 class Embedding(nn.Module):
@@ -94,16 +100,19 @@ class Embedding(nn.Module):
     def __init__(self, classes: int, width: int, features: int = 32) -> None:
         super().__init__()
         # c_noise spans about 1 to 3: periods from 4 down to 1/32 of it
-        self.register_buffer("frequencies", 2 * math.pi * torch.logspace(-2, 5, features, base=2), persistent=False)
+        self.register_buffer(
+            "frequencies", 2 * math.pi * torch.logspace(-2, 5, features, base=2), persistent=False
+        )
         self.noise = nn.Sequential(nn.Linear(2 * features, width), nn.SiLU(), nn.Linear(width, width))
         self.label = nn.Embedding(classes + 1, width) if classes else None
 
     def forward(self, c_noise: Tensor, label: Tensor | None) -> Tensor:
         angle = c_noise[:, None].float() * self.frequencies
-        emb: Tensor = self.noise(torch.cat([angle.cos(), angle.sin()], 1).to(self.noise[0].weight.dtype))
+        emb: Tensor = self.noise(torch.cat([angle.cos(), angle.sin()], 1))
         if self.label is not None:
             null = self.label.num_embeddings - 1
-            emb = emb + self.label(torch.full_like(c_noise, null, dtype=torch.int64) if label is None else label)
+            label = torch.full_like(c_noise, null, dtype=torch.int64) if label is None else label
+            emb = emb + self.label(torch.where(label < 0, null, label))
         return F.silu(emb)
 
 
@@ -146,19 +155,11 @@ class Attention(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, HW, C / heads) each
         q = F.normalize(q, dim=-1) * self.sharpness.to(q.dtype)
         y = F.scaled_dot_product_attention(q, F.normalize(k, dim=-1), v, scale=1.0)
-        return self.out(y.transpose(1, 2).reshape(b, h, w, c).permute(0, 3, 1, 2))
+        return cast(Tensor, self.out(y.transpose(1, 2).reshape(b, h, w, c).permute(0, 3, 1, 2)))
 
 
 def _norm(width: int, affine: bool = True) -> nn.GroupNorm:
     return nn.GroupNorm(max(1, width // 16), width, affine=affine)
-
-
-def _halve(width: int, out: int) -> nn.Module:
-    return nn.Conv2d(width, out, 2, stride=2)
-
-
-def _double(width: int, out: int) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(width, 4 * out, 1), nn.PixelShuffle(2))
 
 
 def _pad(x: Tensor, bottom: int, right: int) -> Tensor:

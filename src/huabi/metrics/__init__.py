@@ -1,0 +1,1 @@
+"""Measures of pictures against pictures, each with its protocol and its uncertainty."""
