@@ -60,7 +60,7 @@ def test_flow_target_is_the_velocity() -> None:
 
 
 def test_edm_weighs_as_karras() -> None:
-    """Weight (sigma^2 + sigma_data^2) / (sigma sigma_data)^2 of the denoiser's square error (Karras et al. 2022, table 1)."""
+    """The denoiser's square error weighs (sigma^2 + sigma_data^2) / (sigma sigma_data)^2 (2022, table 1)."""
     x0, eps = pictures()
     sigma, path, net = torch.tensor([0.05, 0.3, 1.0, 20.0]), EDM(), Recorder(0.3)
     d = denoise(net, path, path.mix(x0, eps, sigma), sigma)

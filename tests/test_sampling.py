@@ -16,7 +16,7 @@ MEAN, STD = 0.3, 0.6
 
 
 class Gaussian:
-    """The best denoiser, in float64, where the pictures are normal: E[x0 | x_t], and where a path through x_t ends."""
+    """The best denoiser of normal pictures, E[x0 | x_t], in float64, and the end of the path through x_t."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

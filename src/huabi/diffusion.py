@@ -25,7 +25,7 @@ class Net(Protocol):
 
 
 class Precondition(NamedTuple):
-    """The four scalings of Karras et al. 2022, eq. 7: D(x, t) = c_skip x + c_out F(c_in x, c_noise). All shaped like t."""
+    """D(x, t) = c_skip x + c_out F(c_in x, c_noise) (Karras et al. 2022, eq. 7); all are shaped like t."""
 
     c_skip: Tensor
     c_out: Tensor
@@ -49,7 +49,7 @@ class Path(ABC):
         """Training times at the quantiles u in (0, 1) of their distribution, of u's shape."""
 
     def draw(self, n: int, rng: Generator) -> Tensor:
-        """n training times (n,) in random order, one from each n-th of their distribution: less noise than n free draws."""
+        """Training times (n,), one from each n-th of their distribution, in random order."""
         strata = torch.randperm(n, generator=rng, device=rng.device)
         return self.quantile((strata + torch.rand(n, generator=rng, device=rng.device)) / n)
 
@@ -107,7 +107,7 @@ class EDM(_VarianceExploding):
 
 @dataclass(frozen=True)
 class Flow(Path):
-    """Rectified flow (Liu et al. 2022): x_t = (1 - t) x0 + t eps, t in (0, 1]; the network's target is eps - x0."""
+    """Rectified flow (Liu et al. 2022): x_t = (1 - t) x0 + t eps, t in (0, 1]; the target is eps - x0."""
 
     mean: float = 0.0  # of logit(t) in training (Esser et al. 2024, eq. 19)
     std: float = 1.0
@@ -139,9 +139,9 @@ class Flow(Path):
 
 @dataclass(frozen=True)
 class DDPM(_VarianceExploding):
-    """DDPM with the cosine schedule (Nichol and Dhariwal 2021), in the scaling of Karras et al. 2022, Table 1, column VP.
+    """DDPM with the cosine schedule (Nichol and Dhariwal 2021), scaled as in Karras et al. 2022, Table 1, VP.
 
-    The network predicts eps from the variance-preserving x_t / sqrt(1 + t^2); t = tan(pi u / 2) with u uniform.
+    The network predicts eps from the variance-preserving x_t / sqrt(1 + t^2); t = tan(pi u / 2), u uniform.
     """
 
     u_min: float = 0.002
@@ -173,7 +173,8 @@ def denoise(net: Net, path: Path, x: Tensor, t: Tensor, **cond: Any) -> Tensor:
 def diffusion_loss(net: Net, path: Path, x0: Tensor, eps: Tensor, t: Tensor, **cond: Any) -> Tensor:
     """The loss of each picture (B,): the mean square of F(c_in x_t, c_noise) - (x0 - c_skip x_t) / c_out.
 
-    With EDM's constants this is EDM's weighted loss (Karras et al. 2022, eq. 8), with Flow's the target is eps - x0.
+    With EDM's constants this is EDM's weighted loss (Karras et al. 2022, eq. 8), with Flow's the target is
+    eps - x0.
     """
     t = t.to(x0.device)
     x = path.mix(x0, eps, t)
@@ -183,17 +184,18 @@ def diffusion_loss(net: Net, path: Path, x0: Tensor, eps: Tensor, t: Tensor, **c
 
 
 def assign_noise(x0: Tensor, eps: Tensor) -> Tensor:
-    """The rows of eps, reordered so that the sum of squared distances to x0's rows is least (exact assignment).
+    """The rows of eps, reordered so that the sum of squared distances to x0's rows is least, exactly.
 
-    Minibatch optimal transport (Tong et al. 2023; Pooladian et al. 2023). Shortest augmenting paths, O(n^3), on the
-    CPU: a few ms at n = 32. Give it pictures of one class: across classes the noise would come to depend on the label.
+    Minibatch optimal transport (Tong et al. 2023; Pooladian et al. 2023). Shortest augmenting paths, O(n^3),
+    on the CPU: a few ms at n = 32. Give it pictures of one class: across classes the noise would come to
+    depend on the label.
     """
     cost = -(x0.flatten(1).double() @ eps.flatten(1).double().T).cpu().numpy()
     return eps[torch.from_numpy(_assignment(cost)).to(eps.device)]
 
 
 def _assignment(cost: np.ndarray) -> np.ndarray:
-    """For every row of a square cost matrix its column, at least total cost (Hungarian method with potentials)."""
+    """Each row's column in a square cost matrix, at least total cost (Hungarian method with potentials)."""
     n = len(cost)
     u, v = np.zeros(n), np.zeros(n + 1)
     row_of = np.full(n + 1, -1)  # column n is the root from which a row looks for its column

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 __all__ = ["Muon", "hidden_matrices", "orthogonalize"]
 
-# the quintic's coefficients (a, b, c) of each iteration (Amsel et al. 2025, "Polar Express", greedily best in turn)
+# (a, b, c) of each iteration of the quintic, the greedily best in turn (Amsel et al. 2025, "Polar Express")
 _POLAR = [
     (8.28721201814563, -23.595886519098837, 17.300387312530933),
     (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
@@ -25,8 +25,9 @@ _POLAR = [
 def orthogonalize(x: Tensor, iterations: int = 4) -> Tensor:
     """The nearest matrices with orthonormal rows (or columns), approximately: x (..., m, n) of float32.
 
-    Newton-Schulz iterations on the Gram matrix, which for m << n cost a third of those on x itself: a polynomial of
-    x x^T is built up in (m, m) and applied to x once. Singular values end within about 0.7..1.2.
+    Newton-Schulz iterations on the Gram matrix, which for m << n cost a third of those on x itself: a
+    polynomial of x x^T is built up in (m, m) and applied to x once. Singular values end within about
+    0.7..1.2.
     """
     if x.shape[-2] > x.shape[-1]:
         return orthogonalize(x.mT, iterations).mT
@@ -42,7 +43,7 @@ def orthogonalize(x: Tensor, iterations: int = 4) -> Tensor:
 
 
 def hidden_matrices(net: nn.Module, least: int = 32) -> list[nn.Parameter]:
-    """Weights of linear and convolution layers, seen as matrices (out, the rest) with both sides >= `least`."""
+    """Weights of linear and convolution layers that, seen as matrices (out, rest), have sides >= `least`."""
     layers = (m for m in net.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d))
     weights = [cast(nn.Parameter, m.weight) for m in layers]
     found = {id(p): p for p in weights if p.requires_grad and min(len(p), p[0].numel()) >= least}
@@ -52,8 +53,9 @@ def hidden_matrices(net: nn.Module, least: int = 32) -> list[nn.Parameter]:
 class Muon(Optimizer):
     """Muon (Jordan et al. 2024) on `matrices`, AdamW (Loshchilov and Hutter 2019) on `others`.
 
-    An orthogonal update is scaled by 0.2 sqrt(max(m, n)), so that its root mean square is that of Adam's (Liu et al.
-    2025). Both groups carry `lr`; a schedule scales them alike. The state is tensors alone, and its round trip exact.
+    An orthogonal update is scaled by 0.2 sqrt(max(m, n)), so that its root mean square is that of Adam's (Liu
+    et al. 2025). Both groups carry `lr`; a schedule scales them alike. The state is tensors alone, and its
+    round trip exact.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
-"""Solvers of dx/dt = (x - D(x, t)) / t: generator functions that yield the estimate of x0 at every step, the result last.
+"""Solvers of dx/dt = (x - D(x, t)) / t: generators of the estimate of x0 at every step, the result last.
 
-All take `denoise(x, t)`, x (B, ...) at times[0], and decreasing `times` that end in 0 (see `huabi.diffusion.Path.times`).
-Rows never mix: a picture depends on its own row of x, of `denoise` and, where noise is drawn, on its own rng.
+All take `denoise(x, t)`, x (B, ...) at times[0], and decreasing `times` that end in 0 (see
+`huabi.diffusion.Path.times`). Rows never mix: a picture depends on its own row of x, of `denoise` and, where
+noise is drawn, on its own rng.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def euler(denoise: Denoiser, x: Tensor, times: Tensor) -> Iterator[Tensor]:
 
 
 def heun(denoise: Denoiser, x: Tensor, times: Tensor) -> Iterator[Tensor]:
-    """Heun's method, two evaluations a step but one in the last, error O(h^2) (Karras et al. 2022, algorithm 1)."""
+    """Heun's method: two evaluations a step, one in the last; error O(h^2) (Karras et al. 2022, alg. 1)."""
     for t, t_next in itertools.pairwise(times):
         x0 = denoise(x, t)
         yield x0
@@ -37,7 +38,7 @@ def heun(denoise: Denoiser, x: Tensor, times: Tensor) -> Iterator[Tensor]:
 
 
 def dpmpp_2m(denoise: Denoiser, x: Tensor, times: Tensor) -> Iterator[Tensor]:
-    """DPM-Solver++(2M): one evaluation a step, error O(h^2) (Lu et al. 2022, algorithm 2, with lambda = -log t)."""
+    """DPM-Solver++(2M): one evaluation a step, error O(h^2) (Lu et al. 2022, alg. 2, lambda = -log t)."""
     previous, last = None, 0.0
     for t, t_next in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
         x0 = denoise(x, torch.tensor(t, dtype=torch.float64))
@@ -58,9 +59,10 @@ def heun_stochastic(
     rng: Sequence[Generator],
     amount: float = 10.0,
 ) -> Iterator[Tensor]:
-    """Heun's method with fresh noise before each step (Karras et al. 2022, algorithm 2; `amount` is its S_churn).
+    """Heun's method with fresh noise before each step (Karras et al. 2022, alg. 2; `amount` is S_churn).
 
-    `churn` is the path's own; `rng` holds one generator for each row, so a picture is the same alone and in a batch.
+    `churn` is the path's own; `rng` holds one generator for each row, so a picture is the same alone and in a
+    batch.
     """
     gamma = min(amount / (len(times) - 1), 2**0.5 - 1)
     for t, t_next in itertools.pairwise(times):
@@ -77,7 +79,7 @@ def guided(
     uncond: Mapping[str, Any],
     guidance: float | Tensor,
 ) -> Denoiser:
-    """Classifier-free guidance (Ho and Salimans 2022): uncond.lerp(cond, guidance); 1 is off, 0 ignores the condition.
+    """Classifier-free guidance (Ho and Salimans 2022), uncond.lerp(cond, guidance): 1 is off, 0 no condition.
 
     `guidance` is a number or one for each row (B,).
     """

@@ -18,7 +18,7 @@ EFFICIENTNET_LITE0 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49ca
 
 
 def read(path: Path, sha256: str) -> dict[str, Tensor]:
-    """The tensors of a PyTorch file. Raises HuabiError, before a byte is unpickled, where its hash is another."""
+    """The tensors of a PyTorch file. Raises HuabiError, unpickling nothing, where its hash is another."""
     data = path.read_bytes()
     if (found := hashlib.sha256(data).hexdigest()) != sha256:
         raise HuabiError(

@@ -11,7 +11,7 @@ __all__ = ["Moments", "frechet_distance"]
 
 
 class Moments:
-    """Count, mean (d,) and covariance (d, d) of a stream of features, in float64, with the pooled update of Chan et al. 1979.
+    """Count, mean (d,) and covariance (d, d) of a stream of features, in float64 (Chan et al. 1979).
 
     The moments do not depend on how the stream is cut into batches, but for rounding.
     """
@@ -47,8 +47,9 @@ class Moments:
 def frechet_distance(a: Moments, b: Moments) -> float:
     """|m_a - m_b|^2 + tr(A + B - 2 (A B)^(1/2)) of two Gaussians (Heusel et al. 2017, eq. 6).
 
-    tr (A B)^(1/2) is the sum of the singular values of A^(1/2) B^(1/2): symmetric eigenproblems alone, stable where A
-    and B are singular, as they are with fewer pictures than features. Biased upward at small counts: give a floor.
+    tr (A B)^(1/2) is the sum of the singular values of A^(1/2) B^(1/2): symmetric eigenproblems alone, stable
+    where A and B are singular, as they are with fewer pictures than features. Biased upward at small counts:
+    give a floor.
     """
     left, right = _root(a.covariance), _root(b.covariance)
     product = left @ right

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 __all__ = ["EfficientNetLite0"]
 
-# kernel, stride, expansion, channels out, repeats of each stage (Tan and Le 2019, table 1, without squeeze-excitation)
+# kernel, stride, expansion, channels, repeats of each stage (Tan and Le 2019, table 1; no squeeze-excitation)
 _STAGES = [
     (3, 1, 1, 16, 1),
     (3, 2, 6, 24, 2),
@@ -23,9 +23,10 @@ _STAGES = [
 class EfficientNetLite0(nn.Module):
     """Pictures (B, 3, H, W) in [-1, 1] -> features (B, 1280), the mean over positions of the last ReLU6.
 
-    Preprocessing, which every published figure depends on: bicubic resize to 224 x 224, antialiased where it shrinks,
-    then clamped to [-1, 1]; the network was trained on just that range. Grey pictures are repeated to three channels.
-    Only for inference: each convolution carries the batch norm that followed it in training (`huabi.weights` folds it).
+    Preprocessing, which every published figure depends on: bicubic resize to 224 x 224, antialiased where it
+    shrinks, then clamped to [-1, 1]; the network was trained on just that range. Grey pictures are repeated
+    to three channels. Only for inference: each convolution carries the batch norm that followed it in
+    training (`huabi.weights` folds it).
     """
 
     size = 224
@@ -76,7 +77,7 @@ class MBConv(nn.Module):
 
 
 class Same(nn.Conv2d):
-    """A convolution padded as TensorFlow's SAME: where the padding is odd, one more goes to the bottom and right."""
+    """A convolution padded as TensorFlow's SAME: an odd padding has one more at the bottom and right."""
 
     def __init__(self, inner: int, out: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__(inner, out, kernel, stride, groups=groups)

@@ -14,9 +14,10 @@ __all__ = ["UNet", "shape_for"]
 
 
 def shape_for(size: int, width: int = 64) -> dict[str, Any]:
-    """Keywords of a UNet for pictures of `size` pixels: the first level works at 8 to 32 pixels, the last at 4 to 8.
+    """Keywords of a UNet for pictures of `size` pixels: its levels work at 32 to 4 pixels.
 
-    Patches of 4 above 64 pixels and of 8 above 128 keep the cost of a picture nearly that of one of 32 to 64 pixels.
+    Patches of 4 above 64 pixels and of 8 above 128 keep the cost of a picture nearly that of one of 32 to 64
+    pixels.
     """
     patch = 1 if size < 16 else 2 if size <= 64 else 4 if size <= 128 else 8
     levels = 2 if size // patch <= 16 else 3
@@ -26,9 +27,10 @@ def shape_for(size: int, width: int = 64) -> dict[str, Any]:
 class UNet(nn.Module):
     """F(x, c_noise, label) of x's shape, for any `channels` and any height and width.
 
-    Heights and widths that are no multiple of `self.multiple` = patch * 2^(levels - 1) are padded inside by reflection.
-    The network is conditioned by scale and shift after each block's norm (AdaGN; Dhariwal and Nichol 2021), and
-    starts as zero. It is in channels_last memory, which the CPU's convolutions are fastest in.
+    Heights and widths that are no multiple of `self.multiple` = patch * 2^(levels - 1) are padded inside by
+    reflection. The network is conditioned by scale and shift after each block's norm (AdaGN; Dhariwal and
+    Nichol 2021), and starts as zero. It is in channels_last memory, which the CPU's convolutions are fastest
+    in.
     """
 
     def __init__(
@@ -45,7 +47,7 @@ class UNet(nn.Module):
         super().__init__()
         self.patch, self.classes = patch, classes
         self.multiple = patch * 2 ** (len(widths) - 1)
-        self.embed = Embedding(classes, emb := 4 * widths[0])
+        self.embed = Embedding(classes, emb := 2 * widths[0])
         inner = channels * patch**2
         self.enter = nn.Conv2d(inner, widths[0], 3, padding=1)
         levels: list[Level | None] = [None]
@@ -70,7 +72,7 @@ class UNet(nn.Module):
 
 
 class Level(nn.Module):
-    """Blocks at one resolution, then the level `below` at half of it, joined to what went down, then blocks again."""
+    """Blocks, then the level `below` at half the resolution, joined to what went down, then blocks again."""
 
     def __init__(self, width: int, below: Level | None, emb: int, depth: int, head: int) -> None:
         super().__init__()
@@ -93,7 +95,7 @@ class Level(nn.Module):
 
 
 class Embedding(nn.Module):
-    """c_noise (B,) and label (B,) -> (B, width): Fourier features through a perceptron, plus a learnt row per class."""
+    """c_noise (B,), label (B,) -> (B, width): Fourier features through a perceptron, plus a row per class."""
 
     frequencies: Tensor
 
