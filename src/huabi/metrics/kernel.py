@@ -23,7 +23,8 @@ def kernel_distance(
     """1000 times the unbiased MMD^2 of a (n, d) and b (m, d) under k(x, y) = (x.y / d + 1)^3.
 
     Binkowski et al. 2018, eq. 4. The mean over at most `blocks` disjoint blocks of b, of at most `block` rows
-    each, against blocks of a drawn likewise; where a has fewer blocks, its blocks take turns. 0 is equal, and it may fall below.
+    each, against blocks of a drawn likewise; where a has fewer blocks, its blocks take turns. 0 is
+    equal, and it may fall below.
     """
     if min(len(a), len(b)) < 2:
         raise ValueError(
