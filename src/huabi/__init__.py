@@ -1,3 +1,58 @@
-"""Huabi (画笔): a folder of pictures becomes a picture-maker."""
+"""Huabi (画笔): a folder of pictures becomes a picture-maker.
+
+    model = huabi.train("diffusion", "photos", out="runs/photos", budget="10m")
+    for picture in huabi.draw(model, [huabi.Generate(seed=7)]): picture.save("new.png")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_HOME = {
+    "DataSpec": "model",
+    "Family": "model",
+    "Generate": "requests",
+    "HuabiError": "errors",
+    "Model": "model",
+    "Picture": "pictures",
+    "Vary": "requests",
+    "draw": "api",
+    "inspect": "api",
+    "load": "api",
+    "train": "api",
+}
+__all__ = [
+    "DataSpec",
+    "Family",
+    "Generate",
+    "HuabiError",
+    "Model",
+    "Picture",
+    "Vary",
+    "__version__",
+    "draw",
+    "inspect",
+    "load",
+    "train",
+]
+
+if TYPE_CHECKING:
+    from .api import draw, inspect, load, train
+    from .errors import HuabiError
+    from .model import DataSpec, Family, Model
+    from .pictures import Picture
+    from .requests import Generate, Vary
+
+
+def __getattr__(name: str) -> Any:
+    """Names are fetched when they are used: `import huabi` loads no torch."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'huabi' has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -87,11 +87,24 @@ class Update(NamedTuple):
     logs: Mapping[str, Tensor] = {}
 
 
+@dataclass(frozen=True)
+class Identity:
+    """What a loaded model draws as, recorded so that a picture can be made again to the bit."""
+
+    hash: str = ""  # of its weights
+    family: str = ""
+    rows: int = 16  # pictures in every call of `sample`
+    threads: int = 0  # 0 leaves them as they are
+    precision: str = "fp32"
+    device: str = "cpu"
+
+
 class Model(ABC):
     """All that the command line, the measures and the server ever see of a picture-maker."""
 
     requests: ClassVar[tuple[type[Request], ...]] = ()
     spec: DataSpec
+    identity: Identity | None = None  # None where it was not loaded from a run
 
     @abstractmethod
     def sample(self, requests: Sequence[Any]) -> Iterator[Tensor]:

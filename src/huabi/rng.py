@@ -7,7 +7,7 @@ own seed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -85,3 +85,7 @@ class BatchRng:
         """Integers in [0, high), (rows, *shape), int64."""
         drawn = torch.randint(high, (self.total, *shape), generator=self._next(), device=self.device)
         return drawn[self.start : self.stop]
+
+    def apply(self, draw: Callable[[int, torch.Generator], Tensor]) -> Tensor:
+        """These rows of what `draw(rows of the global batch, generator)` returns, (rows, ...)."""
+        return draw(self.total, self._next())[self.start : self.stop]

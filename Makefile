@@ -1,0 +1,37 @@
+# Two commands set everything up: `make demo` shows what Huabi does, `make test` checks that it does it.
+PYTHON ?= python3
+VENV ?= .venv
+# Another index for torch's wheels, such as one with CUDA or CPU builds: `make install TORCH_INDEX=<its URL>`.
+TORCH_INDEX ?=
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test test-slow lint install clean
+
+demo: install
+	$(BIN)/huabi inspect digits --no-forecast
+	rm -rf demo/run
+	$(BIN)/huabi train diffusion digits --size 16 --budget 60s --out demo/run
+	$(BIN)/huabi sample demo/run --n 40 --grid demo/digits.png
+	@echo "new handwriting: $(CURDIR)/demo/digits.png"
+
+test: install
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+test-slow: install
+	$(BIN)/python -m pytest -m slow
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -c constraints.txt torch
+	$(PIP) -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,83 @@
+"""The functions of the public face: load, train, draw, inspect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import text
+from .checkpoint import Checkpoint
+from .data import Preflight
+from .data import inspect as inspect_data
+from .drawing import draw as draw_requests
+from .errors import RequestError
+from .job import Job, Options
+from .machine import pick_device
+from .model import Family, Model
+from .train import Report
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def load(path: str | Path, device: str = "auto") -> Family:
+    """The trained model of a run folder, ready to sample; no code from the folder runs.
+
+    Raises `RunError` where there is no run, or where it is damaged.
+    """
+    return Checkpoint.load(Path(path), pick_device(device))
+
+
+def train(
+    family: str,
+    data: str | Path,
+    out: str | Path,
+    *,
+    budget: str | float | None = None,
+    size: str | int | None = None,
+    on_report: Callable[[Report], object] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Family:
+    """Trains `family` on `data` into the run folder `out` and returns the trained model.
+
+    Args:
+        family: diffusion, gan, vae or an installed one.
+        data: a folder, an archive, `digits` or `hf:owner/name`.
+        budget: wall time, in seconds or as "10m"; or give `steps`. Ten minutes by default.
+        size: pixels, as 64 or "96x64" (width x height); by default what the preflight advises.
+        on_report: called after each step.
+        settings: the family's own settings by dotted name, as `--set` takes them.
+        options: the other fields of `huabi.job.Options`, such as steps, seed, resume, init, device.
+    """
+    seconds = text.duration(budget) if isinstance(budget, str) else budget
+    shape = text.size(str(size)) if size is not None else None
+    known = Options.__dataclass_fields__
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise RequestError(f"train() has no option {unknown[0]!r}; known: {', '.join(known)}")
+    for name in ("init",):
+        if options.get(name) is not None:
+            options[name] = Path(options[name])
+    asked = Options(
+        family, str(data), Path(out), size=shape, budget=seconds, settings=dict(settings or {}), **options
+    )
+    for report in Job(asked).run():
+        if on_report is not None:
+            on_report(report)
+    return load(out, asked.device)
+
+
+def draw(model: Model, requests: Sequence[Any]) -> Iterator[Image.Image]:
+    """The pictures that `requests` ask of `model`, in their order."""
+    done: dict[int, Image.Image] = {}
+    for position, picture, _ in draw_requests(model, requests):
+        done[position] = picture
+    for position in range(len(requests)):
+        yield done[position]
+
+
+def inspect(data: str | Path, **options: Any) -> Preflight:
+    """What is in a folder, what is wrong with it, and what Huabi will do about it; changes nothing."""
+    return inspect_data(str(data), **options)

@@ -1,0 +1,119 @@
+"""What a training step costs here: memory, time and arithmetic, measured on a few pictures beforehand."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
+
+from .errors import TrainingError
+from .machine import free_memory, pick_precision
+from .model import Batch, DataSpec, Family
+from .plan import Plan
+from .ranks import Ranks
+from .rng import BatchRng
+from .train import Trainer
+
+SPARE = 0.6  # the share of free memory that a run may plan to take
+SLACK = 2.0  # working memory of kernels and gradients in flight, over what autograd saves
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Bytes that a run needs whatever the micro-batch, bytes for each row of it, and the parameters' number."""
+
+    fixed: int
+    per_row: int
+    parameters: int
+
+    def bytes(self, rows: int) -> int:
+        return self.fixed + rows * self.per_row
+
+
+def example(spec: DataSpec, rows: int, seed: int = 0) -> Batch:
+    """A batch of noise of the data's shape, for measuring and for tests."""
+    rng = BatchRng(seed, 0, rows)
+    picture = rng.normal(*spec.shape).clamp(-1, 1)
+    paired = torch.zeros_like(picture) if spec.pairing == "paired" else None
+    other = torch.zeros_like(picture) if spec.pairing == "unpaired" else None
+    label = rng.integers(len(spec.labels)) if spec.labels else None
+    return Batch(picture, BatchRng(seed, 0, rows), torch.arange(rows), label=label, target=paired, other=other)
+
+
+def saved_bytes(family: Family, rows: int, micro: int | None = None) -> int:
+    """The most bytes that autograd holds for the backward pass at any moment of a training step on `rows` pictures."""
+    now = most = 0
+
+    class Held:
+        def __init__(self, tensor: torch.Tensor) -> None:
+            nonlocal now, most
+            self.tensor, self.size = tensor, tensor.nbytes
+            now += self.size
+            most = max(most, now)
+
+        def __del__(self) -> None:
+            nonlocal now
+            now -= self.size
+
+    trainer = Trainer(family, Plan.of_steps(1), micro=micro, ranks=Ranks.alone())
+    batch = example(family.spec, rows).to(family.device)
+    with saved_tensors_hooks(Held, lambda held: held.tensor):
+        for _ in trainer.run([batch]):
+            pass
+    return most
+
+
+def measure(kind: type[Family], config: Any, spec: DataSpec) -> Cost:
+    """The memory that training `kind` takes, from steps on two and on four pictures (on the CPU, in a throw-away net)."""
+    family = kind(config, spec)
+    parameters = sum(p.numel() for p in family.parameters())
+    two, four = saved_bytes(family, 2), saved_bytes(family, 4)
+    per_row = max(1, int(SLACK * (four - two) / 2))
+    # weights, their average, gradients, two moments
+    return Cost(fixed=parameters * 4 * 5, per_row=per_row, parameters=parameters)
+
+
+def fit_micro(cost: Cost, family: type[Family], rows: int, device: torch.device) -> int:
+    """The largest equal split of `rows` that fits into memory; raises `TrainingError` where one picture does not."""
+    free = int(free_memory(device) * SPARE)
+    micro = rows
+    while cost.bytes(micro) > free and micro > 1 and not family.whole_batch:
+        micro = -(-micro // 2)
+    if cost.bytes(micro) > free:
+        raise TrainingError(
+            f"training needs {cost.bytes(micro) >> 20} MB at {micro} pictures a step, {free >> 20} MB are free; "
+            "use a smaller --size, --batch or net"
+        )
+    return micro
+
+
+def forecast(kind: type[Family], config: Any, spec: DataSpec, rows: int = 4) -> dict[str, float]:
+    """What a person wants to know before training: memory in MB and minutes per 1,000 steps, on this machine's CPU."""
+    cost = measure(kind, config, spec)
+    rows = min(rows, config.batch)
+    trainer = Trainer(
+        kind(config, spec), Plan.of_steps(3), precision=pick_precision(torch.device("cpu")), ranks=Ranks.alone()
+    )
+    batch = example(spec, rows)
+    times = [time.perf_counter()]
+    for _ in trainer.run([batch] * 3):
+        times.append(time.perf_counter())
+    seconds = min(b - a for a, b in zip(times, times[1:])) * config.batch / rows
+    return {
+        "parameters": cost.parameters,
+        "memory_mb": round(cost.bytes(config.batch) / 2**20),
+        "minutes_per_1000_steps": round(seconds * 1000 / 60, 1),
+    }
+
+
+def step_flops(family: Family, rows: int) -> int:
+    """Floating-point operations of one training step on `rows` pictures, a multiply-add counted as two."""
+    trainer = Trainer(family, Plan.of_steps(1), ranks=Ranks.alone())
+    with FlopCounterMode(display=False) as counter:
+        for _ in trainer.run([example(family.spec, rows).to(family.device)]):
+            pass
+    return int(counter.get_total_flops())

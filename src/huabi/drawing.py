@@ -1,0 +1,153 @@
+"""From requests to finished pictures that carry their recipe, and from a recipe to the same picture again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from . import __version__, index
+from .checkpoint import Checkpoint
+from .errors import RequestError
+from .model import Identity, Model
+from .pictures import open_picture, read_recipe, to_image
+from .requests import Generate, Request, Vary
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+REQUESTS: dict[str, type[Request]] = {"generate": Generate, "vary": Vary}
+ROWS = 16  # pictures drawn at once, where a run records nothing else
+
+
+def draw(
+    model: Model, requests: Sequence[Any], on_step: Callable[[int, int], None] | None = None
+) -> Iterator[tuple[int, Image.Image, dict[str, Any]]]:
+    """Answers `requests`, those that go together at once; yields (position, picture, recipe) as they are done.
+
+    Every call of the model has the number of rows that its run recorded: a picture is the same alone and among others.
+
+    Args:
+        on_step: called with (position of the first of these requests, estimates seen so far).
+    """
+    identity = model.identity or Identity(rows=ROWS)
+    groups: dict[Hashable, list[int]] = {}
+    for position, request in enumerate(requests):
+        if type(request) not in model.requests:
+            known = ", ".join(r.__name__ for r in model.requests)
+            raise RequestError(f"this model does not answer {type(request).__name__}; it answers {known}")
+        groups.setdefault(model.batch_key(request), []).append(position)
+    for positions in groups.values():
+        for start in range(0, len(positions), identity.rows):
+            part = positions[start : start + identity.rows]
+            rows = [requests[p] for p in part]
+            pictures = _answer(model, rows, identity, lambda n, first=part[0]: on_step and on_step(first, n))
+            for row, position in enumerate(part):
+                yield position, to_image(pictures[row]), _recipe(identity, requests[position], row, pictures[row])
+
+
+def _answer(model: Model, rows: list[Any], identity: Identity, seen: Callable[[int], Any]) -> Tensor:
+    padded = rows + [rows[-1]] * (identity.rows - len(rows))
+    result = None
+    with _frozen(identity):
+        estimates = model.sample(padded)
+        for n in range(1, 1 << 30):
+            # grad mode and autocast are set around each estimate, so that a caller's own code never sees them
+            with torch.no_grad(), torch.autocast(identity.device, torch.bfloat16, enabled=identity.precision == "bf16"):
+                estimate = next(estimates, None)
+            if estimate is None:
+                break
+            result = estimate
+            seen(n)
+    if result is None:
+        raise RequestError("the model gave no picture")
+    pictures = model.decode(result).float().cpu()[: len(rows)]
+    if not bool(pictures.isfinite().all()):
+        raise RequestError("the picture came out as not-a-number: the training diverged; draw from another run")
+    return pictures
+
+
+@contextmanager
+def _frozen(identity: Identity) -> Iterator[None]:
+    """The recorded number of threads, since sums are split by it."""
+    before = torch.get_num_threads()
+    if identity.threads:
+        torch.set_num_threads(identity.threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _pixels(picture: Image.Image) -> str:
+    return hashlib.sha256(picture.mode.encode() + picture.tobytes()).hexdigest()
+
+
+def _recipe(identity: Identity, request: Request, row: int, picture: Tensor) -> dict[str, Any]:
+    kind = next(name for name, cls in REQUESTS.items() if isinstance(request, cls))
+    return {
+        "huabi": __version__,
+        "task": kind,
+        "request": json.loads(request.model_dump_json(exclude_none=True)),
+        "model": identity.hash,
+        "family": identity.family,
+        "size": list(picture.shape[-2:]),
+        "row": row,
+        "rows": identity.rows,
+        "threads": identity.threads,
+        "precision": identity.precision,
+        "device": identity.device,
+        "torch": torch.__version__,
+        "pixels": _pixels(to_image(picture)),
+    }
+
+
+def again(image: Path, model: str | None = None) -> tuple[Image.Image, dict[str, Any], int]:
+    """The picture of `image`'s recipe, drawn again.
+
+    Args:
+        model: the run to draw with; by default the one that the user-level index knows by the recipe's hash.
+
+    Returns:
+        The picture, its recipe, and the largest difference from `image` in 1/255; 0 is the same to the bit.
+    """
+    recipe = read_recipe(image)
+    if recipe is None or "request" not in recipe:
+        raise RequestError(
+            f"{image} carries no recipe of Huabi's; pictures saved with --no-recipe cannot be made again"
+        )
+    if recipe.get("task") not in REQUESTS:
+        raise RequestError(f"{image} was made by a task unknown to this Huabi ({recipe.get('task')}); update huabi")
+    path = Path(model) if model else index.find(recipe["model"])
+    if path is None:
+        raise RequestError(f"the model {recipe['model'][:12]} of {image} is not known here; say --model RUN")
+    loaded = Checkpoint.load(path, "cuda" if recipe["device"] == "cuda" and torch.cuda.is_available() else "cpu")
+    if loaded.identity is None or loaded.identity.hash != recipe["model"]:
+        raise RequestError(f"{path} was trained on: it no longer holds the model {recipe['model'][:12]} of {image}")
+    loaded.identity = Identity(
+        hash=recipe["model"],
+        family=recipe["family"],
+        rows=recipe["rows"],
+        threads=recipe["threads"],
+        precision=recipe["precision"],
+        device=loaded.identity.device,
+    )
+    request = REQUESTS[recipe["task"]].model_validate_json(json.dumps(recipe["request"]))
+    # the same row of an equally large call: only then are the sums the same to the bit
+    pictures = [picture for _, picture, _ in draw(loaded, [request] * (recipe["row"] + 1))]
+    picture = pictures[recipe["row"]]
+    return picture, recipe, _difference(picture, image)
+
+
+def _difference(picture: Image.Image, image: Path) -> int:
+    from .pictures import to_tensor
+
+    channels = {"L": 1, "RGB": 3, "RGBA": 4}[picture.mode]
+    old, new = to_tensor(open_picture(image, channels)), to_tensor(picture)
+    return 255 if old.shape != new.shape else round((old - new).abs().max().item() * 127.5)

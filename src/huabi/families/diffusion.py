@@ -1,0 +1,121 @@
+"""Pixel diffusion: EDM (Karras et al. 2022) or rectified flow (Liu et al. 2022), with classifier-free guidance."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..diffusion import EDM, Flow, Path, denoise, diffusion_loss
+from ..errors import RequestError
+from ..model import Batch, DataSpec, Family, Update
+from ..nets.unet import UNet, shape_for
+from ..optim import Muon
+from ..requests import Generate
+from ..rng import generator
+from ..sampling import dpmpp_2m, euler, guided, heun, heun_stochastic
+from ._rows import labels_of, latents_of
+
+PATHS: dict[str, type[Path]] = {"flow": Flow, "edm": EDM}
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """The network's shape; 0 and () choose by the pictures' size."""
+
+    width: int = 64  # channels of the first level
+    depth: int = 2  # blocks of a level, on the way down and again on the way up
+    attention: int = 1  # how many of the lowest levels attend
+    patch: int = 0  # side of the patches whose pixels become channels
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of `diffusion`."""
+
+    path: str = "flow"  # flow or edm
+    batch: int = 32
+    lr: float = 1.5e-3  # of the hidden matrices (Muon)
+    adam_lr: float = 1.5e-3  # of all else (AdamW)
+    warmup: int = 100  # steps
+    ema: float = 0.05  # length of the weight average, as a share of the run
+    drop_label: float = 0.1  # share of pictures trained without their label, for guidance
+    guidance: float = 1.0  # when a request names none
+    steps: int = 18  # when a request names none
+    solver: str = "heun"  # when a request names none
+    net: NetConfig = field(default_factory=NetConfig)
+
+    def __post_init__(self) -> None:
+        if self.path not in PATHS:
+            raise ValueError(f"path={self.path}: known are {', '.join(PATHS)}")
+        if not 0 <= self.drop_label < 1:
+            raise ValueError("drop_label lies in [0, 1)")
+
+
+class Diffusion(Family):
+    """A network that removes noise, and a solver that follows it from noise to a picture.
+
+    Trains on the loss of `huabi.diffusion.diffusion_loss`; labels are dropped now and then, so that one network
+    answers with and without them (Ho and Salimans 2022).
+    """
+
+    name = "diffusion"
+    title = "learns to remove noise; the best pictures, drawn in some steps"
+    Config = Config
+    requests = (Generate,)
+
+    def __init__(self, config: Config, spec: DataSpec) -> None:
+        super().__init__(config, spec)
+        shape = shape_for(max(spec.size), config.net.width)
+        if config.net.patch:
+            shape["patch"] = config.net.patch
+        self.net = UNet(
+            spec.channels, classes=len(spec.labels), depth=config.net.depth, attention=config.net.attention, **shape
+        )
+        self.path = PATHS[config.path]()
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"net": Muon.of(self.net, lr=self.config.lr, adam_lr=self.config.adam_lr)}
+
+    def losses(self, batch: Batch, step: int) -> Iterator[Update]:
+        t = batch.rng.apply(self.path.draw)  # (B,)
+        eps = batch.rng.normal(*self.spec.shape)  # (B, C, H, W)
+        dropped = batch.rng.uniform() < self.config.drop_label  # (B,)
+        label = None if batch.label is None else batch.label.masked_fill(dropped, len(self.spec.labels))
+        yield Update("net", diffusion_loss(self.net, self.path, batch.image, eps, t, label=label).mean())
+
+    @torch.no_grad()
+    def sample(self, requests: Sequence[Generate]) -> Iterator[Tensor]:
+        first = requests[0]
+        label = labels_of(requests, self.spec, self.device)
+        eps = latents_of(requests, self.spec.shape).to(self.device)
+        guidance = torch.tensor([self._guidance(request) for request in requests], device=self.device)
+        net = partial(denoise, self.net, self.path)
+        denoiser = guided(net, {"label": label}, {"label": None}, guidance)
+        times = self.path.times(first.steps or self.config.steps)
+        x = self.path.start(eps)
+        match first.solver or self.config.solver:
+            case "euler":
+                yield from euler(denoiser, x, times)
+            case "heun":
+                yield from heun(denoiser, x, times)
+            case "dpmpp_2m":
+                yield from dpmpp_2m(denoiser, x, times)
+            case "heun_stochastic":
+                rng = [generator("churn", request.seed) for request in requests]
+                yield from heun_stochastic(denoiser, x, times, self.path.churn, rng)
+            case other:
+                raise RequestError(f"no solver {other!r}; known: euler, heun, dpmpp_2m, heun_stochastic")
+
+    def batch_key(self, request: Any) -> Hashable:
+        # with guidance every row costs two evaluations: rows without it are not made to pay
+        return (request.steps, request.solver, self._guidance(request) == 1)
+
+    def _guidance(self, request: Generate) -> float:
+        if not self.spec.labels:
+            return 1.0
+        return self.config.guidance if request.guidance is None else request.guidance

@@ -1,0 +1,46 @@
+"""The user-level index: which run holds the model of a hash, so that a picture's recipe need not name a path."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from filelock import FileLock
+
+from .durable import write_json
+
+
+def home() -> Path:
+    """Where Huabi keeps what belongs to the user: HUABI_HOME, or the platform's place for it."""
+    if "HUABI_HOME" in os.environ:
+        return Path(os.environ["HUABI_HOME"])
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "huabi"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "huabi"
+    return Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share")) / "huabi"
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def add(model_hash: str, run: Path) -> None:
+    """Remembers that `run` holds the model `model_hash`."""
+    folder = home()
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "runs.lock"):
+        path = folder / "runs.json"
+        write_json(path, _read(path) | {model_hash: str(run.resolve())})
+
+
+def find(model_hash: str) -> Path | None:
+    """The run that was last seen to hold the model `model_hash`, or None."""
+    run = _read(home() / "runs.json").get(model_hash)
+    return Path(run) if run and Path(run).exists() else None

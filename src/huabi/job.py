@@ -1,0 +1,439 @@
+"""A training run from start to end: data, family, run folder, trainer, log, previews, saves, signals."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from . import __version__, cost
+from .checkpoint import Checkpoint
+from .config import configure, leaves
+from .data import PictureData, batches, prepare
+from .drawing import ROWS, draw
+from .durable import explain
+from .errors import DataError, HuabiError, RequestError, RunError
+from .families import find
+from .machine import pick_device, pick_precision, pick_threads
+from .model import DataSpec, Identity
+from .pictures import grid, save_picture
+from .plan import Plan
+from .ranks import Ranks
+from .requests import Generate
+from .train import Report, Trainer
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+SAVE_SECONDS = 30.0
+LOG_SECONDS = 1.0
+PREVIEW_SHARE = 0.03  # of the run's time, at most, goes into previews
+DEFAULT_BUDGET = 600.0  # seconds
+
+
+class Stopped(HuabiError):
+    """A signal ended the run; its state is saved."""
+
+    def __init__(self, message: str, signum: int) -> None:
+        super().__init__(message)
+        self.signum = signum
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may say of a run; None leaves it to Huabi, or, on resume, to what the run says.
+
+    `budget` is in seconds; `settings` are the family's own, by dotted name; `save_every` is in steps.
+    """
+
+    family: str
+    data: str
+    out: Path
+    size: tuple[int, int] | None = None
+    channels: int | None = None
+    fit: str | None = None
+    flip: bool | None = None
+    pairs: str | None = None
+    balance: bool | None = None
+    steps: int | None = None
+    budget: float | None = None
+    batch: int | None = None
+    micro: int | None = None
+    seed: int | None = None
+    resume: bool = False
+    init: Path | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "auto"
+    threads: int | None = None
+    precision: str | None = None
+    save_every: int | None = None
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        if self.steps is not None and self.budget is not None:
+            raise RequestError("--steps and --budget exclude each other; say one of them")
+        for name in ("steps", "batch", "micro", "threads", "save_every"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise RequestError(f"--{name.replace('_', '-')} {value}: it must be at least 1")
+        if self.seed is not None and not 0 <= self.seed < 2**63:
+            raise RequestError(f"--seed {self.seed}: it lies between 0 and 2^63 - 1")
+        if self.precision not in (None, "bf16", "fp32"):
+            raise RequestError(f"--precision {self.precision}: known are bf16 and fp32")
+
+
+Progress = Callable[[str, int, int], None]
+
+
+class Job:
+    """One training run. `run()` yields a report after each step and has saved everything when it ends.
+
+    Args:
+        options: what was asked.
+        progress: called with (what, done, total) while pictures are decoded.
+        say: called with a line for people.
+    """
+
+    def __init__(
+        self, options: Options, progress: Progress | None = None, say: Callable[[str], None] = lambda line: None
+    ) -> None:
+        self.options, self.say = options, say
+        self.ranks = Ranks()
+        self.progress = progress if self.ranks.main else None
+        self.data: PictureData | None = None
+        self.trainer: Trainer | None = None
+        self.checkpoint: Checkpoint | None = None
+        self._saved_step, self._saved_at = -1, 0.0
+        self._logged = self._preview_at = 0.0
+        self._board: SummaryWriter | None = None
+
+    def run(self) -> Iterator[Report]:
+        """Trains to the end of the plan. Raises `Stopped` on SIGINT and SIGTERM, after saving."""
+        try:
+            with _signals() as stop:
+                yield from self._run(stop)
+        finally:
+            if self._board is not None:
+                self._board.close()
+            if self.checkpoint is not None and self.ranks.main:
+                self.checkpoint.unlock()
+            if self.data is not None:
+                self.data.close()
+
+    def _run(self, stop: list[int]) -> Iterator[Report]:
+        header = self.ranks.first(self._open)
+        checkpoint = self.checkpoint = self.checkpoint or Checkpoint(self.options.out, header)
+        trainer = self.trainer = self._trainer(header)
+        if trainer.plan.done(trainer.step):
+            self._tell(f"{self.options.out} is finished at step {trainer.step}; --resume --steps N trains it longer")
+            return
+        data = self.data = self.data or self._prepare(header["data_settings"])
+        if data.fingerprint != header["fingerprint"]:
+            raise RunError(
+                f"cannot resume {self.options.out}: the pictures in {header['data']} have changed since it began "
+                f"({data.spec.count} to train on now, {header['split']['train']} then); bring the old ones back, or "
+                f"start a new run on the new ones with --init {self.options.out}"
+            )
+        if trainer.step:
+            self._tell(f"resuming {self.options.out} at step {trainer.step}")
+        whole = trainer.family.whole_batch  # every process computes it all
+        rank, world = (0, 1) if whole else (self.ranks.rank, self.ranks.world)
+        source = batches(data, header["batch"], seed=header["seed"], step=trainer.step, rank=rank, world=world)
+        if self.options.tensorboard and self.ranks.main:
+            self._board = _board(self.options.out)
+        self._saved_step, self._saved_at = trainer.step, time.perf_counter()
+        self._preview_at = trainer.seconds + 10
+        for report in trainer.run(source):
+            if self.ranks.main:
+                self._keep(report)
+            yield report
+            signum = self.ranks.most(stop[0], trainer.family.device)
+            if signum:
+                self._save()
+                raise Stopped(f"stopped at step {trainer.step}, saved", signum)
+        self._save()
+        self._preview()
+        if self.ranks.main:
+            checkpoint.add_event({"step": trainer.step, "finished": True})
+
+    def _tell(self, line: str) -> None:
+        if self.ranks.main:
+            self.say(line)
+
+    def _keep(self, report: Report) -> None:
+        """Logs, saves and previews as it is due; none of it touches the training's numbers."""
+        if report.alarms or report.seconds - self._logged > LOG_SECONDS or report.step == report.total:
+            self._log(report)
+            self._logged = report.seconds
+        every = self.options.save_every
+        late = time.perf_counter() - self._saved_at > SAVE_SECONDS if every is None else report.step % every == 0
+        if late:
+            self._save()
+        if report.seconds > self._preview_at:
+            self._preview()
+
+    def _open(self) -> dict[str, Any]:
+        """The run's header: a new one, or on resume the old one, once it agrees with what was asked."""
+        options = self.options
+        find(options.family)
+        resume = options.resume or int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+        if (options.out / "run.json").exists():
+            checkpoint = Checkpoint.open(options.out)
+            checkpoint.lock()
+            if not resume:
+                raise RunError(f"{options.out} holds a run: add --resume to go on with it, or choose another --out")
+            self._agree(checkpoint.header)
+        else:
+            if options.resume:
+                self.say(f"{options.out} holds no run yet: starting at step 0")
+            checkpoint = self._create()
+        self.checkpoint = checkpoint
+        checkpoint.sweep()
+        return checkpoint.header
+
+    def _create(self) -> Checkpoint:
+        options = self.options
+        kind = find(options.family)
+        source = Checkpoint.open(options.init) if options.init else None
+        if source is not None and source.header["family"] != options.family:
+            raise RunError(f"--init {options.init} is a {source.header['family']}, not a {options.family}")
+        config = configure(kind.Config(), source.header["config"] if source else {})
+        config = configure(config, {"batch": options.batch} if options.batch else {})
+        config = configure(config, options.settings)
+        data = self.data = self._prepare(self._data_settings(source))
+        missing = [need for need in kind.needs if not _has(data.spec, need)]
+        if missing:
+            raise DataError(f"{options.family} needs {' and '.join(missing)}, which {options.data} does not have")
+        if source is not None and DataSpec.from_json(source.header["spec"]).labels != data.spec.labels:
+            raise RunError(f"--init {options.init} was trained with other labels than those of {options.data}")
+        rows = config.batch if kind.whole_batch else config.batch // self.ranks.world
+        if rows * self.ranks.world != config.batch and not kind.whole_batch:
+            raise RequestError(f"--batch {config.batch} cannot be shared by {self.ranks.world} processes equally")
+        if options.micro is not None and kind.whole_batch and options.micro < rows:
+            raise RequestError(f"{options.family} needs its batch whole; leave --micro out")
+        device = pick_device(options.device)
+        micro = options.micro or cost.fit_micro(cost.measure(kind, config, data.spec), kind, rows, device)
+        return Checkpoint.create(options.out, self._header(config, data, device, micro))
+
+    def _header(self, config: Any, data: PictureData, device: torch.device, micro: int) -> dict[str, Any]:
+        options = self.options
+        budget = options.budget or (None if options.steps else DEFAULT_BUDGET)
+        return {
+            "huabi": __version__,
+            "family": options.family,
+            "config": leaves(config),
+            "spec": data.spec.to_json(),
+            "data": options.data,
+            "data_settings": data.settings,
+            "fingerprint": data.fingerprint,
+            "split": {"train": len(data.train), "heldout": len(data.heldout)},
+            "seed": options.seed or 0,
+            "batch": config.batch,
+            "micro": micro,
+            "rows": ROWS,
+            "world": self.ranks.world,
+            "threads": options.threads or pick_threads(),
+            "precision": options.precision or pick_precision(device),
+            "device": device.type,
+            "versions": {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()},
+            "init": str(options.init) if options.init else None,
+            "budget": budget,
+            "events": [{"step": 0, "total": options.steps}] if options.steps else [],
+        }
+
+    def _data_settings(self, source: Checkpoint | None) -> dict[str, Any]:
+        """How the pictures are prepared, as asked; a run that starts from another one's weights takes its shape."""
+        options = self.options
+        asked = {name: getattr(options, name) for name in ("size", "channels", "fit", "flip", "pairs", "balance")}
+        if source is not None:
+            old = source.header["data_settings"]
+            asked |= {name: old[name] for name in ("size", "channels") if asked[name] is None}
+        return {name: value for name, value in asked.items() if value is not None}
+
+    def _prepare(self, settings: Mapping[str, Any]) -> PictureData:
+        settings = dict(settings)
+        if isinstance(settings.get("size"), list):
+            settings["size"] = tuple(settings["size"])
+        return prepare(self.options.data, progress=self.progress, **settings)
+
+    def _agree(self, header: dict[str, Any]) -> None:
+        """Refuses to go on where what was asked differs from what the run is; more steps or time are welcome."""
+        options, differs = self.options, []
+        old = header["data_settings"]
+        config = header["config"]
+        pairs = [("family", options.family, header["family"]), ("--seed", options.seed, header["seed"])]
+        pairs += [("--batch", options.batch, header["batch"]), ("--micro", options.micro, header["micro"])]
+        pairs += [("--threads", options.threads, header["threads"])]
+        pairs += [("--precision", options.precision, header["precision"])]
+        for name in ("channels", "fit", "flip", "pairs", "balance"):
+            pairs.append((f"--{name}", getattr(options, name), old.get(name)))
+        pairs.append(("--size", list(options.size) if options.size else None, list(old["size"])))
+        kind = find(header["family"])
+        asked = leaves(configure(configure(kind.Config(), config), options.settings))
+        pairs += [(f"--set {key}", asked[key], _tupled(config[key])) for key in options.settings]
+        for name, new, was in pairs:
+            if new is not None and new != was:
+                differs.append(f"{name} is {new}, the run has {was}")
+        if self.ranks.world != header["world"] and not kind.whole_batch and header["batch"] % self.ranks.world:
+            differs.append(f"{self.ranks.world} processes cannot share a batch of {header['batch']}")
+        if differs:
+            raise RunError(
+                f"cannot resume {options.out}: {'; '.join(differs)}; leave them out, or choose another --out"
+            )
+
+    def _trainer(self, header: dict[str, Any]) -> Trainer:
+        """The trainer of the run, at its latest saved state."""
+        device = pick_device(self.options.device)
+        torch.set_num_threads(header["threads"])
+        kind = find(header["family"])
+        torch.manual_seed(header["seed"])  # initial weights
+        family = kind(configure(kind.Config(), header["config"]), DataSpec.from_json(header["spec"]))
+        family.to(device, memory_format=torch.channels_last)
+        if header["init"] and not self._checkpoint.states():
+            Checkpoint.open(Path(header["init"])).load_weights(family)
+        events = header["events"]
+        plan = Plan([e for e in events if "total" in e], header["budget"])
+        micro = min([header["micro"], *(e["micro"] for e in events if "micro" in e)])
+        trainer = Trainer(
+            family, plan, seed=header["seed"], micro=micro, precision=header["precision"], ranks=self.ranks
+        )
+        for note in self._checkpoint.restore(trainer):
+            self._tell(note)
+        if self.ranks.main:
+            self._checkpoint.forget_after(trainer.step)
+        trainer.on_plan = lambda event: self._change_plan(plan, event)
+        trainer.on_micro = lambda rows: self._write({"step": trainer.step, "micro": rows})
+        self._prolong(trainer, header)
+        return trainer
+
+    def _prolong(self, trainer: Trainer, header: dict[str, Any]) -> None:
+        """Takes a new length, where one was asked for with --resume."""
+        options, plan, step = self.options, trainer.plan, trainer.step
+        if options.steps is not None and options.steps != plan.total(step):
+            if options.steps < step:
+                raise RunError(f"--steps {options.steps}: {options.out} is at step {step} already; ask for more")
+            plan.budget = None
+            self._change_plan(plan, {"step": step, "total": options.steps})
+        elif options.budget is not None and options.budget != plan.budget:
+            plan.budget = options.budget
+            if step:
+                pace = trainer.seconds / step
+                event = plan.estimate(step, trainer.seconds, pace, trainer.reserve)
+                self._change_plan(plan, self.ranks.share(event))
+        if plan.budget != header["budget"]:
+            header["budget"] = plan.budget
+            if self.ranks.main:
+                self._checkpoint.write_header()
+
+    @property
+    def _checkpoint(self) -> Checkpoint:
+        if self.checkpoint is None:
+            raise RuntimeError("the run is not open yet")
+        return self.checkpoint
+
+    def _write(self, event: dict[str, Any]) -> None:
+        if self.ranks.main:
+            self._checkpoint.add_event(event)
+
+    def _change_plan(self, plan: Plan, event: dict[str, Any]) -> None:
+        """A change of plan: on the disk first, then in force."""
+        self._write(event)
+        plan.add(event)
+
+    def _log(self, report: Report) -> None:
+        entry = {"step": report.step, **report.losses, "images_per_second": round(report.images_per_second, 2)}
+        entry |= {"seconds": round(report.seconds, 3)}
+        if report.alarms:
+            entry["alarms"] = list(report.alarms)
+        self._checkpoint.log(entry)
+        if self._board is not None:
+            for key, value in report.losses.items():
+                self._board.add_scalar(key, value, report.step)
+
+    def _save(self) -> None:
+        trainer = self.trainer
+        if not self.ranks.main or trainer is None:
+            return
+        start = time.perf_counter()
+        if self._saved_step != trainer.step or not self._checkpoint.states():
+            self._checkpoint.save(trainer)
+        self._saved_step, self._saved_at = trainer.step, time.perf_counter()
+        trainer.reserve = max(0.2, 2 * (self._saved_at - start))
+
+    def _preview(self) -> None:
+        """A grid of pictures from fixed seeds, so that progress can be seen from file to file."""
+        if not self.ranks.main or self.trainer is None or Generate not in self.trainer.family.requests:
+            return
+        start = time.perf_counter()
+        trainer, labels = self.trainer, self.trainer.family.spec.labels
+        requests = [Generate(seed=i, label=labels[i % len(labels)] if labels else None) for i in range(ROWS)]
+        with trainer.averaged() as family:
+            identity = Identity(rows=ROWS, precision=trainer.precision, device=family.device.type)
+            family.identity = identity
+            try:
+                pictures = [picture for _, picture, _ in draw(family, requests)]
+            except RequestError as error:
+                self.say(f"no preview at step {trainer.step}: {error}")
+                return
+        try:
+            save_picture(grid(pictures), self.options.out / "previews" / f"{trainer.step:08d}.png", None)
+        except OSError as error:
+            raise explain(error, self.options.out / "previews") from error
+        took = time.perf_counter() - start
+        self._preview_at = trainer.seconds + took / PREVIEW_SHARE
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Turns the first SIGINT or SIGTERM into a number to be looked at; a second one acts as usual."""
+    caught = [0]
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
+    before = {}
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        caught[0] = signum
+        for number, old in before.items():
+            signal.signal(number, old)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, handle)
+    try:
+        yield caught
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def _has(spec: DataSpec, need: str) -> bool:
+    return {
+        "image": True,
+        "label": bool(spec.labels),
+        "caption": spec.captions,
+        "target": spec.pairing == "paired",
+        "other": spec.pairing == "unpaired",
+    }.get(need, False)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _board(out: Path) -> SummaryWriter:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise RequestError("--tensorboard needs a package: pip install 'huabi[board]'") from None
+    return SummaryWriter(str(out / "tensorboard"))

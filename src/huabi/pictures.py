@@ -1,0 +1,322 @@
+"""Pictures: as they stand in a request, from PIL to tensors and back, and in files that carry their own recipe.
+
+This module alone turns PIL images into tensors. It loads torch only when a tensor is asked for.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import hashlib
+import io
+import json
+import math
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import ExifTags, Image, ImageOps
+from PIL.PngImagePlugin import PngImageFile, PngInfo
+
+from .decoding import MAX_PIXELS, MODES, Fit, PictureError, fit_picture, flatten, open_picture, opened, why
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = [
+    "MAX_PIXELS",
+    "Fit",
+    "Picture",
+    "PictureError",
+    "fit_picture",
+    "flatten",
+    "fsync_folder",
+    "grid",
+    "open_picture",
+    "read_recipe",
+    "save_picture",
+    "to_image",
+    "to_tensor",
+    "write_whole",
+]
+
+SAVED_AS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".avif": "AVIF"}
+SAVED_AS |= {".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".gif": "GIF"}
+_COMMENT = b"ASCII\0\0\0"  # the character code before an EXIF UserComment (EXIF 2.3, 4.6.5)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Picture:
+    """A picture as it stands in a request: the bytes of its file, equal where the bytes are equal.
+
+    As a pydantic field it takes a `Picture`, bytes, a path, a PIL image or a uint8 array (H, W[, C]) from Python, and
+    from JSON base64 alone. Whoever validates JSON that was parsed already (a server) passes
+    `context={"json": True}`, so that no string is taken for a path.
+    """
+
+    data: bytes
+    sha256: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha256", hashlib.sha256(self.data).hexdigest())
+
+    def __eq__(self, other: object) -> bool:
+        return self.sha256 == other.sha256 if isinstance(other, Picture) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def __repr__(self) -> str:
+        return f"Picture({self.sha256[:12]}, {len(self.data)} bytes)"
+
+    def image(self, channels: int = 3) -> Image.Image:
+        """The decoded picture; see `open_picture`."""
+        return open_picture(self.data, channels)
+
+    @classmethod
+    def of(cls, source: Any) -> Picture:
+        """A picture from a `Picture`, bytes, path, PIL image or uint8 array; raises `PictureError` where it is none.
+
+        Only the header is read; a file that breaks off later is found by `image`.
+        """
+        if isinstance(source, Picture):
+            return source
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            return cls._checked(bytes(source))
+        if isinstance(source, (str, os.PathLike)):
+            return cls._checked(_read(Path(source)), str(source))
+        if isinstance(source, Image.Image):
+            return cls(_png(ImageOps.exif_transpose(source)))
+        if hasattr(source, "__array_interface__"):
+            return cls(_png(_from_array(source)))
+        raise PictureError(f"expected a path, bytes, a PIL image or a uint8 array, got {type(source).__name__}")
+
+    @classmethod
+    def from_base64(cls, text: str) -> Picture:
+        """A picture from base64, with or without a `data:image/...;base64,` before it."""
+        if text.startswith("data:"):
+            text = text.partition(",")[2]
+        try:
+            return cls._checked(base64.b64decode("".join(text.split()), validate=True))
+        except (binascii.Error, ValueError):
+            raise PictureError("expected a picture's file in base64") from None
+
+    def base64(self) -> str:
+        return base64.b64encode(self.data).decode("ascii")
+
+    @classmethod
+    def _checked(cls, data: bytes, name: str | None = None) -> Picture:
+        with opened(io.BytesIO(data), MAX_PIXELS, name):
+            return cls(data)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema as cs
+
+        def from_json(value: str) -> Picture:
+            with _as_value_error():
+                return cls.from_base64(value)
+
+        def from_python(value: Any, info: Any) -> Picture:
+            with _as_value_error():
+                if isinstance(value, str) and (info.context or {}).get("json"):
+                    return cls.from_base64(value)
+                return cls.of(value)
+
+        return cs.json_or_python_schema(
+            json_schema=cs.no_info_after_validator_function(from_json, cs.str_schema()),
+            python_schema=cs.with_info_plain_validator_function(from_python),
+            serialization=cs.plain_serializer_function_ser_schema(
+                lambda picture: picture.base64(), return_schema=cs.str_schema(), when_used="json"
+            ),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        return {"type": "string", "format": "base64", "contentEncoding": "base64", "contentMediaType": "image/*"}
+
+
+@contextlib.contextmanager
+def _as_value_error() -> Iterator[None]:
+    """Pydantic turns ValueError into a validation error, and nothing else."""
+    try:
+        yield
+    except PictureError as error:
+        raise ValueError(str(error)) from None
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    known = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+    (image if image.mode in known else flatten(image, 3)).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _from_array(array: Any) -> Image.Image:
+    import numpy as np
+
+    array = np.asarray(array)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
+        raise PictureError(f"expected a uint8 array (H, W) or (H, W, 1, 3 or 4), got {array.dtype} {array.shape}")
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise PictureError(why(error), str(path)) from None
+
+
+def to_tensor(image: Image.Image) -> torch.Tensor:
+    """`image` as (C, H, W) float32 in [-1, 1]; C is 1 for L, 4 for RGBA, else 3."""
+    import numpy as np
+    import torch
+
+    image = image if image.mode in MODES.values() else flatten(image)
+    array = np.asarray(image)  # (H, W) or (H, W, C)
+    tensor = torch.from_numpy(array.copy() if array.ndim == 3 else array[..., None].copy())
+    return tensor.permute(2, 0, 1).to(torch.float32).div_(127.5).sub_(1).contiguous()  # (C, H, W)
+
+
+def to_image(tensor: torch.Tensor) -> Image.Image:
+    """The picture of a (C, H, W) tensor in [-1, 1]: L, RGB or RGBA by C; what lies outside is clipped, NaN is black.
+
+    `to_image(to_tensor(image))` is `image` to the bit.
+    """
+    if tensor.ndim != 3 or tensor.shape[0] not in MODES:
+        raise ValueError(f"expected (C, H, W) with C of 1, 3 or 4, got {tuple(tensor.shape)}")
+    x = tensor.detach().float().cpu().nan_to_num(nan=-1.0)
+    array = x.add(1).mul(127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()  # (H, W, C)
+    return Image.fromarray(array[..., 0].copy() if array.shape[2] == 1 else array.copy())
+
+
+def grid(images: Iterable[Image.Image], columns: int | None = None, gap: int = 2) -> Image.Image:
+    """The pictures in rows on white, `gap` pixels apart, each in a cell of the largest size; near square by default."""
+    shown = list(images)
+    if not shown:
+        raise ValueError("a grid needs at least one picture")
+    columns = min(columns or math.ceil(math.sqrt(len(shown))), len(shown))
+    width, height = max(i.width for i in shown), max(i.height for i in shown)
+    rows = math.ceil(len(shown) / columns)
+    size = columns * (width + gap) - gap, rows * (height + gap) - gap
+    out = Image.new("L" if all(i.mode == "L" for i in shown) else "RGB", size, "white")
+    for n, image in enumerate(shown):
+        row, column = divmod(n, columns)
+        out.paste(flatten(image, 1 if out.mode == "L" else 3), (column * (width + gap), row * (height + gap)))
+    return out
+
+
+def fsync_folder(folder: Path) -> None:
+    """Makes a rename within `folder` durable; Windows keeps its own order and lets no folder be opened."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Lets `write` make a file under a temporary name beside `path`, and puts it in place whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temp = path.parent / f".{uuid.uuid4().hex}.tmp"
+    try:
+        write(temp)
+        with temp.open("rb+") as file:
+            os.fsync(file.fileno())
+        temp.replace(path)
+    finally:
+        temp.unlink(missing_ok=True)
+    fsync_folder(path.parent)
+
+
+def save_picture(image: Image.Image, path: str | Path, recipe: Mapping[str, Any] | None = None) -> None:
+    """Writes `image` with its recipe inside, whole or not at all; the format follows the suffix.
+
+    PNG carries the text chunks `parameters` (as the web UIs write them) and `huabi` (all of the recipe as JSON); JPEG,
+    WebP, AVIF and TIFF carry the JSON as EXIF UserComment. Raises PictureError where the suffix is unknown, where a
+    recipe is given that the format has no place for, or where it cannot be written.
+    """
+    path = Path(path)
+    kind = SAVED_AS.get(path.suffix.lower())
+    if kind is None:
+        raise PictureError(f"cannot save as {path.suffix or 'a file without a suffix'}: use .png, .jpg or .webp", str(path))
+    if recipe is not None and kind in ("BMP", "GIF"):
+        raise PictureError(f"{kind} has no place for the recipe: save as .png, or without a recipe", str(path))
+    options: dict[str, Any] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(kind, {})
+    if recipe is not None and kind == "PNG":
+        options["pnginfo"] = _text_chunks(recipe, image.size)
+    elif recipe is not None:
+        exif = Image.Exif()
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _COMMENT + json.dumps(recipe).encode("ascii")
+        options["exif"] = exif
+    if kind in ("JPEG", "BMP") or image.mode not in ("1", "L", "P", "RGB", "RGBA"):
+        image = image if image.mode == "L" else flatten(image, 3)
+    try:
+        write_whole(path, lambda temp: image.save(temp, kind, **options))
+    except (OSError, ValueError) as error:
+        reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
+        raise PictureError(f"cannot be written ({reason})", str(path)) from None
+
+
+def _text_chunks(recipe: Mapping[str, Any], size: tuple[int, int]) -> PngInfo:
+    chunks = PngInfo()
+    chunks.add_text("parameters", parameters(recipe, size).replace("\0", " "))  # iTXt where it is not Latin-1
+    chunks.add_itxt("huabi", json.dumps(recipe, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8"))
+    return chunks
+
+
+def parameters(recipe: Mapping[str, Any], size: tuple[int, int]) -> str:
+    """The recipe as the web UIs write it: the prompt or label, then `Steps: 18, Sampler: heun, ...`.
+
+    Looks for each entry in the recipe itself, then in its "request" and its "model"; leaves out what is not there.
+    """
+    request = recipe.get("request") if isinstance(recipe.get("request"), Mapping) else {}
+    model = recipe.get("model") if isinstance(recipe.get("model"), Mapping) else {"name": recipe.get("model")}
+
+    def find(*names: str, within: Iterable[Mapping[str, Any]] = (recipe, request or {})) -> Any:
+        found = (part[n] for n in names for part in within if part.get(n) is not None and n in part)
+        return next((value for value in found if not isinstance(value, Mapping)), None)
+
+    named = (model or {},)
+    entries = {
+        "Steps": find("steps"),
+        "Sampler": find("solver", "sampler"),
+        "CFG scale": find("guidance"),
+        "Seed": find("seed"),
+        "Size": f"{size[0]}x{size[1]}",
+        "Denoising strength": find("strength"),
+        "Model hash": find("hash", "sha256", within=named) or find("model_hash"),
+        "Model": find("family", "name", within=named) or find("family"),
+        "Version": f"huabi {find('version', 'huabi')}" if find("version", "huabi") else None,
+    }
+    lines = [str(find("prompt", "label") or "")]
+    if find("negative"):
+        lines.append(f"Negative prompt: {find('negative')}")
+    lines.append(", ".join(f"{name}: {value}" for name, value in entries.items() if value is not None))
+    return "\n".join(lines)
+
+
+def read_recipe(path: str | Path) -> dict[str, Any] | None:
+    """The recipe inside a picture, or None where there is none; an unreadable picture raises `PictureError`."""
+    path = Path(path)
+    with opened(path, MAX_PIXELS, str(path)) as image:
+        text: Any = image.info.get("huabi")
+        if text is None and isinstance(image, PngImageFile):
+            text = image.text.get("huabi")  # reads to the end: other programs write text after the pixels
+        if text is None:
+            with contextlib.suppress(Exception):  # a foreign file's broken EXIF is no recipe
+                comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment, b"")
+                text = comment.removeprefix(_COMMENT) if comment.startswith(_COMMENT) else None
+    try:
+        recipe = json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        return None
+    return recipe if isinstance(recipe, dict) else None

@@ -1,0 +1,70 @@
+"""How long a run is: in steps, or in minutes that become steps at fixed points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+FRACTIONS = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 0.9, 0.96)
+DECAY = 0.2  # the share of a run over which the learning rate falls to nothing
+
+
+class Plan:
+    """The planned number of steps, as a list of events that a resumed run replays.
+
+    An event `{"step": s, "total": n}` says that from step s on the run has n steps. From the written plan on
+    everything goes by step, so a resumed run repeats it to the bit.
+
+    Args:
+        events: what was decided so far; a run of fixed length has one event, at step 0.
+        budget: seconds of wall time, or None where the length is fixed.
+    """
+
+    def __init__(self, events: Sequence[dict[str, Any]] = (), budget: float | None = None) -> None:
+        self.events = [dict(e) for e in events]
+        self.budget = budget
+
+    @classmethod
+    def of_steps(cls, steps: int) -> Plan:
+        return cls([{"step": 0, "total": steps}])
+
+    def total(self, step: int) -> int | None:
+        """The planned length, as known at `step`; None before the first estimate."""
+        known = [e["total"] for e in self.events if e["step"] <= step]
+        return known[-1] if known else None
+
+    def done(self, step: int) -> bool:
+        total = self.total(step)
+        return total is not None and step >= total
+
+    def rate(self, step: int, warmup: int) -> float:
+        """The learning rate's factor in step `step`: warm-up, constant, then linear decay over the last fifth."""
+        total = self.total(step)
+        rise = (step + 1) / max(1, min(warmup, (total or 10 * warmup) // 10) + 1)
+        fall = (total - step) / max(1.0, DECAY * total) if total else 1.0
+        return max(0.0, min(1.0, rise, fall))
+
+    def due(self, step: int) -> bool:
+        """Whether the length is to be estimated anew at `step`: a fixed point that no event has decided yet."""
+        if self.budget is None or step == 0 or any(e["step"] >= step for e in self.events):
+            return False
+        total = self.total(step)
+        if total is None or (step <= 64 and step & (step - 1) == 0):
+            return True
+        return any(step == round(f * total) for f in FRACTIONS)
+
+    def estimate(self, step: int, elapsed: float, step_seconds: float, reserve: float) -> dict[str, Any]:
+        """The event for `step`: the steps that fit into what is left of the budget.
+
+        Args:
+            elapsed: seconds of the run so far, previews and saves included.
+            step_seconds: seconds that a step takes, previews and saves included.
+            reserve: seconds to keep for the last save and preview.
+        """
+        if self.budget is None:
+            raise ValueError("a run of fixed length has nothing to estimate")
+        left = self.budget - elapsed - reserve
+        return {"step": step, "total": step + max(0, int(left / max(step_seconds, 1e-6)))}
+
+    def add(self, event: dict[str, Any]) -> None:
+        self.events.append(event)

@@ -1,0 +1,61 @@
+"""What the tests share: tiny data, tiny families, a home of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from huabi.cost import example
+from huabi.model import Batch, DataSpec
+from huabi.rng import BatchRng
+
+TINY = {
+    "diffusion": {"batch": 4, "net.width": 16, "net.depth": 1},
+    "gan": {"batch": 4, "net.width": 8},
+    "vae": {"batch": 4, "net.width": 8},
+}
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test touches the user's cache or index."""
+    home = tmp_path_factory.getbasetemp() / "home"
+    monkeypatch.setenv("HUABI_HOME", str(home))
+    monkeypatch.setenv("HUABI_CACHE", str(home / "cache"))
+
+
+@pytest.fixture
+def spec() -> DataSpec:
+    return DataSpec((8, 8), 3, ("cat", "dog"), count=32, weights=(0.5, 0.5))
+
+
+def stream(spec: DataSpec, rows: int, start: int = 0, seed: int = 0) -> Iterator[Batch]:
+    """Endless batches of noise, each a function of its step alone."""
+    step = start
+    while True:
+        yield example(spec, rows, seed=1000 + step)._replace(rng=BatchRng(seed, step, rows))
+        step += 1
+
+
+def write_pictures(folder: Path, count: int = 24, size: int = 12, classes: tuple[str, ...] = ("cat", "dog")) -> Path:
+    """A folder of small distinct pictures, a sub-folder for each class."""
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        target = folder / classes[i % len(classes)] if classes else folder
+        target.mkdir(parents=True, exist_ok=True)
+        coarse = rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC).save(target / f"{i:04d}.png")
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return write_pictures(tmp_path / "photos")
+
+
+torch.set_num_threads(1)  # tiny nets: more threads only wait for each other
