@@ -13,7 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import (  # the plugins register what they open; Image.init() would load the rare and risky ones too
+    AvifImagePlugin,  # noqa: F401
+    BmpImagePlugin,  # noqa: F401
+    ExifTags,
+    GifImagePlugin,  # noqa: F401
+    Image,
+    Jpeg2KImagePlugin,  # noqa: F401
+    JpegImagePlugin,  # noqa: F401
+    MpoImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    PpmImagePlugin,  # noqa: F401
+    TiffImagePlugin,  # noqa: F401
+    UnidentifiedImageError,
+    WebPImagePlugin,  # noqa: F401
+)
 
 from .errors import DataError
 
@@ -21,7 +35,7 @@ Fit = Literal["crop", "pad", "squash"]
 Source = str | Path | bytes | IO[bytes]
 
 MAX_PIXELS = 89_478_485  # a quarter of a gigabyte as RGB; Pillow's own line for a bomb
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "PPM", "JPEG2000")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "PPM", "JPEG2000")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by channels
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # EXIF orientation -> Image.Transpose
 
@@ -71,7 +85,7 @@ def why(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def opened(source: Source, max_pixels: int, name: str | None) -> Any:
+def opened(source: Source, max_pixels: int, name: str | None = None) -> Iterator[Image.Image]:
     """The image with its header read and its size checked; every failure inside becomes a `PictureError`."""
     try:
         if isinstance(source, bytes):
@@ -102,6 +116,8 @@ def decode(
         near: the size (rows, columns) that it will be fitted to; a large JPEG is then decoded at a reduced scale,
             never below twice that size.
     """
+    if channels not in MODES:
+        raise ValueError(f"channels must be 1, 3 or 4, not {channels}")
     name = str(source) if isinstance(source, (str, Path)) else None
     with opened(source, max_pixels, name) as image:
         columns, rows = image.size
