@@ -240,15 +240,15 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 def save_picture(image: Image.Image, path: str | Path, recipe: Mapping[str, Any] | None = None) -> None:
     """Writes `image` with its recipe inside, whole or not at all; the format follows the suffix.
 
-    PNG carries the text chunks `parameters` (as the web UIs write them) and `huabi` (all of the recipe as JSON); JPEG,
-    WebP and TIFF carry the JSON as EXIF UserComment. Raises PictureError where the suffix is unknown, where a
+    PNG carries the text chunks `parameters` (as the web UIs write them) and `huabi` (all of the recipe as JSON); JPEG and
+    WebP carry the JSON as EXIF UserComment. Raises PictureError where the suffix is unknown, where a
     recipe is given that the format has no place for, or where it cannot be written.
     """
     path = Path(path)
     kind = SAVED_AS.get(path.suffix.lower())
     if kind is None:
         raise PictureError(f"{path.suffix or 'no suffix'}: save as .png, .jpg or .webp", str(path))
-    if recipe is not None and kind in ("AVIF", "BMP", "GIF"):
+    if recipe is not None and kind not in ("PNG", "JPEG", "WEBP"):
         raise PictureError(f"{kind} has no place for the recipe: save as .png, or without a recipe", str(path))
     options: dict[str, Any] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(kind, {})
     if recipe is not None and kind == "PNG":
