@@ -95,7 +95,7 @@ class Checkpoint:
         """An existing run; a missing, damaged or future one raises `RunError`."""
         try:
             header = json.loads((path / "run.json").read_text(encoding="utf-8"))
-            version = header["format"]
+            version = int(header["format"])
             digest = header.pop("sha256", None)
         except (FileNotFoundError, NotADirectoryError):
             raise RunError(f"no run in {path} (it has no run.json); `huabi train ... --out {path}` makes one") from None

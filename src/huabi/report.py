@@ -1,0 +1,198 @@
+"""What the command line prints of data, runs, caches and the machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from . import __version__, cost, families, index
+from .checkpoint import Checkpoint
+from .data import Preflight, caches, clear_caches
+from .errors import HuabiError
+from .machine import free_memory, matrix_ceiling, pick_device, pick_precision, pick_threads, processor
+from .model import DataSpec
+from .text import clock, size_of
+
+SHOWN = 8  # names of a list that are printed; --json has them all
+EXTRAS = {"digits": "sklearn", "hub": "datasets", "board": "tensorboard"}
+BARS = "▁▂▃▄▅▆▇█"
+
+
+def to_json(value: Any) -> str:
+    return json.dumps(value.to_json() if hasattr(value, "to_json") else value, indent=1, ensure_ascii=False)
+
+
+def families_forecast(
+    found: Preflight, channels: int, size: tuple[int, int] | None, progress: Callable[[str, int, int], None]
+) -> Preflight:
+    """The preflight with what each family would take here: memory, and minutes per 1,000 steps."""
+    if not found.usable:
+        return found
+    side = found.advised_size
+    spec = DataSpec(size or (side, side), channels, tuple(found.classes), count=found.usable)
+    torch.set_num_threads(pick_threads())
+    rows = []
+    names = families.names()
+    for i, name in enumerate(names):
+        progress("measuring families", i, len(names))
+        kind = families.find(name)
+        try:
+            rows.append({"family": name, "title": kind.title, **cost.forecast(kind, kind.Config(), spec)})
+        except HuabiError as error:
+            rows.append({"family": name, "title": kind.title, "refused": str(error)})
+    progress("measuring families", len(names), len(names))
+    return replace(found, families=tuple(rows))
+
+
+def run_summary(path: Path) -> dict[str, Any]:
+    """What a run is and how far it is, as plain values."""
+    checkpoint = Checkpoint.open(path)
+    header = checkpoint.header
+    states = [int(state.name) for state in checkpoint.states()]
+    totals = [event["total"] for event in header["events"] if "total" in event]
+    rows = _log_rows(path / "log.jsonl")
+    previews = sorted((path / "previews").glob("*.png"))
+    return {
+        "run": str(path),
+        "family": header["family"],
+        "data": header["data"],
+        "size": header["spec"]["size"],
+        "channels": header["spec"]["channels"],
+        "labels": header["spec"]["labels"],
+        "pictures": header["split"],
+        "step": states[-1] if states else 0,
+        "planned": totals[-1] if totals else None,
+        "finished": any(event.get("finished") for event in header["events"][-1:]),
+        "seconds": rows[-1]["seconds"] if rows else 0.0,
+        "images_per_second": rows[-1]["images_per_second"] if rows else None,
+        "losses": {k: v for k, v in (rows[-1] if rows else {}).items() if k not in _NO_LOSS},
+        "curve": _curve(rows),
+        "alarms": [alarm for row in rows for alarm in row.get("alarms", [])],
+        "config": header["config"],
+        "seed": header["seed"],
+        "precision": header["precision"],
+        "threads": header["threads"],
+        "device": header["device"],
+        "versions": header["versions"],
+        "states": states,
+        "preview": str(previews[-1]) if previews else None,
+    }
+
+
+_NO_LOSS = ("step", "seconds", "images_per_second", "alarms")
+
+
+def _log_rows(path: Path) -> list[dict[str, Any]]:
+    rows = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            continue  # a run that trains right now may be in the middle of a line
+    return rows
+
+
+def _curve(rows: list[dict[str, Any]], width: int = 48) -> str:
+    """The first loss over the run as a line of bars."""
+    names = [key for key in (rows[0] if rows else {}) if key not in _NO_LOSS]
+    values = [row[names[0]] for row in rows if names and names[0] in row]
+    if len(values) < 2:
+        return ""
+    chunk = -(-len(values) // width)
+    means = [sum(values[i : i + chunk]) / len(values[i : i + chunk]) for i in range(0, len(values), chunk)]
+    low, high = min(means), max(means)
+    scale = (len(BARS) - 1) / (high - low) if high > low else 0
+    return "".join(BARS[round((mean - low) * scale)] for mean in means)
+
+
+def print_run(summary: Mapping[str, Any]) -> None:
+    rows, columns = summary["size"]
+    planned = summary["planned"] or "?"
+    state = "finished" if summary["finished"] else "not finished: --resume goes on"
+    losses = ", ".join(f"{name} {value:.4g}" for name, value in summary["losses"].items())
+    facts = {
+        "family": summary["family"],
+        "data": f"{summary['data']}, {summary['pictures']['train']} pictures to train on, "
+        f"{summary['pictures']['heldout']} held out",
+        "pictures": f"{columns}x{rows}, {summary['channels']} channels",
+        "labels": _some(summary["labels"]) or "none",
+        "progress": f"step {summary['step']} of {planned} in {clock(summary['seconds'])}, {state}",
+        "losses": losses or "none yet",
+        "curve": summary["curve"],
+        "alarms": _some(summary["alarms"]) or "none",
+        "settings": ", ".join(f"{key}={value}" for key, value in summary["config"].items()),
+        "frozen": f"seed {summary['seed']}, {summary['precision']}, {summary['threads']} threads, {summary['device']}, "
+        f"torch {summary['versions']['torch']}",
+        "preview": summary["preview"] or "none yet",
+    }
+    print_table({key: value for key, value in facts.items() if value})
+
+
+def _some(names: Any) -> str:
+    shown = ", ".join(str(name) for name in names[:SHOWN])
+    return shown + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def print_table(facts: Mapping[str, Any]) -> None:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in facts.items():
+        table.add_row(key, str(value))
+    Console(soft_wrap=False).print(table, markup=False)
+
+
+def print_caches(clear: bool, as_json: bool) -> None:
+    entries = caches()
+    if clear:
+        clear_caches()
+        print(f"removed {len(entries)} sets of decoded pictures, {size_of(sum(e.bytes for e in entries))}")
+    elif as_json:
+        print(to_json([entry.to_json() for entry in entries]))
+    elif not entries:
+        print("nothing is cached")
+    else:
+        for entry in entries:
+            print(f"{entry.name}  {entry.pictures} pictures  {size_of(entry.bytes)}  {entry.source}")
+        print(f"{size_of(sum(e.bytes for e in entries))} in all; `huabi cache --clear` removes them, your files stay")
+
+
+def examine() -> dict[str, Any]:
+    """This machine as Huabi sees it."""
+    device = pick_device()
+    precision = pick_precision(device)
+    torch.set_num_threads(pick_threads())
+    missing = [extra for extra, module in EXTRAS.items() if importlib.util.find_spec(module) is None]
+    home = index.home()
+    home.mkdir(parents=True, exist_ok=True)
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "huabi": __version__,
+        "python": f"{platform.python_version()} on {sys.platform}",
+        "torch": torch.__version__,
+        "processor": processor(),
+        "threads": pick_threads(),
+        "gpu": ", ".join(gpus) or "none: training runs on the processor",
+        "device": str(device),
+        "precision": f"{precision}" + ("" if precision == "bf16" else " (no native bf16 here)"),
+        "matrix ceiling": f"{matrix_ceiling(device, precision) / 1e9:.0f} GFLOP/s in {precision}",
+        "free memory": size_of(free_memory(device)),
+        "free disk": size_of(shutil.disk_usage(home).free),
+        "cached pictures": size_of(sum(entry.bytes for entry in caches())),
+        "extras missing": ", ".join(f"pip install 'huabi[{extra}]'" for extra in missing) or "none",
+    }

@@ -1,0 +1,217 @@
+"""What every family promises; a new one is held to it by standing in FAMILIES."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY, stream
+
+from huabi import families
+from huabi.checkpoint import Checkpoint
+from huabi.config import configure, leaves
+from huabi.cost import saved_bytes
+from huabi.drawing import draw
+from huabi.errors import RequestError
+from huabi.model import DataSpec, Family, Identity
+from huabi.plan import Plan
+from huabi.ranks import Ranks
+from huabi.requests import Generate
+from huabi.train import Trainer
+
+SPECS = {
+    "labels": DataSpec((8, 8), 3, ("cat", "dog"), count=32, weights=(0.5, 0.5)),
+    "grey": DataSpec((16, 16), 1, count=32),
+    "sprites": DataSpec((8, 16), 4, ("a",), count=32, weights=(1.0,)),
+}
+every_family = pytest.mark.parametrize("name", list(families.FAMILIES))
+every_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
+
+
+def build(name: str, spec: DataSpec) -> Family:
+    kind = families.find(name)
+    torch.manual_seed(0)
+    return kind(configure(kind.Config(), TINY[name]), spec)
+
+
+def trainer_of(name: str, spec: DataSpec, steps: int = 4, micro: int | None = None) -> Trainer:
+    return Trainer(build(name, spec), Plan.of_steps(steps), micro=micro, ranks=Ranks.alone())
+
+
+def train(trainer: Trainer, until: int | None = None) -> Trainer:
+    for report in trainer.run(stream(trainer.family.spec, 4, trainer.step)):
+        if report.step == until:
+            break
+    return trainer
+
+
+def everything(trainer: Trainer) -> dict[str, torch.Tensor]:
+    """All tensors that a run consists of, by name."""
+    found = {f"raw.{k}": v for k, v in trainer.family.state_dict().items()}
+    found |= {f"average.{k}": v for k, v in trainer.state.average.items()}
+    for name, optimizer in trainer.optimizers.items():
+        for index, entries in optimizer.state_dict()["state"].items():
+            found |= {f"{name}.{index}.{k}": v for k, v in entries.items() if isinstance(v, torch.Tensor)}
+    return found
+
+
+@every_family
+@every_spec
+def test_two_steps_move_the_weights_and_stay_finite(name: str, spec: DataSpec) -> None:
+    trainer = trainer_of(name, spec, steps=2)
+    before = {k: v.clone() for k, v in trainer.family.state_dict().items()}
+    for report in trainer.run(stream(spec, 4)):
+        assert not report.alarms
+        assert all(torch.tensor(v).isfinite() for v in report.losses.values())
+    assert trainer.step == 2
+    assert any(not torch.equal(v, before[k]) for k, v in trainer.family.state_dict().items())
+
+
+@every_family
+@every_spec
+def test_a_resumed_run_equals_one_in_one_go_to_the_bit(name: str, spec: DataSpec, tmp_path: Path) -> None:
+    straight = train(trainer_of(name, spec))
+    checkpoint = Checkpoint.create(tmp_path / "run", {"family": name})
+    checkpoint.save(train(trainer_of(name, spec), until=2))
+    resumed = trainer_of(name, spec)
+    torch.nn.init.normal_(next(resumed.family.parameters()))  # nothing may be left of the fresh start
+    assert checkpoint.restore(resumed) == []
+    assert resumed.step == 2
+    train(resumed)
+    expected, found = everything(straight), everything(resumed)
+    assert expected.keys() == found.keys()
+    different = [k for k in expected if not torch.equal(expected[k], found[k])]
+    assert different == []
+
+
+@every_family
+def test_accumulation_equals_the_whole_batch_or_is_refused(name: str) -> None:
+    spec = SPECS["labels"]
+    if families.find(name).whole_batch:
+        pytest.skip("its statistics are over the whole batch")
+    whole, split = train(trainer_of(name, spec, 2)), train(trainer_of(name, spec, 2, micro=1))
+    for key, value in everything(whole).items():
+        if key.startswith("average."):
+            torch.testing.assert_close(value, everything(split)[key], atol=1e-4, rtol=1e-3)
+
+
+@every_family
+def test_micro_batches_hold_the_memory_of_one(name: str) -> None:
+    if families.find(name).whole_batch:
+        pytest.skip("its batch is never split")
+    spec = DataSpec((16, 16), 3, count=32)
+    assert saved_bytes(build(name, spec), 8, micro=2) <= 1.1 * saved_bytes(build(name, spec), 2)
+
+
+@every_family
+@every_spec
+def test_samples_have_the_datas_shape_and_range(name: str, spec: DataSpec) -> None:
+    family = train(trainer_of(name, spec, 2)).family.eval()
+    label = spec.labels[-1] if spec.labels else None
+    for estimate in family.sample([Generate(seed=i, label=label) for i in range(3)]):
+        shown = family.decode(estimate)
+        assert shown.shape == (3, *spec.shape)
+        assert bool(shown.isfinite().all())
+        assert shown.abs().max() <= 1
+
+
+@every_family
+def test_a_picture_is_the_same_alone_and_among_others(name: str) -> None:
+    spec = SPECS["labels"]
+    family = train(trainer_of(name, spec, 2)).family.eval()
+    family.identity = Identity(rows=4)
+    requests = [Generate(seed=i, label=spec.labels[i % 2] if i % 3 else None) for i in range(6)]
+    together = {p: picture.tobytes() for p, picture, _ in draw(family, requests)}
+    assert sorted(together) == list(range(6))
+    assert len(set(together.values())) > 1
+    for position, request in enumerate(requests):
+        [(_, alone, _)] = draw(family, [request])
+        assert alone.tobytes() == together[position]
+
+
+@every_family
+def test_the_seed_and_nothing_else_decides_a_picture(name: str) -> None:
+    family = train(trainer_of(name, SPECS["grey"], 2)).family.eval()
+    first, other = Generate(seed=5), Generate(seed=6)
+    torch.manual_seed(1)
+    *_, a = family.sample([first, other])
+    torch.manual_seed(2)
+    *_, b = family.sample([first, other])
+    assert torch.equal(a, b)
+    assert not torch.equal(a[0], a[1])
+
+
+@every_family
+def test_walks_begin_and_end_at_their_seeds(name: str) -> None:
+    spec = SPECS["grey"]
+    family = train(trainer_of(name, spec, 2)).family.eval()
+    walk = [Generate(seed=3, between=(3, 4), fraction=f) for f in (0.0, 0.5, 1.0)]
+    *_, frames = family.sample([*walk, Generate(seed=3), Generate(seed=4)])
+    torch.testing.assert_close(frames[0], frames[3], atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(frames[2], frames[4], atol=1e-4, rtol=1e-3)
+    assert not torch.allclose(frames[1], frames[0], atol=1e-4)
+
+
+@every_family
+def test_an_unknown_label_names_the_nearest(name: str) -> None:
+    family = build(name, SPECS["labels"]).eval()
+    with pytest.raises(RequestError, match="did you mean 'dog'"):
+        list(family.sample([Generate(label="dogs")]))
+
+
+@every_family
+def test_settings_are_plain_and_unknown_ones_name_the_nearest(name: str) -> None:
+    kind = families.find(name)
+    known = leaves(kind.Config())
+    assert json.loads(json.dumps(known)) is not None
+    assert configure(kind.Config(), known) == kind.Config()
+    assert {"batch", "ema", "warmup"} <= known.keys()
+    with pytest.raises(RequestError, match="did you mean 'batch'"):
+        configure(kind.Config(), {"bach": 4})
+
+
+@every_family
+def test_requests_have_a_schema_and_survive_json(name: str) -> None:
+    for request in families.find(name).requests:
+        schema = request.model_json_schema()
+        assert schema["additionalProperties"] is False
+        assert json.dumps(schema)
+    asked = Generate(seed=3, label="cat", steps=4)
+    assert Generate.model_validate_json(asked.model_dump_json()) == asked
+
+
+@every_family
+def test_a_saved_model_loads_from_its_folder_alone(name: str, tmp_path: Path) -> None:
+    spec = SPECS["labels"]
+    trainer = train(trainer_of(name, spec, 2))
+    header = {
+        "family": name,
+        "config": leaves(trainer.family.config),
+        "spec": spec.to_json(),
+        "rows": 4,
+        "threads": 0,
+        "precision": "fp32",
+    }
+    Checkpoint.create(tmp_path / "run", header).save(trainer)
+    loaded = Checkpoint.load(tmp_path / "run")
+    requests = [Generate(seed=i, label="cat") for i in range(2)]
+    *_, fresh = loaded.sample(requests)
+    with trainer.averaged() as family:
+        *_, known = family.sample(requests)
+    torch.testing.assert_close(fresh, known, atol=1e-5, rtol=1e-4)  # memory formats differ
+    assert loaded.identity is not None
+    assert len(loaded.identity.hash) == 64
+
+
+def test_the_table_lists_every_family_file() -> None:
+    files = {p.stem for p in Path(families.__file__).parent.glob("[a-z]*.py")}
+    assert files == {target.split(":")[0].rsplit(".", 1)[1] for target in families.FAMILIES.values()}
+    for name in families.FAMILIES:
+        assert families.find(name).name == name
+
+
+def test_an_unknown_family_names_the_nearest() -> None:
+    with pytest.raises(RequestError, match="did you mean 'diffusion'.*known: diffusion, gan, vae"):
+        families.find("difusion")
