@@ -25,7 +25,8 @@ from huabi.requests import Generate
 def judge() -> tuple[SVC, float]:
     """The classifier, and its accuracy on a fifth of the digits that it was not trained on."""
     digits = load_digits()
-    seen, unseen, seen_labels, unseen_labels = train_test_split(digits.data, digits.target, test_size=0.2, random_state=0)
+    parts = train_test_split(digits.data, digits.target, test_size=0.2, random_state=0)
+    seen, unseen, seen_labels, unseen_labels = parts
     machine = SVC(gamma=0.001, C=10).fit(seen, seen_labels)
     return machine, float(machine.score(unseen, unseen_labels))
 

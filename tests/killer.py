@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np  # noqa: F401 - warm before the fork
 import torch
 
-from huabi import api, cli, durable, pictures
+from huabi import api, cli, durable, pictures  # noqa: F401 - warm too
 
 torch.set_num_threads(1)
 WATCHED = [(os, "fsync"), (os, "replace"), (os, "rename"), (durable, "_write")]
@@ -63,7 +63,6 @@ def child(args: list[str], counter: Path, at: int | None) -> None:
 
 
 def main() -> None:
-    assert api and pictures
     counter = Path(tempfile.mkdtemp()) / "count"
     for line in sys.stdin:
         job = json.loads(line)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY, stream
 
+from conftest import TINY, stream
 from huabi import durable
 from huabi.checkpoint import Checkpoint, pack, unpack
 from huabi.config import configure, leaves

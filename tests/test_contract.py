@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY, stream
 
+from conftest import TINY, stream
 from huabi import families
 from huabi.checkpoint import Checkpoint
 from huabi.config import configure, leaves

@@ -89,6 +89,17 @@ def test_batches_of_equal_shapes_change_nothing() -> None:
     torch.testing.assert_close(step(slice(0, 3))[1], step(slice(1, 2))[0], rtol=1e-5, atol=1e-6)
 
 
+def test_memory_format_changes_nothing() -> None:
+    g = torch.Generator().manual_seed(0)
+    start, grad = torch.randn(32, 40, 3, 3, generator=g), torch.randn(32, 40, 3, 3, generator=g)
+    params = [nn.Parameter(start.clone(memory_format=f)) for f in (torch.contiguous_format, torch.channels_last)]
+    for p in params:
+        p.grad = grad.clone(memory_format=torch.preserve_format)
+        Muon([p], []).step()
+    torch.testing.assert_close(params[0], params[1], rtol=0, atol=1e-6)
+    assert (params[0] - start).abs().max() > 1e-4
+
+
 def test_it_learns() -> None:
     model = net()
     losses = train(model, Muon.of(model, lr=2e-3), 150)

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import TINY, write_pictures
 
+from conftest import TINY, write_pictures
 from huabi.checkpoint import Checkpoint, unpack
 from huabi.families import FAMILIES
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from conftest import stream
 from torch import nn
 
+from conftest import stream
 from huabi.cost import saved_bytes
 from huabi.errors import TrainingError
 from huabi.model import Batch, DataSpec, Family, Update

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import BadParameter
 
 from . import __version__, text
 from .errors import HuabiError, RequestError
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+UsageError = BadParameter.__mro__[2]  # the base of what typer says of a command line; it has no public name
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif"}
 
 Data = Annotated[str, typer.Argument(metavar="DATA", help="a folder, .zip or .tar, `digits`, or hf:owner/name")]
@@ -317,9 +319,7 @@ def main() -> None:
 
 def _explain(error: Exception) -> int:
     """The one line and the exit code for what went wrong."""
-    import click
-
-    if isinstance(error, click.ClickException):
+    if isinstance(error, UsageError):
         return _fail(f"{error.format_message()} (huabi --help lists the commands and options)", 2)
     if signum := getattr(error, "signum", 0):
         return _fail(f"{error}; go on with: {_resume_line()}", 128 + signum)

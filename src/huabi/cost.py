@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -68,7 +69,7 @@ def saved_bytes(family: Family, rows: int, micro: int | None = None) -> int:
 
 
 def measure(kind: type[Family], config: Any, spec: DataSpec) -> Cost:
-    """The memory that training `kind` takes, from steps on two and on four pictures (on the CPU, in a throw-away net)."""
+    """The memory that training `kind` takes, from steps of a throw-away net on two and on four pictures."""
     family = kind(config, spec)
     parameters = sum(p.numel() for p in family.parameters())
     two, four = saved_bytes(family, 2), saved_bytes(family, 4)
@@ -102,7 +103,7 @@ def forecast(kind: type[Family], config: Any, spec: DataSpec, rows: int = 4) -> 
     times = [time.perf_counter()]
     for _ in trainer.run([batch] * 3):
         times.append(time.perf_counter())
-    seconds = min(b - a for a, b in zip(times, times[1:])) * config.batch / rows
+    seconds = min(b - a for a, b in itertools.pairwise(times)) * config.batch / rows
     return {
         "parameters": cost.parameters,
         "memory_mb": round(cost.bytes(config.batch) / 2**20),

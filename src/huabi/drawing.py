@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,14 +28,14 @@ ROWS = 16  # pictures drawn at once, where a run records nothing else
 
 
 def draw(
-    model: Model, requests: Sequence[Any], on_step: Callable[[int, int], None] | None = None
+    model: Model, requests: Sequence[Any], on_step: Callable[[int], None] | None = None
 ) -> Iterator[tuple[int, Image.Image, dict[str, Any]]]:
     """Answers `requests`, those that go together at once; yields (position, picture, recipe) as they are done.
 
     Every call of the model has the number of rows that its run recorded: a picture is the same alone and among others.
 
     Args:
-        on_step: called with (position of the first of these requests, estimates seen so far).
+        on_step: called with the number of estimates seen so far of the pictures in the making.
     """
     identity = model.identity or Identity(rows=ROWS)
     groups: dict[Hashable, list[int]] = {}
@@ -47,24 +48,25 @@ def draw(
         for start in range(0, len(positions), identity.rows):
             part = positions[start : start + identity.rows]
             rows = [requests[p] for p in part]
-            pictures = _answer(model, rows, identity, lambda n, first=part[0]: on_step and on_step(first, n))
+            pictures = _answer(model, rows, identity, on_step)
             for row, position in enumerate(part):
                 yield position, to_image(pictures[row]), _recipe(identity, requests[position], row, pictures[row])
 
 
-def _answer(model: Model, rows: list[Any], identity: Identity, seen: Callable[[int], Any]) -> Tensor:
+def _answer(model: Model, rows: list[Any], identity: Identity, on_step: Callable[[int], None] | None) -> Tensor:
     padded = rows + [rows[-1]] * (identity.rows - len(rows))
     result = None
     with _frozen(identity):
         estimates = model.sample(padded)
-        for n in range(1, 1 << 30):
+        for n in itertools.count(1):
             # grad mode and autocast are set around each estimate, so that a caller's own code never sees them
             with torch.no_grad(), torch.autocast(identity.device, torch.bfloat16, enabled=identity.precision == "bf16"):
                 estimate = next(estimates, None)
             if estimate is None:
                 break
             result = estimate
-            seen(n)
+            if on_step is not None:
+                on_step(n)
     if result is None:
         raise RequestError("the model gave no picture")
     pictures = model.decode(result).float().cpu()[: len(rows)]

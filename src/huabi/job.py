@@ -272,7 +272,7 @@ class Job:
         options, differs = self.options, []
         old = header["data_settings"]
         config = header["config"]
-        pairs = [("family", options.family, header["family"]), ("--seed", options.seed, header["seed"])]
+        pairs: list[tuple[str, Any, Any]] = [("family", options.family, header["family"]), ("--seed", options.seed, header["seed"])]
         pairs += [("--batch", options.batch, header["batch"]), ("--micro", options.micro, header["micro"])]
         pairs += [("--threads", options.threads, header["threads"])]
         pairs += [("--precision", options.precision, header["precision"])]
@@ -299,7 +299,7 @@ class Job:
         kind = find(header["family"])
         torch.manual_seed(header["seed"])  # initial weights
         family = kind(configure(kind.Config(), header["config"]), DataSpec.from_json(header["spec"]))
-        family.to(device, memory_format=torch.channels_last)
+        family.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if header["init"] and not self._checkpoint.states():
             Checkpoint.open(Path(header["init"])).load_weights(family)
         events = header["events"]
@@ -352,7 +352,7 @@ class Job:
         plan.add(event)
 
     def _log(self, report: Report) -> None:
-        entry = {"step": report.step, **report.losses, "images_per_second": round(report.images_per_second, 2)}
+        entry: dict[str, Any] = {"step": report.step, **report.losses, "images_per_second": round(report.images_per_second, 2)}
         entry |= {"seconds": round(report.seconds, 3)}
         if report.alarms:
             entry["alarms"] = list(report.alarms)
@@ -401,7 +401,7 @@ def _signals() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():
         yield caught
         return
-    before = {}
+    before: dict[int, Any] = {}
 
     def handle(signum: int, frame: FrameType | None) -> None:
         caught[0] = signum

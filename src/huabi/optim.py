@@ -31,10 +31,10 @@ def orthogonalize(x: Tensor, iterations: int = 4) -> Tensor:
     """
     if x.shape[-2] > x.shape[-1]:
         return orthogonalize(x.mT, iterations).mT
-    x = x / (x.norm(dim=(-2, -1), keepdim=True) * 1.01 + 1e-7)
     gram = x @ x.mT
-    eye = torch.eye(x.shape[-2], dtype=x.dtype, device=x.device)
-    total = eye
+    size = gram.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None] * 1.02 + 1e-14  # above |x|^2
+    gram, eye = gram / size, torch.eye(x.shape[-2], dtype=x.dtype, device=x.device)
+    total = eye * size.rsqrt()
     for a, b, c in _POLAR[:iterations]:
         step = a * eye + b * gram + c * (gram @ gram)
         total = step @ total
@@ -115,13 +115,16 @@ class Muon(Optimizer):
                 state["momentum"] = torch.zeros_like(p)
             momentum = state["momentum"].lerp_(grad, 1 - group["momentum"])
             update = grad.lerp(momentum, group["momentum"])  # Nesterov
-            matrix = update.flatten(1)
+            # a convolution's columns in the order of channels_last memory, which is how they lie: no copy
+            matrix = update.movedim(1, -1).flatten(1)
             shapes[(matrix.shape[0], matrix.shape[1])].append((p, matrix))
         for (m, n), pairs in shapes.items():  # equal shapes in one batch
             updates = orthogonalize(torch.stack([u for _, u in pairs]).float(), group["iterations"])
             for (p, _), update in zip(pairs, updates, strict=True):
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.add_(update.view(p.shape), alpha=-group["lr"] * 0.2 * max(m, n) ** 0.5)
+                if group["weight_decay"]:
+                    p.mul_(1 - group["lr"] * group["weight_decay"])
+                update = update.view_as(p.movedim(1, -1)).movedim(-1, 1)
+                p.add_(update, alpha=-group["lr"] * 0.2 * max(m, n) ** 0.5)
 
     def _adamw(self, group: dict[str, Any], params: list[Tensor]) -> None:
         (beta1, beta2), lr = group["betas"], group["lr"]
@@ -134,5 +137,6 @@ class Muon(Optimizer):
             mean = state["mean"].lerp_(grad, 1 - beta1)
             square = state["square"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
             scale = square.div(1 - beta2**step).sqrt_().add_(group["eps"])
-            p.mul_(1 - lr * group["weight_decay"])
+            if group["weight_decay"]:
+                p.mul_(1 - lr * group["weight_decay"])
             p.addcdiv_(mean, scale, value=-lr / (1 - beta1**step))

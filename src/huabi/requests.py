@@ -25,12 +25,12 @@ class Generate(Request):
     """A new picture like those that the model was trained on."""
 
     seed: Seed = 0
-    label: str | None = Field(None, description="which class to draw; none draws from all of them")
-    steps: int | None = Field(None, ge=1, le=1000, description="solver steps; more is finer and slower")
-    guidance: float | None = Field(None, ge=0, le=20, description="how strongly the label is obeyed; 1 is off")
-    solver: Literal["euler", "heun", "dpmpp_2m", "heun_stochastic"] | None = Field(None, description="which solver")
-    between: tuple[Anchor, Anchor] | None = Field(None, description="two seeds or pictures to walk between")
-    fraction: float = Field(0.0, ge=0, le=1, description="where on the walk: 0 is the first, 1 is the second")
+    label: str | None = Field(default=None, description="which class to draw; none draws from all of them")
+    steps: int | None = Field(default=None, ge=1, le=1000, description="solver steps; more is finer and slower")
+    guidance: float | None = Field(default=None, ge=0, le=20, description="how strongly the label is obeyed; 1 is off")
+    solver: Literal["euler", "heun", "dpmpp_2m", "heun_stochastic"] | None = Field(default=None, description="which solver")
+    between: tuple[Anchor, Anchor] | None = Field(default=None, description="two seeds or pictures to walk between")
+    fraction: float = Field(default=0.0, ge=0, le=1, description="where on the walk: 0 is the first, 1 is the second")
 
 
 class Vary(Request):
@@ -38,4 +38,4 @@ class Vary(Request):
 
     image: Picture
     seed: Seed = 0
-    strength: float = Field(0.5, ge=0, le=1, description="0 keeps the picture, 1 leaves little of it")
+    strength: float = Field(default=0.5, ge=0, le=1, description="0 keeps the picture, 1 leaves little of it")

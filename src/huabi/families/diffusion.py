@@ -25,16 +25,15 @@ PATHS: dict[str, type[Path]] = {"flow": Flow, "edm": EDM}
 
 @dataclass(frozen=True)
 class NetConfig:
-    """The network's shape; 0 and () choose by the pictures' size."""
+    """The network's shape; patches and levels follow from the pictures' size."""
 
     width: int = 64  # channels of the first level
     depth: int = 2  # blocks of a level, on the way down and again on the way up
     attention: int = 1  # how many of the lowest levels attend
-    patch: int = 0  # side of the patches whose pixels become channels
 
 
 @dataclass(frozen=True)
-class Config:
+class DiffusionConfig:
     """Settings of `diffusion`."""
 
     path: str = "flow"  # flow or edm
@@ -65,16 +64,19 @@ class Diffusion(Family):
 
     name = "diffusion"
     title = "learns to remove noise; the best pictures, drawn in some steps"
-    Config = Config
+    Config = DiffusionConfig
     requests = (Generate,)
 
-    def __init__(self, config: Config, spec: DataSpec) -> None:
+    config: DiffusionConfig
+
+    def __init__(self, config: DiffusionConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        shape = shape_for(max(spec.size), config.net.width)
-        if config.net.patch:
-            shape["patch"] = config.net.patch
         self.net = UNet(
-            spec.channels, classes=len(spec.labels), depth=config.net.depth, attention=config.net.attention, **shape
+            spec.channels,
+            classes=len(spec.labels),
+            depth=config.net.depth,
+            attention=config.net.attention,
+            **shape_for(max(spec.size), config.net.width),
         )
         self.path = PATHS[config.path]()
 

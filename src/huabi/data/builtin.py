@@ -1,0 +1,103 @@
+"""Pictures that come from a library: scikit-learn's handwritten digits, and data sets of the Hugging Face hub."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import uuid
+from typing import Any
+
+from PIL import Image
+
+from ..errors import DataError
+from .files import Where, cache_root
+
+Row = tuple[str, Where, str, str | None, str | None]  # name, where, stamp, label, caption
+
+
+def digits() -> list[Row]:
+    """The 1,797 handwritten digits of 8x8 that come with scikit-learn, labels "0" to "9"."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise DataError("the digits come with scikit-learn: pip install 'huabi[digits]'") from None
+    found = load_digits()
+    rows: list[Row] = []
+    for n, (image, label) in enumerate(zip(found.images, found.target, strict=True)):
+        buffer = io.BytesIO()
+        Image.fromarray((image * (255 / 16)).round().astype("uint8")).save(buffer, "PNG", compress_level=1)
+        rows.append((f"{n:04d}.png", Where("bytes", data=buffer.getvalue()), "", str(label), None))
+    return rows
+
+
+def _column(features: Any, first: dict[str, Any], names: tuple[str, ...], test: Any) -> str | None:
+    """The first of `names` that the data has, else the first column that passes `test`."""
+    columns = list(features) if features else list(first)
+    return next((n for n in names if n in columns), None) or next((c for c in columns if test(first.get(c))), None)
+
+
+def _as_bytes(value: Any) -> bytes:
+    if isinstance(value, dict) and value.get("bytes"):
+        return bytes(value["bytes"])
+    if not isinstance(value, Image.Image):
+        return b""
+    buffer = io.BytesIO()
+    value.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def hub(name: str) -> list[Row]:
+    """The train split of a data set on the hub, its pictures copied once into one file of the cache."""
+    folder = cache_root() / "hub" / hashlib.sha256(name.encode()).hexdigest()[:20]
+    index = folder.with_suffix(".json")
+    if not index.exists():
+        _download(name, folder.with_suffix(".bin"), folder.with_suffix(".json"))
+    blob = str(folder.with_suffix(".bin"))
+    rows = json.loads(index.read_text("utf-8"))
+    return [(n, Where("slice", blob, offset=o, size=s), f"{o}:{s}", label, text) for n, o, s, label, text in rows]
+
+
+def _download(name: str, blob: Any, index: Any) -> None:
+    try:
+        import datasets
+    except ImportError:
+        raise DataError("data sets of the hub need the datasets library: pip install 'huabi[hub]'") from None
+    try:
+        found = datasets.load_dataset(name, split="train")
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0][:160]
+        raise DataError(f"hf:{name} cannot be loaded ({reason}); check the name and the connection") from None
+    blob.parent.mkdir(parents=True, exist_ok=True)
+    temp = blob.with_name(f".{uuid.uuid4().hex}.tmp")
+    rows: list[list[Any]] = []
+    features = getattr(found, "features", None)
+    is_image = lambda v: isinstance(v, (Image.Image, dict)) and bool(_as_bytes(v))
+    try:
+        with temp.open("wb") as out:
+            for n, row in enumerate(found):
+                image = _column(features, row, ("image", "img", "picture"), is_image)
+                if image is None:
+                    raise DataError(f"hf:{name} has no column of pictures; columns: {', '.join(row)}")
+                data = _as_bytes(row[image])
+                label, text = _texts(features, row)
+                rows.append([f"{n:07d}", out.tell(), len(data), label, text])
+                out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        temp.replace(blob)
+        temp.write_text(json.dumps(rows), "utf-8")
+        temp.replace(index)
+    finally:
+        temp.unlink(missing_ok=True)
+
+
+def _texts(features: Any, row: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The row's label, by name where the feature knows it, and its caption."""
+    column = _column(features, row, ("label", "labels", "fine_label"), lambda v: False)
+    label = row.get(column) if column else None
+    if label is not None and features and hasattr(features[column], "int2str") and not isinstance(label, str):
+        label = features[column].int2str(label)
+    text = next((row[c] for c in ("text", "caption", "prompt") if isinstance(row.get(c), str)), None)
+    return None if label is None else str(label), text

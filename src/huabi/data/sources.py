@@ -1,0 +1,294 @@
+"""What DATA is: a folder, an archive, a built-in set; which pictures it holds, with which labels, captions and pairs."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from ..errors import DataError, RequestError
+from . import builtin
+from .files import ARCHIVES, Entry, Found, Where, is_picture, list_archive, read, shown, walk
+
+Pairing = Literal["none", "unpaired", "paired"]
+PAIRS = (None, "side-by-side", "none")
+_TRAIN = ("train", "training")
+_SPLITS = (*_TRAIN, "test", "testing", "val", "valid", "validation", "eval")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture to be: its name below the root, where its bytes lie, and what is known of it."""
+
+    name: str
+    where: Where
+    stamp: str
+    label: str | None = None
+    caption: str | None = None
+    partner: Item | None = None  # the picture that this one shall become
+
+    def read(self) -> bytes:
+        """The file's bytes; raises `PictureError` or OSError."""
+        return read(self.where)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What DATA holds, by names alone: no picture was opened."""
+
+    source: str
+    kind: Literal["folder", "archive", "digits", "hub"]
+    items: tuple[Item, ...]
+    other: tuple[Item, ...] = ()  # the second domain of unpaired data
+    labels: tuple[str, ...] = ()
+    captions: bool = False
+    pairing: Pairing = "none"
+    pairs: str | None = None  # as asked for
+    left_out: tuple[tuple[str, str], ...] = ()  # (name, why)
+    notes: tuple[str, ...] = ()
+    ignored: Mapping[str, int] = field(default_factory=dict)
+
+
+def scan(data: str | Path, pairs: str | None = None) -> Listing:
+    """What `data` holds: pictures with labels, captions and partners, by their names.
+
+    Args:
+        data: a folder, a .zip or .tar, `digits`, or `hf:owner/name`. A folder of such a name is `./digits`.
+        pairs: "side-by-side" where each picture holds input and result as its left and right half; "none" to take
+            folders A and B for classes.
+
+    Raises DataError where there is nothing to train on.
+    """
+    if pairs not in PAIRS:
+        raise RequestError(f"pairs={pairs!r}: known are side-by-side and none")
+    if isinstance(data, str) and data == "digits":
+        return _built_in(data, "digits", builtin.digits(), pairs)
+    if isinstance(data, str) and data.startswith("hf:"):
+        return _built_in(data, "hub", builtin.hub(data.removeprefix("hf:")), pairs)
+    path = Path(data).expanduser()
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise DataError(f"{shown(str(data))}: links in a loop; give the folder itself") from None
+        raise DataError(f"{shown(str(data))}: no such folder; check the path") from None
+    except ValueError:
+        raise DataError(f"{shown(str(data))}: no such folder; check the path") from None
+    if path.is_dir():
+        return _listing(str(data), "folder", walk(path.absolute()), pairs)
+    if path.name.lower().endswith(ARCHIVES):
+        return _listing(str(data), "archive", list_archive(path.absolute()), pairs)
+    raise DataError(f"{shown(str(data))} is a file; give a folder of pictures, a .zip or a .tar")
+
+
+def _built_in(source: str, kind: Any, rows: list[builtin.Row], pairs: str | None) -> Listing:
+    items = tuple(Item(*row) for row in rows)
+    captioned = any(i.caption for i in items)
+    if captioned:
+        items = tuple(replace(i, caption=i.caption or "") for i in items)
+    labels = _in_order({i.label for i in items if i.label is not None})
+    pairing: Pairing = "paired" if pairs == "side-by-side" else "none"
+    return Listing(source, kind, items, (), labels, captioned, pairing, pairs)
+
+
+def _in_order(labels: Iterable[str]) -> tuple[str, ...]:
+    """Numbers by value, words by letter."""
+    labels = list(labels)
+    numbers = all(label.isascii() and label.isdigit() for label in labels)
+    return tuple(sorted(labels, key=(lambda s: (int(s), s)) if numbers else None))
+
+
+class _Scan:
+    """The pictures below a root while labels, captions and pairs are being found."""
+
+    def __init__(self, found: Found) -> None:
+        self.others: dict[str, Entry] = {}
+        self.pictures: list[Item] = []
+        self.left_out = [(n, w) for n, w in found.broken if is_picture(n) or "folder" in w or "archive" in w]
+        self.notes: list[str] = []
+        for entry in found.entries:
+            head = (lambda e=entry: read(e.where)[:16]) if entry.where.kind == "file" else None
+            if is_picture(entry.name, head):
+                self.pictures.append(Item(entry.name, entry.where, entry.stamp))
+            else:
+                self.others[entry.name] = entry
+
+    def text(self, name: str) -> str:
+        try:
+            return read(self.others[name].where).decode("utf-8-sig", "replace")
+        except (OSError, DataError):
+            self.notes.append(f"{shown(name)} cannot be read")
+            return ""
+
+
+def _listing(source: str, kind: Any, found: Found, pairs: str | None) -> Listing:
+    state = _Scan(found)
+    if not found.entries and not state.left_out:
+        links = "; its links lead in a circle" if found.circles else ""
+        raise DataError(f"{shown(source)} is empty{links}: put pictures there")
+    if not state.pictures and not state.left_out:
+        raise DataError(f"{shown(source)} holds no pictures, only {len(found.entries)} other files: choose another")
+    items = _without_wrappers(state)
+    ignored = {"hidden": found.hidden, "not pictures": len(state.others), "links in a circle": found.circles}
+    result = Listing(source, kind, (), ignored={k: v for k, v in ignored.items() if v}, pairs=pairs)
+    first = _by_folder(items)
+    other: list[Item] = []
+    labels: tuple[str, ...] = ()
+    pairing: Pairing = "none"
+    captioned = False
+    if pairs == "side-by-side":
+        pairing, items = "paired", [i for _, i in items]
+    elif pairs is None and {"trainA", "trainB"} <= first.keys():
+        pairing, items, other = "unpaired", first["trainA"], first["trainB"]
+        _aside(state, {k: v for k, v in first.items() if k not in ("trainA", "trainB")})
+    elif pairs is None and first.keys() == {"A", "B"} and (joined := _partners(first["A"], first["B"], state)):
+        pairing, items = "paired", joined
+    else:
+        labels, items = _labels(items, first, state)
+        items, captioned, own = _captions(items, state)
+        labels = own or labels
+    for group in (items, other):
+        group.sort(key=lambda i: os.fsencode(i.name))
+    left_out = tuple(sorted(state.left_out))
+    return replace(
+        result, items=tuple(items), other=tuple(other), labels=labels, captions=captioned, pairing=pairing,
+        left_out=left_out, notes=tuple(state.notes),
+    )  # fmt: skip
+
+
+Placed = list[tuple[tuple[str, ...], Item]]  # the folders below the wrappers, and the item
+
+
+def _without_wrappers(state: _Scan) -> Placed:
+    """The items with their folders, less the folders that all share; of train and test folders only train is taken."""
+    placed = [(tuple(i.name.split("/")[:-1]), i) for i in state.pictures]
+    while placed:
+        first = {folders[:1] for folders, _ in placed}
+        names = {f[0].lower() for f in first if f}
+        if len(first) > 1 and () not in first and names <= set(_SPLITS) and names & set(_TRAIN):
+            rest = Counter(f[0] for f, _ in placed if f[0].lower() not in _TRAIN)
+            placed = [(f, i) for f, i in placed if f[0].lower() in _TRAIN]
+            state.notes += [f"{shown(name)}/ is left aside: {n} pictures" for name, n in sorted(rest.items())]
+        elif len(first) > 1 or () in first:
+            break
+        placed = [(folders[1:], item) for folders, item in placed]
+    return placed
+
+
+def _by_folder(placed: Placed) -> dict[str, list[Item]]:
+    groups: dict[str, list[Item]] = {}
+    for folders, item in placed:
+        groups.setdefault(folders[0] if folders else "", []).append(item)
+    return groups
+
+
+def _aside(state: _Scan, groups: Mapping[str, list[Item]]) -> None:
+    state.notes += [f"{shown(name) or '.'}/ is left aside: {len(v)} pictures" for name, v in sorted(groups.items())]
+
+
+def _partners(a: list[Item], b: list[Item], state: _Scan) -> list[Item]:
+    """The pictures of A, each with that of B of the same name; none where fewer than half have one."""
+
+    def stem(item: Item, folder: str) -> str:
+        parts = item.name.split("/")
+        return "/".join([*parts[parts.index(folder) + 1 : -1], PurePosixPath(parts[-1]).stem])
+
+    right = {stem(i, "B"): i for i in b}
+    left = {stem(i, "A"): i for i in a}
+    joined = [replace(i, partner=right[key]) for key, i in left.items() if key in right]
+    if 2 * len(joined) < max(len(a), len(b)):
+        return []
+    alone = [i.name for key, i in left.items() if key not in right] + [
+        i.name for key, i in right.items() if key not in left
+    ]
+    state.left_out += [(name, "no picture of the same name on the other side") for name in alone]
+    return joined
+
+
+def _labels(
+    placed: Placed, groups: Mapping[str, list[Item]], state: _Scan
+) -> tuple[tuple[str, ...], list[Item]]:
+    """Labels from the first level of folders that divides the pictures; a few strays beside them are left out."""
+    strays = groups.get("", [])
+    folders = [name for name in groups if name]
+    if len(folders) < 2 or len(strays) * 20 > len(placed):
+        return (), [i for _, i in placed]
+    state.left_out += [(i.name, "beside the class folders, in none of them") for i in strays]
+    return _in_order(shown(f) for f in folders), [replace(i, label=shown(f[0])) for f, i in placed if f]
+
+
+def _captions(items: list[Item], state: _Scan) -> tuple[list[Item], bool, tuple[str, ...]]:
+    """Captions from metadata files or texts beside the pictures, and labels where the metadata has them."""
+    rows: dict[str, Mapping[str, Any]] = {}
+    for name in state.others:
+        base, _, last = name.rpartition("/")
+        if last.lower() in ("metadata.jsonl", "metadata.csv"):
+            for row in _rows(name, state):
+                rows["/".join(p for p in (base, str(row["file_name"]).replace("\\", "/")) if p)] = row
+    if rows:
+        return _from_metadata(items, rows, state)
+    stems = {i.name: str(PurePosixPath(i.name).with_suffix(".txt")) for i in items}
+    if 2 * sum(stem in state.others for stem in stems.values()) < max(len(items), 1):
+        return items, False, ()
+    texts = {n: state.text(stem).strip() if stem in state.others else "" for n, stem in stems.items()}
+    _count_missing(texts, state)
+    return [replace(i, caption=texts[i.name]) for i in items], True, ()
+
+
+def _count_missing(texts: Mapping[str, str], state: _Scan) -> None:
+    missing = sum(not text for text in texts.values())
+    if missing:
+        state.notes.append(f"{missing} pictures have no caption; theirs is empty")
+
+
+def _rows(name: str, state: _Scan) -> Sequence[Mapping[str, Any]]:
+    text = state.text(name)
+    rows: list[Mapping[str, Any]] = []
+    bad = 0
+    if name.lower().endswith(".csv"):
+        try:
+            rows = list(csv.DictReader(io.StringIO(text)))
+        except csv.Error:
+            bad = 1
+    else:
+        for line in filter(str.strip, text.splitlines()):
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            rows.append(row) if isinstance(row, dict) else None
+            bad += not isinstance(row, dict)
+    good = [row for row in rows if row.get("file_name")]
+    if bad or len(good) < len(rows):
+        state.notes.append(f"{shown(name)}: {bad + len(rows) - len(good)} lines without a file_name are skipped")
+    return good
+
+
+def _from_metadata(
+    items: list[Item], rows: Mapping[str, Mapping[str, Any]], state: _Scan
+) -> tuple[list[Item], bool, tuple[str, ...]]:
+    def field_of(item: Item, *names: str) -> str | None:
+        row = rows.get(item.name, {})
+        return next((str(row[n]) for n in names if row.get(n) not in (None, "")), None)
+
+    lost = rows.keys() - {i.name for i in items} - {n for n, _ in state.left_out}
+    if lost:
+        state.notes.append(f"{len(lost)} pictures named in the metadata are not there, such as {shown(min(lost))}")
+    texts = {i.name: field_of(i, "text", "caption", "prompt") for i in items}
+    captioned = any(texts.values())
+    if captioned:
+        items = [replace(i, caption=texts[i.name] or "") for i in items]
+        _count_missing({n: t or "" for n, t in texts.items()}, state)
+    labels = {i.name: field_of(i, "label") for i in items}
+    if not any(labels.values()):
+        return items, captioned, ()
+    state.left_out += [(n, "no label in the metadata") for n, label in labels.items() if label is None]
+    items = [replace(i, label=labels[i.name]) for i in items if labels[i.name] is not None]
+    return items, captioned, _in_order({i.label for i in items if i.label})

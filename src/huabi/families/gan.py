@@ -1,0 +1,114 @@
+"""DCGAN (Radford et al. 2016) with the non-saturating loss and lazy R1, conditioned on labels where there are some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..model import Batch, DataSpec, Family, Update
+from ..nets.convnets import ConvCritic, ConvGenerator
+from ..requests import Generate
+from ._rows import label_mix_of, latents_of, refuse
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """The shape of both networks."""
+
+    width: int = 64  # channels at half the full resolution; they double with every halving, up to 8 times
+    latent: int = 64  # length of the noise
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of `gan`."""
+
+    batch: int = 64
+    lr: float = 5e-4  # of both networks (Adam)
+    beta1: float = 0.5
+    beta2: float = 0.99
+    warmup: int = 50  # steps
+    ema: float = 0.05  # length of the weight average, as a share of the run
+    r1: float = 0.1  # gamma of the gradient penalty, for the mean over pixels' sum
+    r1_every: int = 16  # steps between two penalties; each then counts that many times
+    net: NetConfig = field(default_factory=NetConfig)
+
+    def __post_init__(self) -> None:
+        if self.batch < 2:
+            raise ValueError("batch must be at least 2: the generator normalises over the batch")
+        if self.r1 < 0 or self.r1_every < 1:
+            raise ValueError("r1 is at least 0 and r1_every at least 1")
+
+
+def generator_loss(fake: Tensor) -> Tensor:
+    """-log sigmoid(score) of fakes, meaned: the non-saturating loss (Goodfellow et al. 2014, section 3)."""
+    return F.softplus(-fake).mean()
+
+
+def critic_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """-log sigmoid(real) - log(1 - sigmoid(fake)), meaned, of scores (B,) (Goodfellow et al. 2014, eq. 1)."""
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+def gradient_penalty(scores: Tensor, images: Tensor) -> Tensor:
+    """The squared norm of each score's gradient by its picture (B,), itself differentiable (R1; Mescheder 2018, eq. 9).
+
+    scores (B,) must have been computed from images (B, C, H, W) that ask for gradients, row from row.
+    """
+    (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
+    return gradient.square().flatten(1).sum(1)
+
+
+class GAN(Family):
+    """Two networks in a contest: the generator draws, the critic tells its pictures from real ones."""
+
+    name = "gan"
+    title = "a draughtsman against a critic; sharp pictures in one step"
+    Config = Config
+    requests = (Generate,)
+    whole_batch = True  # BatchNorm
+    training_only = ("critic",)
+    max_grad_norm = 100.0  # a guard only: R1 comes with large gradients every few steps
+
+    def __init__(self, config: Config, spec: DataSpec) -> None:
+        super().__init__(config, spec)
+        classes, net = len(spec.labels), config.net
+        self.generator = ConvGenerator(spec.channels, spec.size, classes=classes, latent=net.latent, width=net.width)
+        self.critic = ConvCritic(spec.channels, spec.size, classes=classes, width=net.width)
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        lr, betas = self.config.lr, (self.config.beta1, self.config.beta2)
+        return {
+            "generator": torch.optim.Adam(self.generator.parameters(), lr, betas),
+            "critic": torch.optim.Adam(self.critic.parameters(), lr, betas),
+        }
+
+    def losses(self, batch: Batch, step: int) -> Iterator[Update]:
+        # fakes take the labels of the real pictures, so that both follow one distribution
+        label = batch.label if self.spec.labels else None
+        fake = self.generator(batch.rng.normal(self.config.net.latent), label)  # (B, C, H, W)
+        yield Update("generator", generator_loss(self.critic(fake, label)))
+        fake = fake.detach()
+        yield Update("critic", self.critic_turn(batch.image, fake, label, step))
+
+    def critic_turn(self, image: Tensor, fake: Tensor, label: Tensor | None, step: int) -> Tensor:
+        """The critic's loss, with R1 every `r1_every` steps (Karras et al. 2020, section 3.1)."""
+        if self.config.r1 == 0 or step % self.config.r1_every:
+            return critic_loss(self.critic(image, label), self.critic(fake, label))
+        with torch.autocast(image.device.type, enabled=False):  # gradients of gradients want float32
+            image = image.detach().float().requires_grad_()
+            real = self.critic(image, label)
+            penalty = gradient_penalty(real, image).mean()
+            weight = self.config.r1 / 2 * self.config.r1_every
+            return critic_loss(real, self.critic(fake.float(), label)) + weight * penalty
+
+    @torch.no_grad()
+    def sample(self, requests: Sequence[Generate]) -> Iterator[Tensor]:
+        for request in requests:
+            refuse(request, "steps", "guidance", "solver", why="a gan draws in one step")
+        z = latents_of(requests, (self.config.net.latent,)).to(self.device)
+        yield self.generator(z, label_mix_of(requests, self.spec, self.device)).float()

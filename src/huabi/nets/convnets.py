@@ -1,0 +1,207 @@
+"""Convolutional generators, critics, encoders and decoders for pictures of any size that is a multiple of 4.
+
+Labels are either numbers (B,) int64, or shares (B, classes) float, which fade from one class to another.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["ConvCritic", "ConvDecoder", "ConvEncoder", "ConvGenerator", "doublings"]
+
+
+def doublings(size: tuple[int, int]) -> int:
+    """How often the base of 4 to 7 pixels (of the shorter side) is doubled to reach `size`; at least once."""
+    return max(1, int(math.log2(min(size) / 4)))
+
+
+def base_of(size: tuple[int, int], times: int) -> tuple[int, int]:
+    """The grid that `times` doublings bring to `size` or a little beyond, where it is cropped."""
+    return -(-size[0] // 2**times), -(-size[1] // 2**times)
+
+
+class Labels(nn.Module):
+    """Labels (B,) or shares (B, classes) -> (B, width): a learnt row for each class."""
+
+    def __init__(self, classes: int, width: int, std: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(classes, width) * std)
+
+    def forward(self, label: Tensor) -> Tensor:
+        return label @ self.weight if label.is_floating_point() else self.weight[label]
+
+
+class ConvGenerator(nn.Module):
+    """DCGAN's generator (Radford et al. 2016, figure 1): noise z (B, latent) -> pictures (B, C, H, W) in [-1, 1].
+
+    Transposed 4x4 convolutions double a base grid; BatchNorm and ReLU follow each but the last, which ends in tanh.
+    A class embedding joins the noise.
+    """
+
+    def __init__(
+        self, channels: int, size: tuple[int, int], *, classes: int = 0, latent: int = 64, width: int = 64
+    ) -> None:
+        super().__init__()
+        self.size, times = size, doublings(size)
+        widths = [width * min(2**i, 8) for i in reversed(range(times))]
+        self.label = Labels(classes, latent) if classes else None
+        self.base = (widths[0], *base_of(size, times))
+        self.enter = nn.Linear(latent * (2 if classes else 1), math.prod(self.base), bias=False)
+        self.norm = nn.BatchNorm2d(widths[0])
+        layers: list[nn.Module] = []
+        for inner, outer in zip(widths, widths[1:]):
+            layers += [nn.ConvTranspose2d(inner, outer, 4, 2, 1, bias=False), nn.BatchNorm2d(outer), nn.ReLU()]
+        self.body = nn.Sequential(*layers)
+        self.leave = nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1)
+        _small_weights(self)
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """z (B, latent), label (B,) int64 or (B, classes) shares -> (B, C, H, W) in [-1, 1]."""
+        if self.label is not None and label is not None:
+            z = torch.cat([z, self.label(label).to(z.dtype)], 1)
+        h = F.relu(self.norm(self.enter(z).unflatten(1, self.base)))
+        return self.leave(self.body(h)).tanh()[..., : self.size[0], : self.size[1]]
+
+
+class ConvCritic(nn.Module):
+    """DCGAN's critic without its BatchNorm, which would mix rows: pictures (B, C, H, W) -> scores (B,).
+
+    With labels it is a projection critic (Miyato and Koyama 2018, eq. 3): w . phi(x) + embedding(y) . phi(x). Its
+    activation is smooth enough almost everywhere to be differentiated twice.
+    """
+
+    def __init__(self, channels: int, size: tuple[int, int], *, classes: int = 0, width: int = 64) -> None:
+        super().__init__()
+        times = doublings(size)
+        widths = [channels, *(width * min(2**i, 8) for i in range(times))]
+        layers: list[nn.Module] = []
+        for inner, outer in zip(widths, widths[1:]):
+            layers += [nn.Conv2d(inner, outer, 4, 2, 1), nn.LeakyReLU(0.2)]
+            size = (size[0] // 2, size[1] // 2)
+        self.body = nn.Sequential(*layers, nn.Flatten())
+        self.features = nn.Linear(widths[-1] * size[0] * size[1], widths[-1])
+        self.leave = nn.Linear(widths[-1], 1)
+        self.label = Labels(classes, widths[-1], std=0.02) if classes else None
+        _small_weights(self)
+
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        """x (B, C, H, W), label (B,) int64 -> scores (B,), float32."""
+        phi = F.leaky_relu(self.features(self.body(x)), 0.2)  # (B, top width)
+        score = self.leave(phi)[:, 0].float()
+        if self.label is not None and label is not None:
+            score = score + (self.label(label) * phi.float()).sum(1)
+        return score
+
+
+class ConvEncoder(nn.Module):
+    """Residual encoder free of batch statistics: pictures (B, C, H, W) -> (B, outputs)."""
+
+    def __init__(
+        self, channels: int, size: tuple[int, int], outputs: int, *, width: int = 32, depth: int = 1, patch: int = 0
+    ) -> None:
+        super().__init__()
+        self.patch = patch or patch_for(size)
+        grid = (size[0] // self.patch, size[1] // self.patch)
+        times = doublings(grid)
+        widths = _widths(width, times)
+        layers: list[nn.Module] = [nn.PixelUnshuffle(self.patch)]
+        layers += [nn.Conv2d(channels * self.patch**2, widths[0], 3, padding=1)]
+        for inner, outer in zip(widths, widths[1:]):
+            layers += [Block(inner) for _ in range(depth)] + [nn.Conv2d(inner, outer, 3, 2, 1)]
+        layers += [Block(widths[-1]) for _ in range(depth)] + [_norm(widths[-1]), nn.SiLU(), nn.Flatten()]
+        self.body = nn.Sequential(*layers)
+        self.leave = nn.Linear(widths[-1] * math.prod(base_of(grid, times)), outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.leave(self.body(x))
+        return out
+
+
+class ConvDecoder(nn.Module):
+    """Residual decoder: z (B, latent) -> (B, C, H, W), unbounded.
+
+    Noise and class enter at the base and again at every block, as scale and shift after its norm: fine detail need
+    not be carried through all the coarse levels.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        size: tuple[int, int],
+        *,
+        classes: int = 0,
+        latent: int = 64,
+        width: int = 32,
+        depth: int = 1,
+        patch: int = 0,
+    ) -> None:
+        super().__init__()
+        self.patch = patch or patch_for(size)
+        self.grid = (size[0] // self.patch, size[1] // self.patch)
+        times = doublings(self.grid)
+        widths = _widths(width, times)[::-1]
+        self.label = Labels(classes, latent) if classes else None
+        self.embed = nn.Linear(latent * (2 if classes else 1), emb := 4 * width)
+        self.base = (widths[0], *base_of(self.grid, times))
+        self.enter = nn.Linear(emb, math.prod(self.base))
+        self.blocks = nn.ModuleList(nn.ModuleList(Block(w, emb) for _ in range(depth)) for w in widths)
+        self.grow = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(widths, widths[1:]))
+        self.norm = _norm(widths[-1])
+        self.leave = nn.Conv2d(widths[-1], channels * self.patch**2, 3, padding=1)
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """z (B, latent), label (B,) int64 or (B, classes) shares -> (B, C, H, W)."""
+        if self.label is not None and label is not None:
+            z = torch.cat([z, self.label(label).to(z.dtype)], 1)
+        emb = F.silu(self.embed(z))  # (B, emb)
+        h = self.enter(emb).unflatten(1, self.base)
+        for level, blocks in enumerate(self.blocks):
+            if level:
+                h = self.grow[level - 1](F.interpolate(h, scale_factor=2.0, mode="nearest"))
+            for block in blocks:  # type: ignore[attr-defined]
+                h = block(h, emb)
+        h = self.leave(F.silu(self.norm(h[..., : self.grid[0], : self.grid[1]])))
+        return F.pixel_shuffle(h, self.patch)
+
+
+class Block(nn.Module):
+    """x + conv(silu(norm(conv(silu(norm(x)))))), the second norm scaled and shifted by `emb` where there is one."""
+
+    def __init__(self, width: int, emb: int = 0) -> None:
+        super().__init__()
+        self.first_norm, self.first = _norm(width), nn.Conv2d(width, width, 3, padding=1)
+        self.second_norm, self.second = _norm(width), nn.Conv2d(width, width, 3, padding=1)
+        self.modulate = nn.Linear(emb, 2 * width) if emb else None
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, x: Tensor, emb: Tensor | None = None) -> Tensor:
+        h = self.second_norm(self.first(F.silu(self.first_norm(x))))
+        if self.modulate is not None and emb is not None:
+            scale, shift = self.modulate(emb)[:, :, None, None].chunk(2, 1)
+            h = h * (1 + scale) + shift
+        return x + self.second(F.silu(h))
+
+
+def patch_for(size: tuple[int, int]) -> int:
+    """Pixels of a patch's side that become channels at once: convolutions at full resolution cost the most."""
+    return 1 if min(size) < 16 else 2 if min(size) <= 64 else 4
+
+
+def _widths(width: int, times: int) -> list[int]:
+    return [width * min(2**i, 4) for i in range(times + 1)]
+
+
+def _norm(width: int) -> nn.GroupNorm:
+    groups = math.gcd(max(1, width // 16), width)
+    return nn.GroupNorm(groups, width)
+
+
+def _small_weights(net: nn.Module) -> None:
+    """Weights from N(0, 0.02^2), as DCGAN starts (Radford et al. 2016, section 4)."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(module.weight, std=0.02)
