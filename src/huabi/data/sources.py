@@ -1,4 +1,4 @@
-"""What DATA is: a folder, an archive, a built-in set; which pictures it holds, with which labels, captions and pairs."""
+"""What DATA is: a folder, an archive, a built-in set; and its pictures with labels, captions, pairs."""
 
 from __future__ import annotations
 
@@ -212,9 +212,7 @@ def _partners(a: list[Item], b: list[Item], state: _Scan) -> list[Item]:
     return joined
 
 
-def _labels(
-    placed: Placed, groups: Mapping[str, list[Item]], state: _Scan
-) -> tuple[tuple[str, ...], list[Item]]:
+def _labels(placed: Placed, groups: Mapping[str, list[Item]], state: _Scan) -> tuple[tuple[str, ...], list[Item]]:
     """Labels from the first level of folders that divides the pictures; a few strays beside them are left out."""
     strays = groups.get("", [])
     folders = [name for name in groups if name]

@@ -1,0 +1,435 @@
+"""Pictures decoded once, into files that training reads by row.
+
+    pictures/<key>/     images.u8 (and target.u8, other.u8), table.json; the key is of content and settings
+    index/<key>.json    which of those a folder, as it lies now, has become, and what was found in it
+    unpacked/, hub/     what can only be read after decompressing or downloading it
+
+A folder of the cache is made under a temporary name, flushed and renamed last: it is whole or it is not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from ..decoding import Fit
+from ..errors import DataError, RequestError
+from .files import SPARE, cache_root, shown
+from .pool import Pool
+from .preflight import (
+    Preflight,
+    Progress,
+    Survey,
+    advised_size,
+    check_channels,
+    check_size,
+    jobs_of,
+    report,
+    require_usable,
+    survey,
+)
+from .sources import Item, Listing, scan
+from .split import split
+from .worker import Facts, Task
+
+if TYPE_CHECKING:
+    from .loader import PictureData
+
+FORMAT = 1
+_COPY = 1 << 24
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One prepared set of pictures."""
+
+    name: str
+    source: str
+    pictures: int
+    bytes: int
+    used: float  # seconds since 1970
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def _state(listing: Listing) -> str:
+    """Changes when a file of the listing does, by name, size or time, or a label or caption."""
+    digest = hashlib.sha256()
+    for item in (*listing.items, None, *listing.other):
+        if item is None:
+            digest.update(b"other")
+            continue
+        partner = (item.partner.name, item.partner.stamp) if item.partner else None
+        inline = hashlib.sha256(item.where.data).hexdigest() if item.where.kind == "bytes" else ""
+        line = repr((item.name, item.stamp, item.label, item.caption, partner, inline))
+        digest.update(line.encode("utf-8", "surrogatepass"))
+    digest.update(repr((listing.left_out, listing.notes)).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _write_json(path: Path, value: Any) -> None:
+    """Puts JSON at `path` whole or not at all; names that are no UTF-8 survive as escapes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temp = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    with temp.open("w", encoding="ascii") as file:
+        json.dump(value, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temp.replace(path)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def _sync(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # Windows lets no folder be opened
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def _alone(key: str, progress: Progress | None) -> Iterator[None]:
+    """Holds the lock of `key`; a second process waits here and then finds the work done."""
+    path = cache_root() / "locks" / f"{key}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if progress is not None:
+            progress("waiting for another process", 0, 0)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _check_disk(needed: int) -> None:
+    root = cache_root()
+    free = shutil.disk_usage(root).free
+    if needed + SPARE > free:
+        gb = 1e9
+        raise DataError(
+            f"the cache needs {needed / gb:.2f} GB in {root}, {free / gb:.2f} GB are free: free some, "
+            "choose a smaller size, or set HUABI_CACHE to a folder on another disk"
+        )
+
+
+class _Rows:
+    """Writes the pixels of a listing's items to a file, and drops afterwards what is not kept."""
+
+    def __init__(self, folder: Path, name: str, paired: bool) -> None:
+        self.files: list[IO[bytes]] = [(folder / f"{name}.u8").open("wb+")]
+        if paired:
+            self.files.append((folder / "target.u8").open("wb+"))
+        self.row_of: dict[int, int] = {}
+
+    def add(self, n: int, facts: Facts) -> None:
+        self.row_of[n] = len(self.row_of)
+        for file, pixels in zip(self.files, (facts.pixels, facts.target)):
+            file.write(pixels)
+
+    def finish(self, kept: Sequence[int], row: int) -> None:
+        """Moves the rows of `kept` to the front, in their order, cuts the rest and flushes to the disk."""
+        for file in self.files:
+            for to, n in enumerate(kept):
+                if self.row_of[n] != to:
+                    file.seek(self.row_of[n] * row)
+                    pixels = file.read(row)
+                    file.seek(to * row)
+                    file.write(pixels)
+            file.truncate(len(kept) * row)
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+
+    def close(self) -> None:
+        for file in self.files:
+            file.close()
+
+
+def _decode(listing: Listing, task: Task, folder: Path, progress: Progress | None) -> list[Survey]:
+    """Decodes the listing into `folder` and surveys it; the other domain of unpaired data, too."""
+    assert task.size is not None
+    row = task.size[0] * task.size[1] * task.channels
+    paired = listing.pairing == "paired"
+    _check_disk((len(listing.items) * (2 if paired else 1) + len(listing.other)) * row)
+    surveys = []
+    for name, items in (("images", listing.items), ("other", listing.other)):
+        if not items and name == "other":
+            continue
+        rows = _Rows(folder, name, paired and name == "images")
+        try:
+            found = survey(items, task, progress, rows.add)
+            rows.finish(found.kept, row)
+        finally:
+            rows.close()
+        surveys.append(found)
+    return surveys
+
+
+def _split(items: Sequence[Item], found: Survey, numbers: list[int] | None) -> dict[str, list[int]]:
+    """The split by row of the cache."""
+    position = {n: row for row, n in enumerate(found.kept)}
+    same_content: dict[bytes, list[int]] = {}
+    for n in found.kept:
+        same_content.setdefault(found.facts[n].sha, []).append(position[n])
+    groups = [[position[n] for n in group] for group in found.near]
+    near = {row for group in groups for row in group}
+    groups += [rows for rows in same_content.values() if len(rows) > 1 and not near & set(rows)]
+    train, heldout = split([_key(items[n], found.facts[n]) for n in found.kept], groups, numbers)
+    return {"train": train.tolist(), "heldout": heldout.tolist()}
+
+
+def _key(item: Item, facts: Facts) -> bytes:
+    if item.label is None and item.caption is None:
+        return facts.sha
+    return facts.sha + repr((item.label, item.caption)).encode("utf-8", "surrogatepass")
+
+
+def _table(listing: Listing, surveys: list[Survey], size: tuple[int, int], channels: int) -> dict[str, Any]:
+    """All that is kept of the pictures besides their pixels."""
+    found = surveys[0]
+    items = [listing.items[n] for n in found.kept]
+    used = {i.label for i in items}
+    labels = [label for label in listing.labels if label in used]
+    labels = labels if len(labels) > 1 else []
+    numbers = [labels.index(i.label or "") for i in items] if labels else None
+    content = sorted(_key(listing.items[n], found.facts[n]).hex() for n in found.kept)
+    table: dict[str, Any] = {
+        "format": FORMAT,
+        "size": list(size),
+        "channels": channels,
+        "pairing": listing.pairing,
+        "count": len(items),
+        "labels": labels,
+        "numbers": numbers,
+        "captions": [i.caption or "" for i in items] if listing.captions else None,
+        "names": [i.name for i in items],
+        **_split(listing.items, found, numbers),
+    }
+    if len(surveys) > 1:
+        second = surveys[1]
+        table["others"] = len(second.kept)
+        other = _split(listing.other, second, None)
+        table |= {f"other_{k}": v for k, v in other.items()}
+        content += ["other", *sorted(second.facts[n].sha.hex() for n in second.kept)]
+    table["content"] = _digest(content)
+    return table
+
+
+def _advised(listing: Listing, halves: bool, progress: Progress | None) -> int:
+    """The advised size, from the headers alone."""
+    items = (*listing.items, *listing.other)
+    sides: list[int] = []
+    with Pool(Task(measure=True, halves=halves), len(items)) as pool:
+        for n, facts in enumerate(pool.results(jobs_of(items))):
+            if not isinstance(facts, str):
+                sides.append(min(facts.rows, facts.columns))
+            if progress is not None and n % 256 == 255:
+                progress("measuring", n + 1, len(items))
+    return advised_size(sides)
+
+
+def _whole(folder: Path) -> dict[str, Any] | None:
+    """The table of a cache folder, or None where it is not there or its files are not of the size they must be."""
+    table = _read_json(folder / "table.json")
+    if not isinstance(table, dict) or table.get("format") != FORMAT:
+        return None
+    row = table["size"][0] * table["size"][1] * table["channels"]
+    needed = {"images.u8": table["count"]}
+    if table["pairing"] == "paired":
+        needed["target.u8"] = table["count"]
+    if table["pairing"] == "unpaired":
+        needed["other.u8"] = table["others"]
+    try:
+        whole = all((folder / name).stat().st_size == count * row for name, count in needed.items())
+    except OSError:
+        return None
+    return table if whole else None
+
+
+def _build(
+    listing: Listing, size: tuple[int, int] | None, task: Task, key: str, progress: Progress | None
+) -> tuple[Preflight, str]:
+    """Makes the cache of a listing; the preflight and the name of the folder that holds it."""
+    pictures = cache_root() / "pictures"
+    pictures.mkdir(parents=True, exist_ok=True)
+    for left in pictures.glob(f".{key}.*.tmp"):  # of a process that was killed: this one holds the lock
+        shutil.rmtree(left, ignore_errors=True)
+    size = size or check_size(_advised(listing, task.halves, progress))
+    task = Task(size, task.channels, task.fit, task.halves)
+    temp = pictures / f".{key}.{uuid.uuid4().hex[:8]}.tmp"
+    temp.mkdir()
+    try:
+        surveys = _decode(listing, task, temp, progress)
+        findings = report(listing, surveys)
+        require_usable(findings, [len(s.kept) for s in surveys])
+        table = _table(listing, surveys, size, task.channels)
+        _write_json(temp / "table.json", table)
+        _sync(temp)
+        name = _digest(FORMAT, table["content"], size, task.channels, task.fit, listing.pairs)
+        with _alone(name, None):  # another folder may hold the same pictures
+            if _whole(pictures / name) is None:
+                shutil.rmtree(pictures / name, ignore_errors=True)
+                temp.rename(pictures / name)
+                _sync(pictures)
+    except OSError as error:
+        raise DataError(f"the cache in {pictures} cannot be written ({error.strerror}); set HUABI_CACHE") from None
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)
+    return findings, name
+
+
+def prepare(
+    data: str | Path,
+    *,
+    size: tuple[int, int] | int | None = None,
+    channels: int = 3,
+    fit: Fit = "crop",
+    flip: bool | None = None,
+    pairs: str | None = None,
+    progress: Progress | None = None,
+    balance: bool = False,
+) -> PictureData:
+    """Pictures ready to train on: decoded once by all cores into a cache, which is found again next time.
+
+    Args:
+        data: see `scan`.
+        size: (rows, columns) or both at once; the advised one by default.
+        fit: how pictures of other proportions are brought to it; see `fit_picture`.
+        flip: whether training mirrors pictures; by default yes, but for the digits.
+        balance: whether training takes as many pictures of each class.
+        progress: called with what is being done, how many are done, and of how many.
+
+    Raises DataError where there are fewer than 4 usable pictures or no room; RequestError for a size that is none.
+    """
+    checked = None if size is None else check_size(size)
+    check_channels(channels)
+    if fit not in ("crop", "pad", "squash"):
+        raise RequestError(f"fit {fit!r}: crop, pad and squash are possible")
+    listing = scan(data, pairs)
+    task = Task(None, channels, fit, pairs == "side-by-side")
+    place = listing.source if listing.kind in ("digits", "hub") else str(Path(data).expanduser().absolute())
+    key = _digest(FORMAT, place, checked, channels, fit, pairs)
+    index = cache_root() / "index" / f"{key}.json"
+    state = _state(listing)
+    try:
+        with _alone(key, progress):
+            known = _read_json(index)
+            folder = cache_root() / "pictures" / str(known.get("cache")) if isinstance(known, dict) else None
+            if known is None or known.get("state") != state or folder is None or _whole(folder) is None:
+                findings, name = _build(listing, checked, task, key, progress)
+                known = {"state": state, "cache": name, "source": place, "findings": findings.to_json()}
+                _write_json(index, known)
+    except OSError as error:
+        raise DataError(f"the cache in {cache_root()} cannot be used ({error.strerror}); set HUABI_CACHE") from None
+    flip = listing.kind != "digits" if flip is None else flip
+    asked = {"channels": channels, "fit": fit, "flip": flip, "pairs": pairs, "balance": balance}
+    return _opened(cache_root() / "pictures" / known["cache"], Preflight.from_json(known["findings"]), asked)
+
+
+def _opened(folder: Path, findings: Preflight, asked: Mapping[str, Any]) -> PictureData:
+    from ..model import DataSpec
+    from .loader import PictureData
+
+    table = _whole(folder)
+    if table is None:
+        raise DataError(f"the cache {folder} was removed while it was being opened: run again")
+    os.utime(folder / "table.json")
+    shape = (*table["size"], table["channels"])
+
+    def mapped(name: str, count: int) -> np.memmap:
+        return np.memmap(folder / f"{name}.u8", np.uint8, "r", shape=(count, *shape))
+
+    def rows(name: str) -> NDArray[np.int64]:
+        return np.array(table.get(name, []), np.int64)
+
+    train = rows("train")
+    numbers = None if table["numbers"] is None else np.array(table["numbers"], np.int64)
+    counts = np.bincount(numbers[train], minlength=len(table["labels"])) if numbers is not None else np.zeros(0)
+    settings = {"size": table["size"], **asked}
+    captions = table["captions"]
+    return PictureData(
+        spec=DataSpec(
+            size=(table["size"][0], table["size"][1]),
+            channels=table["channels"],
+            labels=tuple(table["labels"]),
+            captions=captions is not None,
+            pairing=table["pairing"],
+            count=len(train),
+            weights=tuple((counts / max(counts.sum(), 1)).tolist()) if numbers is not None else (),
+        ),
+        fingerprint=_digest(FORMAT, table["content"], settings),
+        images=mapped("images", table["count"]),
+        labels=numbers,
+        captions=None if captions is None else tuple(captions),
+        target=mapped("target", table["count"]) if table["pairing"] == "paired" else None,
+        other=mapped("other", table["others"]) if table["pairing"] == "unpaired" else None,
+        train=train,
+        heldout=rows("heldout"),
+        flip=asked["flip"],
+        findings=findings,
+        settings=settings,
+        other_train=rows("other_train"),
+        other_heldout=rows("other_heldout"),
+        names=tuple(shown(name) for name in table["names"]),
+    )
+
+
+def caches() -> list[CacheEntry]:
+    """What is cached, the last used first."""
+    root = cache_root()
+    sources = {}
+    for index in (root / "index").glob("*.json"):
+        known = _read_json(index)
+        if isinstance(known, dict):
+            sources[known.get("cache")] = str(known.get("source"))
+    found = []
+    for folder in (root / "pictures").glob("[!.]*"):
+        table = _whole(folder)
+        size = sum(f.stat().st_size for f in folder.iterdir())
+        used = max((f.stat().st_mtime for f in folder.iterdir()), default=time.time())
+        pictures = table["count"] + table.get("others", 0) if table else 0
+        found.append(CacheEntry(folder.name, shown(sources.get(folder.name, "unknown")), pictures, size, used))
+    return sorted(found, key=lambda e: -e.used)
+
+
+def clear_caches(*names: str) -> int:
+    """Removes the prepared sets of these names, or everything cached; returns the bytes that were freed."""
+    root = cache_root()
+    freed = 0
+    places = [root / "pictures" / n for n in names] if names else [root / "pictures", root / "unpacked", root / "hub"]
+    for place in places:
+        if place.resolve().parent not in (root.resolve(), (root / "pictures").resolve()):
+            raise RequestError(f"no cache {place.name!r}")
+        freed += sum(f.stat().st_size for f in place.rglob("*") if f.is_file())
+        shutil.rmtree(place, ignore_errors=True)
+    for index in (root / "index").glob("*.json"):
+        known = _read_json(index)
+        if not names or (isinstance(known, dict) and known.get("cache") in names):
+            index.unlink(missing_ok=True)
+    return freed
