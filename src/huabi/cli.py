@@ -57,16 +57,22 @@ def options(
 
 
 @app.command()
-def inspect(data: Data, size: Size = None, channels: Channels = None, pairs: Pairs = None, json: AsJson = False) -> None:
+def inspect(
+    data: Data,
+    size: Size = None,
+    channels: Channels = None,
+    pairs: Pairs = None,
+    forecast: Annotated[bool, typer.Option("--forecast/--no-forecast", help="measure each family on this machine")] = True,
+    json: AsJson = False,
+) -> None:
     """What is in DATA, what is wrong with it, what will be done about it, and what training would take."""
     from .data import inspect as look
     from .report import families_forecast, print_preflight, to_json
 
     with _display() as display:
-        found = look(
-            data, size=_size(size), channels=channels or 3, pairs=pairs, progress=display.count
-        )
-        found = families_forecast(found, channels or 3, _size(size), display.count)
+        found = look(data, size=_size(size), channels=channels or 3, pairs=pairs, progress=display.count)
+        if forecast:
+            found = families_forecast(found, channels or 3, _size(size), display.count)
     if json:
         typer.echo(to_json(found))
     else:
@@ -130,13 +136,8 @@ def train(
     )
     with _display() as display:
         job = Job(asked, display.count, display.say)
-        told = False
         for report in job.run():
             if job.ranks.main:
-                if not told and job.data is not None:
-                    for line in preflight_lines(job.data.findings):
-                        display.say(line)
-                    told = True
                 display.train(report)
         job.ranks.leave()
     if job.ranks.main:

@@ -111,7 +111,7 @@ class Flow(Path):
 
     mean: float = 0.0  # of logit(t) in training (Esser et al. 2024, eq. 19)
     std: float = 1.0
-    shift: float = 1.0  # above 1 the grid spends more steps near noise (Esser et al. 2024, eq. 23)
+    shift: float = 2.5  # above 1 the grid spends more steps near noise (Esser et al. 2024, eq. 23)
 
     def mix(self, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
         return x0.lerp(eps, _like(t, x0))

@@ -30,6 +30,7 @@ from .model import DataSpec, Identity
 from .pictures import grid, save_picture
 from .plan import Plan
 from .ranks import Ranks
+from .report import preflight_lines
 from .requests import Generate
 from .train import Report, Trainer
 
@@ -149,7 +150,15 @@ class Job:
             self._tell(f"resuming {self.options.out} at step {trainer.step}")
         whole = trainer.family.whole_batch  # every process computes it all
         rank, world = (0, 1) if whole else (self.ranks.rank, self.ranks.world)
-        source = batches(data, header["batch"], seed=header["seed"], step=trainer.step, rank=rank, world=world)
+        source = batches(
+            data,
+            header["batch"],
+            seed=header["seed"],
+            step=trainer.step,
+            rank=rank,
+            world=world,
+            balance=bool(header["data_settings"].get("balance")),
+        )
         if self.options.tensorboard and self.ranks.main:
             self._board = _board(self.options.out)
         self._saved_step, self._saved_at = trainer.step, time.perf_counter()
@@ -265,7 +274,10 @@ class Job:
         settings = dict(settings)
         if isinstance(settings.get("size"), list):
             settings["size"] = tuple(settings["size"])
-        return prepare(self.options.data, progress=self.progress, **settings)
+        data = prepare(self.options.data, progress=self.progress, **settings)
+        for line in preflight_lines(data.findings):
+            self._tell(line)
+        return data
 
     def _agree(self, header: dict[str, Any]) -> None:
         """Refuses to go on where what was asked differs from what the run is; more steps or time are welcome."""

@@ -39,8 +39,7 @@ def families_forecast(
     """The preflight with what each family would take here: memory, and minutes per 1,000 steps."""
     if not found.usable:
         return found
-    side = found.advised_size
-    spec = DataSpec(size or (side, side), channels, tuple(found.classes), count=found.usable)
+    spec = DataSpec(size or (found.size, found.size), channels, tuple(found.classes), count=found.usable)
     torch.set_num_threads(pick_threads())
     rows = []
     names = families.names()
@@ -53,6 +52,58 @@ def families_forecast(
             rows.append({"family": name, "title": kind.title, "refused": str(error)})
     progress("measuring families", len(names), len(names))
     return replace(found, families=tuple(rows))
+
+
+def preflight_lines(found: Preflight) -> list[str]:
+    """What a person must know of the data before it is trained on, a line each."""
+    lines = [f"{found.usable} of {found.count} pictures in {found.source} are used"]
+    if found.unreadable:
+        names = _some([f"{name} ({why})" for name, why in found.unreadable])
+        lines.append(f"{len(found.unreadable)} left out: {names}")
+    if found.blank:
+        lines.append(f"{len(found.blank)} blank ones left out: {_some(found.blank)}")
+    if found.duplicates:
+        lines.append(f"{sum(len(g) - 1 for g in found.duplicates)} exact duplicates left out, one of each kept")
+    if found.near_duplicates:
+        lines.append(f"{len(found.near_duplicates)} groups of near duplicates {found.actions['near_duplicates']}")
+    if found.imbalance >= 3:
+        lines.append(f"the largest class has {found.imbalance:.0f} times the pictures of the smallest: --balance evens it")
+    return [*lines, *found.notes]
+
+
+def print_preflight(found: Preflight) -> None:
+    facts: dict[str, Any] = {"pictures": preflight_lines(found)[0]}
+    if found.usable:
+        low, middle, high = (f"{w}x{h}" for h, w in (found.sizes[k] for k in ("min", "median", "max")))
+        facts |= {
+            "sizes": f"{low} to {high}, median {middle}",
+            "modes": ", ".join(f"{mode} {n}" for mode, n in found.modes.items()),
+            "formats": ", ".join(f"{name} {n}" for name, n in found.formats.items()),
+            "labels": _some([f"{name} {n}" for name, n in found.classes.items()]) or "none",
+            "captions": str(found.captions) if found.captions else "none",
+            "pairs": found.pairing,
+        }
+    facts["to know"] = "\n".join(preflight_lines(found)[1:]) or "nothing amiss"
+    if found.usable:
+        facts["advice"] = f"train {found.family} at size {found.size}"
+    print_table(facts)
+    if found.families:
+        _print_forecast(found)
+
+
+def _print_forecast(found: Preflight) -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in ("family", "memory", "1,000 steps", "parameters", "what it is"):
+        table.add_column(name, no_wrap=name != "what it is")
+    for row in found.families:
+        if "refused" in row:
+            table.add_row(row["family"], "-", "-", "-", row["refused"])
+            continue
+        minutes = clock(row["minutes_per_1000_steps"] * 60)
+        memory = size_of(row["memory_mb"] * 2**20)
+        table.add_row(row["family"], memory, minutes, f"{row['parameters'] / 1e6:.1f} M", row["title"])
+    Console().print("")
+    Console().print(table)
 
 
 def run_summary(path: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class NetConfig:
 
 
 @dataclass(frozen=True)
-class Config:
+class GANConfig:
     """Settings of `gan`."""
 
     batch: int = 64
@@ -33,6 +33,7 @@ class Config:
     beta2: float = 0.99
     warmup: int = 50  # steps
     ema: float = 0.05  # length of the weight average, as a share of the run
+    loss: str = "paired"
     r1: float = 0.1  # gamma of the gradient penalty, for the mean over pixels' sum
     r1_every: int = 16  # steps between two penalties; each then counts that many times
     net: NetConfig = field(default_factory=NetConfig)
@@ -68,13 +69,15 @@ class GAN(Family):
 
     name = "gan"
     title = "a draughtsman against a critic; sharp pictures in one step"
-    Config = Config
+    Config = GANConfig
     requests = (Generate,)
     whole_batch = True  # BatchNorm
     training_only = ("critic",)
     max_grad_norm = 100.0  # a guard only: R1 comes with large gradients every few steps
 
-    def __init__(self, config: Config, spec: DataSpec) -> None:
+    config: GANConfig
+
+    def __init__(self, config: GANConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
         classes, net = len(spec.labels), config.net
         self.generator = ConvGenerator(spec.channels, spec.size, classes=classes, latent=net.latent, width=net.width)

@@ -6,6 +6,7 @@ Labels are either numbers (B,) int64, or shares (B, classes) float, which fade f
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -53,7 +54,7 @@ class ConvGenerator(nn.Module):
         self.enter = nn.Linear(latent * (2 if classes else 1), math.prod(self.base), bias=False)
         self.norm = nn.BatchNorm2d(widths[0])
         layers: list[nn.Module] = []
-        for inner, outer in zip(widths, widths[1:]):
+        for inner, outer in pairwise(widths):
             layers += [nn.ConvTranspose2d(inner, outer, 4, 2, 1, bias=False), nn.BatchNorm2d(outer), nn.ReLU()]
         self.body = nn.Sequential(*layers)
         self.leave = nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1)
@@ -64,7 +65,8 @@ class ConvGenerator(nn.Module):
         if self.label is not None and label is not None:
             z = torch.cat([z, self.label(label).to(z.dtype)], 1)
         h = F.relu(self.norm(self.enter(z).unflatten(1, self.base)))
-        return self.leave(self.body(h)).tanh()[..., : self.size[0], : self.size[1]]
+        x: Tensor = self.leave(self.body(h)).tanh()
+        return x[..., : self.size[0], : self.size[1]]
 
 
 class ConvCritic(nn.Module):
@@ -79,7 +81,7 @@ class ConvCritic(nn.Module):
         times = doublings(size)
         widths = [channels, *(width * min(2**i, 8) for i in range(times))]
         layers: list[nn.Module] = []
-        for inner, outer in zip(widths, widths[1:]):
+        for inner, outer in pairwise(widths):
             layers += [nn.Conv2d(inner, outer, 4, 2, 1), nn.LeakyReLU(0.2)]
             size = (size[0] // 2, size[1] // 2)
         self.body = nn.Sequential(*layers, nn.Flatten())
@@ -91,7 +93,7 @@ class ConvCritic(nn.Module):
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """x (B, C, H, W), label (B,) int64 -> scores (B,), float32."""
         phi = F.leaky_relu(self.features(self.body(x)), 0.2)  # (B, top width)
-        score = self.leave(phi)[:, 0].float()
+        score: Tensor = self.leave(phi)[:, 0].float()
         if self.label is not None and label is not None:
             score = score + (self.label(label) * phi.float()).sum(1)
         return score
@@ -110,7 +112,7 @@ class ConvEncoder(nn.Module):
         widths = _widths(width, times)
         layers: list[nn.Module] = [nn.PixelUnshuffle(self.patch)]
         layers += [nn.Conv2d(channels * self.patch**2, widths[0], 3, padding=1)]
-        for inner, outer in zip(widths, widths[1:]):
+        for inner, outer in pairwise(widths):
             layers += [Block(inner) for _ in range(depth)] + [nn.Conv2d(inner, outer, 3, 2, 1)]
         layers += [Block(widths[-1]) for _ in range(depth)] + [_norm(widths[-1]), nn.SiLU(), nn.Flatten()]
         self.body = nn.Sequential(*layers)
@@ -149,7 +151,7 @@ class ConvDecoder(nn.Module):
         self.base = (widths[0], *base_of(self.grid, times))
         self.enter = nn.Linear(emb, math.prod(self.base))
         self.blocks = nn.ModuleList(nn.ModuleList(Block(w, emb) for _ in range(depth)) for w in widths)
-        self.grow = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(widths, widths[1:]))
+        self.grow = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths))
         self.norm = _norm(widths[-1])
         self.leave = nn.Conv2d(widths[-1], channels * self.patch**2, 3, padding=1)
 
@@ -183,7 +185,8 @@ class Block(nn.Module):
         if self.modulate is not None and emb is not None:
             scale, shift = self.modulate(emb)[:, :, None, None].chunk(2, 1)
             h = h * (1 + scale) + shift
-        return x + self.second(F.silu(h))
+        out: Tensor = x + self.second(F.silu(h))
+        return out
 
 
 def patch_for(size: tuple[int, int]) -> int:

@@ -1,0 +1,65 @@
+"""Several processes train as one, and a lost one does not lose the run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from test_resume import final, line
+
+from conftest import write_pictures
+
+ENV = {"OMP_NUM_THREADS": "1"}
+
+
+def start(args: list[object], processes: int = 1, restarts: int = 0) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "huabi", *map(str, args)]
+    if processes > 1:
+        run = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+        command = [sys.executable, *run, f"--max-restarts={restarts}", "-m", "huabi", *map(str, args)]
+    return subprocess.Popen(command, env=os.environ | ENV, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
+    return errors
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return write_pictures(tmp_path / "photos")
+
+
+@pytest.mark.parametrize("family", ["vae", "gan"])
+def test_two_processes_equal_one(family: str, data: Path, tmp_path: Path) -> None:
+    steps = ["--steps", 4]
+    finish(start(line(family, data, tmp_path / "one", *steps)))
+    finish(start(line(family, data, tmp_path / "two", *steps), processes=2))
+    one, two = final(tmp_path / "one"), final(tmp_path / "two")
+    assert one.keys() == two.keys()
+    for name, tensor in one.items():
+        if name.startswith(("raw", "average")):
+            torch.testing.assert_close(two[name].float(), tensor.float(), atol=2e-5, rtol=1e-3)
+
+
+def test_a_killed_worker_is_restarted_and_resumes(data: Path, tmp_path: Path) -> None:
+    more = ["--steps", 400]
+    run = tmp_path / "two"
+    process = start(line("vae", data, run, *more), processes=2, restarts=2)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not list((run / "state").glob("0*")):
+        time.sleep(0.02)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    errors = finish(process)
+    assert "resuming" in errors
+    assert final(run)
+    states = sorted(int(p.name) for p in (run / "state").iterdir())
+    assert states[-1] == 400
