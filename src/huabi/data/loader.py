@@ -58,7 +58,7 @@ class _FileRows:
         self.shape = array.shape[1:]
         self.row = int(np.prod(self.shape))
         self.offset = array.offset
-        self.file = Path(str(array.filename)).open("rb", buffering=0)
+        self.file = Path(str(array.filename)).open("rb", buffering=0)  # noqa: SIM115 - open for as long as rows are read
         self.lock = threading.Lock()
 
     def __del__(self) -> None:

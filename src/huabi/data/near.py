@@ -29,7 +29,7 @@ def hashes(outlines: Sequence[bytes]) -> NDArray[np.uint64]:
 def _confirmed(
     a: NDArray[np.int64], b: NDArray[np.int64], codes: NDArray[np.uint64], thumbs: NDArray[np.uint8]
 ) -> NDArray[np.bool_]:
-    near = np.bitwise_count(codes[a] ^ codes[b]) <= BITS
+    near: NDArray[np.bool_] = np.bitwise_count(codes[a] ^ codes[b]) <= BITS
     chosen = np.flatnonzero(near)
     for start in range(0, len(chosen), 1 << 16):
         part = chosen[start : start + (1 << 16)]

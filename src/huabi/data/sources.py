@@ -135,23 +135,24 @@ def _listing(source: str, kind: Any, found: Found, pairs: str | None) -> Listing
         raise DataError(f"{shown(source)} is empty{links}: put pictures there")
     if not state.pictures and not state.left_out:
         raise DataError(f"{shown(source)} holds no pictures, only {len(found.entries)} other files: choose another")
-    items = _without_wrappers(state)
+    placed = _without_wrappers(state)
+    items = [i for _, i in placed]
     ignored = {"hidden": found.hidden, "not pictures": len(state.others), "links in a circle": found.circles}
     result = Listing(source, kind, (), ignored={k: v for k, v in ignored.items() if v}, pairs=pairs)
-    first = _by_folder(items)
+    first = _by_folder(placed)
     other: list[Item] = []
     labels: tuple[str, ...] = ()
     pairing: Pairing = "none"
     captioned = False
     if pairs == "side-by-side":
-        pairing, items = "paired", [i for _, i in items]
+        pairing = "paired"
     elif pairs is None and {"trainA", "trainB"} <= first.keys():
         pairing, items, other = "unpaired", first["trainA"], first["trainB"]
         _aside(state, {k: v for k, v in first.items() if k not in ("trainA", "trainB")})
     elif pairs is None and first.keys() == {"A", "B"} and (joined := _partners(first["A"], first["B"], state)):
         pairing, items = "paired", joined
     else:
-        labels, items = _labels(items, first, state)
+        labels, items = _labels(placed, first, state)
         items, captioned, own = _captions(items, state)
         labels = own or labels
     for group in (items, other):
