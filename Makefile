@@ -33,5 +33,18 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PIP) -c constraints.txt -e '.[dev]'
 	touch $@
 
+.PHONY: bench-env
+BENCH_PIP := .bench/bin/python -m pip install --quiet --disable-pip-version-check
+
+# The peers that bench/quality.py compares Huabi with, in an environment of their own.
+bench-env: .bench/.installed
+
+.bench/.installed: pyproject.toml constraints.txt bench/requirements.txt
+	test -x .bench/bin/python || $(PYTHON) -m venv .bench
+	$(BENCH_PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -c constraints.txt torch
+	$(BENCH_PIP) -c constraints.txt -e .
+	$(BENCH_PIP) --no-deps -r bench/requirements.txt
+	touch $@
+
 clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache
