@@ -21,7 +21,7 @@ def shape_for(size: int, width: int = 64) -> dict[str, Any]:
     """
     patch = 1 if size < 16 else 2 if size <= 64 else 4 if size <= 128 else 8
     levels = 2 if size // patch <= 16 else 3
-    return {"patch": patch, "widths": [width * min(2**i, 4) for i in range(levels)]}
+    return {"patch": patch, "widths": [width, width * 5 // 2, width * 4][:levels]}
 
 
 class UNet(nn.Module):
@@ -39,8 +39,8 @@ class UNet(nn.Module):
         *,
         classes: int = 0,  # labels are 0..classes-1; any negative one, and None, mean "no label"
         patch: int = 2,  # pixels of a patch's side that become channels
-        widths: Sequence[int] = (64, 128),  # channels of each level, the first at the full resolution
-        depth: int = 2,  # blocks of each level, on the way down and again on the way up
+        widths: Sequence[int] = (64, 160),  # channels of each level, the first at the full resolution
+        depth: int = 1,  # blocks of each level, on the way down and again on the way up
         attention: int = 1,  # how many of the lowest levels attend
         head: int = 32,  # channels of an attention head
     ) -> None:
@@ -119,14 +119,14 @@ class Embedding(nn.Module):
 
 
 class Block(nn.Module):
-    """x + conv(silu(conv(silu(adagn(x))))), then, where head > 0, x + attention(norm(x))."""
+    """x + conv1x1(silu(conv3x3(silu(adagn(x))))), twice as wide within; where head > 0, attention follows."""
 
     def __init__(self, width: int, emb: int, head: int) -> None:
         super().__init__()
         self.norm = _norm(width, affine=False)
         self.modulate = nn.Linear(emb, 2 * width)
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.first = nn.Conv2d(width, 2 * width, 3, padding=1)
+        self.second = nn.Conv2d(2 * width, width, 1)
         self.attention = Attention(width, head) if head else None
         nn.init.zeros_(self.modulate.weight)
         nn.init.zeros_(self.modulate.bias)
@@ -144,7 +144,7 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, head: int) -> None:
         super().__init__()
-        self.heads = max(1, width // head)
+        self.heads = _divisor(width, head)
         self.norm = _norm(width)
         self.qkv = nn.Conv2d(width, 3 * width, 1)
         self.out = nn.Conv2d(width, width, 1)
@@ -161,7 +161,12 @@ class Attention(nn.Module):
 
 
 def _norm(width: int, affine: bool = True) -> nn.GroupNorm:
-    return nn.GroupNorm(max(1, width // 16), width, affine=affine)
+    return nn.GroupNorm(_divisor(width, 16), width, affine=affine)
+
+
+def _divisor(width: int, share: int) -> int:
+    """How many equal parts of at least `share` channels `width` falls into."""
+    return next(n for n in range(max(1, width // share), 0, -1) if width % n == 0)
 
 
 def _pad(x: Tensor, bottom: int, right: int) -> Tensor:
