@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from huabi.errors import RequestError
-from huabi.families.gan import GAN, Config, NetConfig, critic_loss, generator_loss, gradient_penalty
+from huabi.families.gan import GAN, GANConfig, NetConfig, critic_loss, generator_loss, gradient_penalty
 from huabi.model import Batch, DataSpec
 from huabi.nets.convnets import ConvCritic, ConvGenerator
 from huabi.requests import Generate
 from huabi.rng import BatchRng
 
 LABELS = ("a", "b", "c")
-SMALL = Config(batch=4, net=NetConfig(width=8, latent=16))
+SMALL = GANConfig(batch=4, net=NetConfig(width=8, latent=16))
 
 
 def gan(size=(16, 16), channels=3, labels=LABELS, config=SMALL) -> GAN:
@@ -83,6 +83,23 @@ def test_losses_at_scores_of_zero_are_logarithms_of_two():
     assert critic_loss(zero + 3, zero - 3) < critic_loss(zero, zero)
 
 
+def test_relativistic_losses_weigh_each_fake_against_a_real():
+    real, fake = torch.tensor([2.0, 5.0]), torch.tensor([2.0, 4.0])
+    expected = torch.tensor([0.0, 1.0]).sigmoid().log().neg().mean()
+    torch.testing.assert_close(critic_loss(real, fake, relativistic=True), expected)
+    torch.testing.assert_close(generator_loss(fake, real), critic_loss(fake, real, relativistic=True))
+
+
+@pytest.mark.parametrize("loss", ["relativistic", "nonsaturating"])
+def test_both_losses_train_both_networks(loss):
+    family = gan(config=GANConfig(batch=4, loss=loss, net=SMALL.net))
+    nets = (family.generator, family.critic)
+    for net, update in zip(nets, family.losses(batch(family), 1)):
+        assert any(g.abs().max() > 0 for g in torch.autograd.grad(update.loss, list(net.parameters())))
+    with pytest.raises(ValueError, match="relativistic"):
+        GANConfig(loss="hinge")
+
+
 def test_r1_of_a_linear_critic_is_the_squared_norm_of_its_weights():
     weights = torch.randn(3 * 8 * 8, requires_grad=True)
     images = torch.randn(4, 3, 8, 8, requires_grad=True)
@@ -146,4 +163,4 @@ def test_what_a_gan_cannot_answer_is_refused_with_a_remedy():
     with pytest.raises(RequestError, match="walk between two seeds"):
         list(family.sample([Generate(between=(1, image))]))
     with pytest.raises(ValueError, match="batch"):
-        Config(batch=1)
+        GANConfig(batch=1)

@@ -10,14 +10,15 @@ from torch.distributions import Normal
 from torch.distributions import kl_divergence as reference_kl
 
 from huabi.errors import RequestError
-from huabi.families.vae import VAE, Config, NetConfig, gaussian_nll, kl_divergence
+from huabi.families.vae import VAE, NetConfig, VAEConfig, gaussian_nll, kl_divergence
 from huabi.model import Batch, DataSpec
 from huabi.nets.convnets import ConvDecoder, ConvEncoder
+from huabi.nets.couplings import Couplings
 from huabi.requests import Generate, Vary
 from huabi.rng import BatchRng
 
 LABELS = ("a", "b", "c")
-SMALL = Config(batch=4, beta_warmup=10, net=NetConfig(width=8, latent=16))
+SMALL = VAEConfig(batch=4, beta_warmup=10, net=NetConfig(width=8, latent=16))
 
 
 def vae(size=(16, 16), channels=3, labels=LABELS, config=SMALL) -> VAE:
@@ -71,6 +72,31 @@ def test_kl_is_that_of_torch_distributions():
     torch.testing.assert_close(kl_divergence(mean, log_var), reference)
 
 
+@pytest.mark.parametrize("latent", [2, 7])
+def test_the_prior_is_invertible_and_its_density_is_that_of_the_change_of_variables(latent):
+    torch.manual_seed(0)
+    prior = Couplings(latent, 3, classes=3, width=16)
+    for p in prior.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    u, label = torch.randn(4, latent), torch.tensor([0, 1, 2, 0])
+    z = prior(u, label)
+    back, log_det = prior.inverse(z, label)
+    torch.testing.assert_close(back, u, atol=1e-4, rtol=1e-4)
+    for row in range(4):
+        one = torch.func.jacrev(lambda x, y=label[row : row + 1]: prior(x[None], y)[0])(u[row])
+        torch.testing.assert_close(-one.det().abs().log(), log_det[row], atol=1e-3, rtol=1e-3)
+    density = Normal(0, 1).log_prob(u).sum(1) + log_det
+    torch.testing.assert_close(prior.log_prob(z, label), density, atol=1e-3, rtol=1e-3)
+
+
+def test_the_divergence_from_a_plain_prior_agrees_with_the_closed_form_on_average():
+    family = vae(labels=())
+    mean, log_var = torch.randn(2, 1, 16).expand(2, 20_000, 16) * 0.5
+    z = mean + (log_var / 2).exp() * torch.randn(mean.shape)
+    drawn = family.divergence(mean, log_var, z, None).mean()  # the flow starts as the identity
+    torch.testing.assert_close(drawn, kl_divergence(mean, log_var).mean(), atol=0.1, rtol=0.02)
+
+
 def test_nll_is_that_of_torch_distributions_and_best_at_the_root_mean_square_error():
     x, mean = torch.randn(2, 4, 3, 8, 8)
     log_sigma = torch.tensor(-0.7)
@@ -82,7 +108,7 @@ def test_nll_is_that_of_torch_distributions_and_best_at_the_root_mean_square_err
 
 
 def test_the_kl_gains_its_weight_step_by_step():
-    family = vae(config=Config(beta=2.0, beta_warmup=10, net=SMALL.net))
+    family = vae(config=VAEConfig(beta=2.0, beta_warmup=10, net=SMALL.net))
     assert [family.beta(step) for step in (0, 4, 9, 99)] == pytest.approx([0.2, 1.0, 2.0, 2.0])
     batch = Batch(torch.zeros(4, 3, 16, 16), BatchRng(0, 0, 4), torch.arange(4), torch.zeros(4, dtype=torch.int64))
     for step in (0, 9):
@@ -105,7 +131,7 @@ def test_every_parameter_gets_a_gradient_and_has_an_owner(labels, bf16):
 
 def test_two_hundred_steps_learn_a_handful_of_pictures():
     image = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    family = vae(size=(8, 8), config=Config(beta_warmup=100, net=NetConfig(width=16, latent=16)))
+    family = vae(size=(8, 8), config=VAEConfig(beta_warmup=100, net=NetConfig(width=16, latent=16)))
     errors = train(family, image, torch.tensor([0, 1, 2, 0]), 200)
     assert errors[-1] < 0.1 * errors[0]
     assert family.log_sigma < -1
@@ -141,7 +167,7 @@ def test_strength_goes_from_the_reconstruction_to_a_free_draw():
 
 def test_a_variation_keeps_the_label_that_explains_the_picture():
     image = torch.stack([torch.full((3, 16, 16), v / 127.5 - 1) for v in (20, 130, 240)]).repeat(4, 1, 1, 1)
-    family = vae(config=Config(beta=4.0, beta_warmup=20, net=SMALL.net))
+    family = vae(config=VAEConfig(beta=4.0, beta_warmup=20, net=SMALL.net))
     train(family, image, torch.arange(3).repeat(4), 150)
     family.eval()
     with torch.no_grad():
@@ -161,4 +187,4 @@ def test_what_a_vae_cannot_answer_is_refused_with_a_remedy():
     with pytest.raises(RequestError, match="leave 'steps' out"):
         list(vae().sample([Generate(steps=4)]))
     with pytest.raises(ValueError, match="beta"):
-        Config(beta=-1)
+        VAEConfig(beta=-1)

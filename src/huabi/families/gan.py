@@ -1,4 +1,4 @@
-"""DCGAN (Radford et al. 2016) with the non-saturating loss and lazy R1, conditioned on labels where there are some."""
+"""DCGAN (Radford et al. 2016) with a relativistic or non-saturating loss and lazy R1, conditioned on labels if any."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class GANConfig:
     beta2: float = 0.99
     warmup: int = 50  # steps
     ema: float = 0.05  # length of the weight average, as a share of the run
-    loss: str = "paired"
+    loss: str = "relativistic"  # or nonsaturating
     r1: float = 0.1  # gamma of the gradient penalty, for the mean over pixels' sum
     r1_every: int = 16  # steps between two penalties; each then counts that many times
     net: NetConfig = field(default_factory=NetConfig)
@@ -41,18 +41,28 @@ class GANConfig:
     def __post_init__(self) -> None:
         if self.batch < 2:
             raise ValueError("batch must be at least 2: the generator normalises over the batch")
+        if self.loss not in ("relativistic", "nonsaturating"):
+            raise ValueError(f"loss={self.loss}: known are relativistic, nonsaturating")
         if self.r1 < 0 or self.r1_every < 1:
             raise ValueError("r1 is at least 0 and r1_every at least 1")
 
 
-def generator_loss(fake: Tensor) -> Tensor:
-    """-log sigmoid(score) of fakes, meaned: the non-saturating loss (Goodfellow et al. 2014, section 3)."""
-    return F.softplus(-fake).mean()
+def generator_loss(fake: Tensor, real: Tensor | float = 0.0) -> Tensor:
+    """-log sigmoid(fake - real) of scores (B,), meaned.
+
+    With real = 0 it is the non-saturating loss (Goodfellow et al. 2014, section 3), with the scores of real pictures
+    the relativistic one (Jolicoeur-Martineau 2018, eq. 6).
+    """
+    return F.softplus(real - fake).mean()
 
 
-def critic_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """-log sigmoid(real) - log(1 - sigmoid(fake)), meaned, of scores (B,) (Goodfellow et al. 2014, eq. 1)."""
-    return F.softplus(-real).mean() + F.softplus(fake).mean()
+def critic_loss(real: Tensor, fake: Tensor, relativistic: bool = False) -> Tensor:
+    """-log sigmoid(real) - log(1 - sigmoid(fake)) of scores (B,), meaned (Goodfellow et al. 2014, eq. 1).
+
+    The relativistic one is -log sigmoid(real - fake): each fake is measured against a real picture. The generator
+    cannot win by one good picture, since the reals that it leaves out stay above it (Sun et al. 2020).
+    """
+    return F.softplus(fake - real).mean() if relativistic else F.softplus(-real).mean() + F.softplus(fake).mean()
 
 
 def gradient_penalty(scores: Tensor, images: Tensor) -> Tensor:
@@ -94,20 +104,28 @@ class GAN(Family):
         # fakes take the labels of the real pictures, so that both follow one distribution
         label = batch.label if self.spec.labels else None
         fake = self.generator(batch.rng.normal(self.config.net.latent), label)  # (B, C, H, W)
-        yield Update("generator", generator_loss(self.critic(fake, label)))
+        real: Tensor | float = 0.0
+        if self.relativistic:
+            with torch.no_grad():
+                real = self.critic(batch.image, label)
+        yield Update("generator", generator_loss(self.critic(fake, label), real))
         fake = fake.detach()
         yield Update("critic", self.critic_turn(batch.image, fake, label, step))
+
+    @property
+    def relativistic(self) -> bool:
+        return self.config.loss == "relativistic"
 
     def critic_turn(self, image: Tensor, fake: Tensor, label: Tensor | None, step: int) -> Tensor:
         """The critic's loss, with R1 every `r1_every` steps (Karras et al. 2020, section 3.1)."""
         if self.config.r1 == 0 or step % self.config.r1_every:
-            return critic_loss(self.critic(image, label), self.critic(fake, label))
+            return critic_loss(self.critic(image, label), self.critic(fake, label), self.relativistic)
         with torch.autocast(image.device.type, enabled=False):  # gradients of gradients want float32
             image = image.detach().float().requires_grad_()
             real = self.critic(image, label)
             penalty = gradient_penalty(real, image).mean()
             weight = self.config.r1 / 2 * self.config.r1_every
-            return critic_loss(real, self.critic(fake.float(), label)) + weight * penalty
+            return critic_loss(real, self.critic(fake.float(), label), self.relativistic) + weight * penalty
 
     @torch.no_grad()
     def sample(self, requests: Sequence[Generate]) -> Iterator[Tensor]:

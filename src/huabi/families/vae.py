@@ -155,7 +155,7 @@ class VAE(Family):
         return image, self.posterior(image)[0]
 
     def _noise(self, picture: Picture) -> Tensor:
-        """The prior's noise (latent,) that leads to the mean of a picture's codes, under the label that is read in it."""
+        """The prior's noise (latent,) that leads to the mean of a picture's codes, under the label read in it."""
         label = torch.tensor([self._read(picture)], device=self.device) if self.spec.labels else None
         return self.prior.inverse(self._code(picture)[1], label)[0][0]
 

@@ -1,4 +1,4 @@
-"""A small normalizing flow over codes: affine couplings (Dinh et al. 2017), conditioned on labels where there are some."""
+"""A small normalizing flow over codes: affine couplings (Dinh et al. 2017), conditioned on labels if there are any."""
 
 from __future__ import annotations
 
