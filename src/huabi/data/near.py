@@ -46,6 +46,13 @@ def _root(parents: list[int], n: int) -> int:
     return n
 
 
+def _roots(parents: list[int]) -> NDArray[np.int64]:
+    found = np.array(parents, np.int64)
+    while not np.array_equal(found, up := found[found]):
+        found = up
+    return found
+
+
 def near_groups(outlines: Sequence[bytes], thumbnails: Sequence[bytes]) -> list[list[int]]:
     """Groups of two and more pictures that are nearly the same, by their positions."""
     count = len(outlines)
@@ -54,6 +61,7 @@ def near_groups(outlines: Sequence[bytes], thumbnails: Sequence[bytes]) -> list[
     codes = hashes(outlines)
     thumbs = np.frombuffer(b"".join(thumbnails), np.uint8).reshape(count, 64, 3)
     parents = list(range(count))
+    roots = _roots(parents)
     blocks = [((1 << (high - low)) - 1) << low for low, high in pairwise(_EDGES)]
     for chosen in combinations(blocks, 3):
         keys = codes & np.uint64(sum(chosen))
@@ -64,9 +72,13 @@ def near_groups(outlines: Sequence[bytes], thumbnails: Sequence[bytes]) -> list[
             if not len(same):
                 break
             a, b = order[same], order[same + step]
+            apart = roots[a] != roots[b]
+            a, b = a[apart], b[apart]
             near = _confirmed(a, b, codes, thumbs)
             for i, j in zip(a[near].tolist(), b[near].tolist()):
                 parents[_root(parents, i)] = _root(parents, j)
+            if near.any():
+                roots = _roots(parents)
     groups: dict[int, list[int]] = {}
     for n in range(count):
         groups.setdefault(_root(parents, n), []).append(n)
