@@ -233,6 +233,7 @@ class Diffusers(Peer):
 
     def __init__(self, config: DiffusersConfig, channels: int, size: int, device: torch.device) -> None:
         super().__init__(config, channels, size, device)
+        _let_torchvision_import()
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         from diffusers import DDPMScheduler, UNet2DModel
         from diffusers.training_utils import EMAModel

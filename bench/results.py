@@ -43,7 +43,8 @@ def _section(records: list[Record]) -> str:
     for record in records:
         same.setdefault(json.dumps([record.get(k) for k in keys], sort_keys=True), []).append(record)
     rows = sorted(same.values(), key=lambda runs: statistics.fmean(r["kd"] for r in runs))
-    return "\n".join(lines + [_row(_latest(runs)) for runs in rows])
+    note = "± is the standard deviation over seeds where there are several, else KD's own standard error."
+    return "\n".join([*lines, *(_row(_latest(runs)) for runs in rows), "", note])
 
 
 def _latest(runs: list[Record]) -> list[Record]:
