@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 from conftest import TINY, write_pictures
-from PIL import Image
 
 from huabi import api, cli
 from huabi.pictures import open_picture, read_recipe
@@ -101,7 +100,7 @@ def test_the_whole_way(huabi: Any, photos: Path, tmp_path: Path) -> None:
 def test_walks_grids_and_pictures_without_recipe(huabi: Any, run: Path, tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.png"
     assert huabi("sample", run, "--between", 1, 2, "--frames", 4, "--grid", sheet).code == 0
-    assert Image.open(sheet).width >= 2 * 8
+    assert open_picture(sheet).width >= 2 * 8
     assert huabi("sample", run, "--n", 1, "--out", tmp_path / "one.png", "--no-recipe").code == 0
     assert read_recipe(tmp_path / "one.png") is None
     refused(huabi("again", tmp_path / "one.png", "--out", tmp_path / "x.png"), "no recipe")
