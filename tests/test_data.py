@@ -96,7 +96,7 @@ point = sys.argv[2]
 if point == "table": cache._write_json = die
 if point == "rename": cache._sync = die
 if point == "moved": real = cache._sync; cache._sync = lambda f: die() if f.name == "pictures" else real(f)
-if point == "index": real = cache._write_json; cache._write_json = lambda p, v: die() if "index" in str(p) else real(p, v)
+if point == "index": w = cache._write_json; cache._write_json = lambda p, v: (die if "index" in str(p) else w)(p, v)
 if point == "rows": cache._Rows.finish = die
 prepare(sys.argv[1], size=8, progress=lambda stage, done, total: die() if point == "reading" else None)
 """
