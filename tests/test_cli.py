@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TINY, write_pictures
 
+from conftest import TINY, write_pictures
 from huabi import api, cli
 from huabi.pictures import open_picture, read_recipe
 from huabi.requests import Generate
@@ -152,7 +152,9 @@ def test_again_tells_when_the_model_is_gone(huabi: Any, run: Path, tmp_path: Pat
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_mistakes_get_one_line(words: list[str], says: list[str], huabi: Any, photos: Path, run: Path, tmp_path: Path) -> None:
+def test_mistakes_get_one_line(
+    words: list[str], says: list[str], huabi: Any, photos: Path, run: Path, tmp_path: Path
+) -> None:
     places = {"PHOTOS": photos, "OUT": tmp_path / "out", "OUT.png": tmp_path / "out.png", "RUN": run}
     places |= {"NOWHERE": tmp_path / "NOWHERE", "NOWHERE.png": tmp_path / "NOWHERE.png"}
     refused(huabi(*[places.get(word, word) for word in words]), *says)
@@ -164,7 +166,7 @@ def test_resume_says_what_differs(huabi: Any, photos: Path, tmp_path: Path) -> N
     words = ["train", "vae", photos, "--out", folder, "--size", 8, "--steps", 2, *SETTINGS]
     assert huabi(*words).code == 0
     longer = ["--resume", "--steps", 4]
-    refused(huabi("train", "vae", photos, "--out", folder, "--size", 16, *longer), "--size is [16, 16], the run has [8, 8]")
+    refused(huabi("train", "vae", photos, "--out", folder, "--size", 16, *longer), "[16, 16], the run has [8, 8]")
     refused(huabi("train", "gan", photos, "--out", folder, *longer), "family is gan, the run has vae")
     refused(huabi("train", "vae", photos, "--out", folder, "--set", "lr=1", *longer), "--set lr is 1.0")
     refused(huabi("train", "vae", photos, "--out", folder, "--seed", 9, *longer), "--seed is 9")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_resume import final, line
 
 from conftest import write_pictures
+from test_resume import final, line
 
 ENV = {"OMP_NUM_THREADS": "1"}
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer import BadParameter
 
 from . import __version__, text
 from .errors import HuabiError, RequestError
@@ -29,7 +28,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-UsageError = BadParameter.__mro__[2]  # the base of what typer says of a command line; it has no public name
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif"}
 
 Data = Annotated[str, typer.Argument(metavar="DATA", help="a folder, .zip or .tar, `digits`, or hf:owner/name")]
@@ -62,7 +60,7 @@ def inspect(
     size: Size = None,
     channels: Channels = None,
     pairs: Pairs = None,
-    forecast: Annotated[bool, typer.Option("--forecast/--no-forecast", help="measure each family on this machine")] = True,
+    forecast: Annotated[bool, typer.Option("--forecast/--no-forecast", help="try each family here")] = True,
     json: AsJson = False,
 ) -> None:
     """What is in DATA, what is wrong with it, what will be done about it, and what training would take."""
@@ -108,7 +106,6 @@ def train(
 ) -> None:
     """Train FAMILY on DATA; the run folder holds all that resuming and drawing need."""
     from .job import Job, Options
-    from .report import preflight_lines
 
     asked = Options(
         family=family,
@@ -320,8 +317,8 @@ def main() -> None:
 
 def _explain(error: Exception) -> int:
     """The one line and the exit code for what went wrong."""
-    if isinstance(error, UsageError):
-        return _fail(f"{error.format_message()} (huabi --help lists the commands and options)", 2)
+    if describe := getattr(error, "format_message", None):  # typer's usage errors, whose class has no public name
+        return _fail(f"{describe()} (huabi --help lists the commands and options)", 2)
     if signum := getattr(error, "signum", 0):
         return _fail(f"{error}; go on with: {_resume_line()}", 128 + signum)
     if isinstance(error, HuabiError):

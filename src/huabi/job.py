@@ -284,7 +284,8 @@ class Job:
         options, differs = self.options, []
         old = header["data_settings"]
         config = header["config"]
-        pairs: list[tuple[str, Any, Any]] = [("family", options.family, header["family"]), ("--seed", options.seed, header["seed"])]
+        pairs: list[tuple[str, Any, Any]] = [("family", options.family, header["family"])]
+        pairs += [("--seed", options.seed, header["seed"])]
         pairs += [("--batch", options.batch, header["batch"]), ("--micro", options.micro, header["micro"])]
         pairs += [("--threads", options.threads, header["threads"])]
         pairs += [("--precision", options.precision, header["precision"])]
@@ -364,8 +365,8 @@ class Job:
         plan.add(event)
 
     def _log(self, report: Report) -> None:
-        entry: dict[str, Any] = {"step": report.step, **report.losses, "images_per_second": round(report.images_per_second, 2)}
-        entry |= {"seconds": round(report.seconds, 3)}
+        entry: dict[str, Any] = {"step": report.step, **report.losses}
+        entry |= {"images_per_second": round(report.images_per_second, 2), "seconds": round(report.seconds, 3)}
         if report.alarms:
             entry["alarms"] = list(report.alarms)
         self._checkpoint.log(entry)
@@ -420,8 +421,8 @@ def _signals() -> Iterator[list[int]]:
         for number, old in before.items():
             signal.signal(number, old)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, handle)
+    for stopping in (signal.SIGINT, signal.SIGTERM):
+        before[stopping] = signal.signal(stopping, handle)
     try:
         yield caught
     finally:

@@ -51,7 +51,7 @@ class DataSpec:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> DataSpec:
-        tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+        tuples: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
         return cls(**tuples)
 
 
@@ -60,7 +60,7 @@ class Batch(NamedTuple):
 
     image: Tensor  # (B, C, H, W) in [-1, 1]
     rng: BatchRng  # the only source of randomness in `losses`
-    index: Tensor  # (B,) which pictures these are
+    index: Tensor  # type: ignore[assignment]  # (B,) which pictures these are; hides tuple.index
     label: Tensor | None = None  # (B,) int64
     caption: tuple[str, ...] | None = None
     target: Tensor | None = None  # (B, C, H, W) the paired picture
@@ -70,12 +70,11 @@ class Batch(NamedTuple):
 
     def rows(self, start: int, stop: int) -> Batch:
         """The part of this batch that lies in rows `start` to `stop`, randomness included."""
-        part = {name: getattr(self, name) for name in self._fields}
-        cut = {n: v[start:stop] for n, v in part.items() if isinstance(v, (Tensor, tuple))}
+        cut: dict[str, Any] = {n: v[start:stop] for n, v in self._asdict().items() if isinstance(v, Tensor | tuple)}
         return self._replace(**cut, rng=self.rng.rows(start, stop))
 
     def to(self, device: torch.device) -> Batch:
-        moved = {n: v.to(device) for n, v in self._asdict().items() if isinstance(v, Tensor)}
+        moved: dict[str, Any] = {n: v.to(device) for n, v in self._asdict().items() if isinstance(v, Tensor)}
         return self._replace(**moved, rng=self.rng.to(device))
 
 
@@ -119,7 +118,7 @@ class Model(ABC):
 
     def batch_key(self, request: Any) -> Hashable:
         """Requests with equal keys can be answered in one call of `sample`."""
-        return type(request)
+        return str(type(request))
 
 
 class Family(Model, nn.Module):

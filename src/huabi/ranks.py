@@ -97,7 +97,8 @@ class Ranks:
         dist.broadcast_object_list(box, src=0)
         if box[1] is not None:
             raise box[1]
-        return box[0]
+        result: T = box[0]
+        return result
 
     def wait(self) -> None:
         """Returns when every process has come here."""

@@ -8,7 +8,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def preflight_lines(found: Preflight) -> list[str]:
     if found.near_duplicates:
         lines.append(f"{len(found.near_duplicates)} groups of near duplicates {found.actions['near_duplicates']}")
     if found.imbalance >= 3:
-        lines.append(f"the largest class has {found.imbalance:.0f} times the pictures of the smallest: --balance evens it")
+        lines.append(f"the largest class has {found.imbalance:.0f} times the smallest's pictures; --balance evens it")
     return [*lines, *found.notes]
 
 
@@ -214,7 +214,7 @@ def print_caches(clear: bool, as_json: bool) -> None:
         clear_caches()
         print(f"removed {len(entries)} sets of decoded pictures, {size_of(sum(e.bytes for e in entries))}")
     elif as_json:
-        print(to_json([entry.to_json() for entry in entries]))
+        print(to_json([asdict(entry) for entry in entries]))
     elif not entries:
         print("nothing is cached")
     else:

@@ -13,6 +13,7 @@ from .pictures import Picture
 
 Seed = Annotated[int, Field(ge=0, lt=2**63, description="the same seed draws the same picture again")]
 Anchor = Seed | Picture
+Solver = Literal["euler", "heun", "dpmpp_2m", "heun_stochastic"]
 
 
 class Request(BaseModel):
@@ -28,7 +29,7 @@ class Generate(Request):
     label: str | None = Field(default=None, description="which class to draw; none draws from all of them")
     steps: int | None = Field(default=None, ge=1, le=1000, description="solver steps; more is finer and slower")
     guidance: float | None = Field(default=None, ge=0, le=20, description="how strongly the label is obeyed; 1 is off")
-    solver: Literal["euler", "heun", "dpmpp_2m", "heun_stochastic"] | None = Field(default=None, description="which solver")
+    solver: Solver | None = Field(default=None, description="how noise is followed to a picture")
     between: tuple[Anchor, Anchor] | None = Field(default=None, description="two seeds or pictures to walk between")
     fraction: float = Field(default=0.0, ge=0, le=1, description="where on the walk: 0 is the first, 1 is the second")
 
