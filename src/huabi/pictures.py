@@ -240,9 +240,9 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 def save_picture(image: Image.Image, path: str | Path, recipe: Mapping[str, Any] | None = None) -> None:
     """Writes `image` with its recipe inside, whole or not at all; the format follows the suffix.
 
-    PNG carries the text chunks `parameters` (as the web UIs write them) and `huabi` (all of the recipe as JSON);
-    JPEG and WebP carry the JSON as EXIF UserComment. Raises PictureError where the suffix is unknown, where a
-    recipe is given that the format has no place for, or where it cannot be written.
+    PNG carries the text chunks `parameters` (as the web UIs write them) and `huabi` (all of the recipe as JSON); JPEG
+    and WebP carry the JSON as EXIF UserComment. Raises PictureError where the suffix is unknown, where a recipe is
+    given that the format has no place for, or where it cannot be written.
     """
     path = Path(path)
     kind = SAVED_AS.get(path.suffix.lower())

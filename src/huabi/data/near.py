@@ -1,7 +1,7 @@
 """Near duplicates: pictures that differ by a re-compression, a resize or a touch of brightness.
 
-A difference hash of 64 bits finds candidates, an 8 x 8 thumbnail confirms them. Hashes that differ in at most 3 bits
-agree in at least 3 of 6 blocks, so sorting by each choice of 3 blocks brings them side by side (Manku, Jain and Das
+A difference hash of 64 bits finds candidates, an 8 x 8 thumbnail confirms them. Hashes that differ in at most 5 bits
+agree in at least 3 of 8 blocks, so sorting by each choice of 3 blocks brings them side by side (Manku, Jain and Das
 Sarma, 2007): no pair is looked at without reason.
 """
 
@@ -13,10 +13,10 @@ from itertools import combinations, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-BITS = 3
+BITS = 5
 WINDOW = 48  # neighbours compared within a run of equal keys; longer runs are joined as chains
 DIFFERENCE = 5.0  # of 255, mean over the thumbnail without its mean colour
-_EDGES = (0, 11, 22, 33, 43, 53, 64)
+_EDGES = tuple(range(0, 65, 8))
 
 
 def hashes(outlines: Sequence[bytes]) -> NDArray[np.uint64]:
