@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np  # noqa: F401 - warm before the fork
 import torch
 
-from huabi import api, cli, durable, pictures  # noqa: F401 - warm too
+from huabi import api, cli, durable, families, pictures  # noqa: F401 - warm too
 
 torch.set_num_threads(1)
 WATCHED = [(os, "fsync"), (os, "replace"), (os, "rename"), (durable, "_write")]
@@ -63,6 +63,8 @@ def child(args: list[str], counter: Path, at: int | None) -> None:
 
 
 def main() -> None:
+    for name in families.FAMILIES:
+        families.find(name)
     counter = Path(tempfile.mkdtemp()) / "count"
     for line in sys.stdin:
         job = json.loads(line)

@@ -18,7 +18,7 @@ from huabi.families import find
 from huabi.model import DataSpec
 from huabi.plan import Plan
 from huabi.ranks import Ranks
-from huabi.train import Trainer
+from huabi.trainer import Trainer
 
 SPEC = DataSpec((8, 8), 1, count=8)
 

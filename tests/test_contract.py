@@ -19,7 +19,7 @@ from huabi.model import DataSpec, Family, Identity
 from huabi.plan import Plan
 from huabi.ranks import Ranks
 from huabi.requests import Generate
-from huabi.train import Trainer
+from huabi.trainer import Trainer
 
 SPECS = {
     "labels": DataSpec((8, 8), 3, ("cat", "dog"), count=32, weights=(0.5, 0.5)),

@@ -15,7 +15,7 @@ from .errors import RequestError
 from .job import Job, Options
 from .machine import pick_device
 from .model import Family, Model
-from .train import Report
+from .trainer import Report
 
 if TYPE_CHECKING:
     from PIL import Image

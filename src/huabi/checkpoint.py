@@ -28,7 +28,7 @@ from .config import configure
 from .durable import explain, sha256, write_file, write_folder, write_json
 from .errors import RunError
 from .model import DataSpec, Family, Identity
-from .train import Trainer, sampled_tensors
+from .trainer import Trainer, sampled_tensors
 
 FORMAT = 1
 STATES_KEPT = 2

@@ -17,7 +17,7 @@ from .model import Batch, DataSpec, Family
 from .plan import Plan
 from .ranks import Ranks
 from .rng import BatchRng
-from .train import Trainer
+from .trainer import Trainer
 
 SPARE = 0.6  # the share of free memory that a run may plan to take
 SLACK = 2.0  # working memory of kernels and gradients in flight, over what autograd saves

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from .text import clock
 
 if TYPE_CHECKING:
-    from .train import Report
+    from .trainer import Report
 
 EVERY = 5.0  # seconds between lines
 

@@ -32,7 +32,7 @@ from .plan import Plan
 from .ranks import Ranks
 from .report import preflight_lines
 from .requests import Generate
-from .train import Report, Trainer
+from .trainer import Report, Trainer
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

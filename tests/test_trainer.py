@@ -16,7 +16,7 @@ from huabi.errors import TrainingError
 from huabi.model import Batch, DataSpec, Family, Update
 from huabi.plan import Plan
 from huabi.ranks import Ranks
-from huabi.train import PATIENCE, Trainer
+from huabi.trainer import PATIENCE, Trainer
 
 
 @dataclass(frozen=True)
