@@ -19,7 +19,7 @@ from ._rows import label_mix_of, latents_of, refuse
 class NetConfig:
     """The shape of both networks."""
 
-    width: int = 64  # channels at half the full resolution; they double with every halving, up to 8 times
+    width: int = 32  # channels at half the full resolution; they double with every halving, up to 8 times
     latent: int = 64  # length of the noise
 
 
@@ -28,13 +28,13 @@ class GANConfig:
     """Settings of `gan`."""
 
     batch: int = 64
-    lr: float = 5e-4  # of both networks (Adam)
+    lr: float = 7e-4  # of both networks (Adam)
     beta1: float = 0.5
     beta2: float = 0.99
     warmup: int = 50  # steps
     ema: float = 0.05  # length of the weight average, as a share of the run
     loss: str = "relativistic"  # or nonsaturating
-    r1: float = 0.1  # gamma of the gradient penalty, for the mean over pixels' sum
+    r1: float = 1.0  # gamma of the gradient penalty
     r1_every: int = 16  # steps between two penalties; each then counts that many times
     net: NetConfig = field(default_factory=NetConfig)
 

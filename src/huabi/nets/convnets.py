@@ -36,11 +36,30 @@ class Labels(nn.Module):
         return label @ self.weight if label.is_floating_point() else self.weight[label]
 
 
+class BatchNorm(nn.Module):
+    """BatchNorm whose scale and shift are the class's own (Dumoulin et al. 2017; Miyato and Koyama 2018)."""
+
+    def __init__(self, width: int, classes: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(width, affine=classes == 0)
+        # wide from the start: a class that shows late is learnt late
+        self.label = Labels(classes, 2 * width, std=0.5) if classes else None
+
+    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
+        x = self.norm(x)  # (B, width, H, W)
+        if self.label is None or label is None:
+            return x
+        scale, shift = self.label(label).to(x.dtype)[:, :, None, None].chunk(2, 1)
+        out: Tensor = x * (1 + scale) + shift
+        return out
+
+
 class ConvGenerator(nn.Module):
     """DCGAN's generator (Radford et al. 2016, figure 1): noise z (B, latent) -> pictures (B, C, H, W) in [-1, 1].
 
     Transposed 4x4 convolutions double a base grid; BatchNorm and ReLU follow each but the last, which ends in tanh.
-    A class embedding joins the noise.
+    The class enters after each norm. Joined to the noise instead, it soon outweighs it: the norm then divides by the
+    spread of the classes, and every class is left with one picture.
     """
 
     def __init__(
@@ -49,23 +68,19 @@ class ConvGenerator(nn.Module):
         super().__init__()
         self.size, times = size, doublings(size)
         widths = [width * min(2**i, 8) for i in reversed(range(times))]
-        self.label = Labels(classes, latent) if classes else None
         self.base = (widths[0], *base_of(size, times))
-        self.enter = nn.Linear(latent * (2 if classes else 1), math.prod(self.base), bias=False)
-        self.norm = nn.BatchNorm2d(widths[0])
-        layers: list[nn.Module] = []
-        for inner, outer in pairwise(widths):
-            layers += [nn.ConvTranspose2d(inner, outer, 4, 2, 1, bias=False), nn.BatchNorm2d(outer), nn.ReLU()]
-        self.body = nn.Sequential(*layers)
+        self.enter = nn.Linear(latent, math.prod(self.base), bias=False)
+        self.grow = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False) for a, b in pairwise(widths))
+        self.norms = nn.ModuleList(BatchNorm(w, classes) for w in widths)
         self.leave = nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1)
         _small_weights(self)
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """z (B, latent), label (B,) int64 or (B, classes) shares -> (B, C, H, W) in [-1, 1]."""
-        if self.label is not None and label is not None:
-            z = torch.cat([z, self.label(label).to(z.dtype)], 1)
-        h = F.relu(self.norm(self.enter(z).unflatten(1, self.base)))
-        x: Tensor = self.leave(self.body(h)).tanh()
+        h = self.enter(z).unflatten(1, self.base)
+        for level, norm in enumerate(self.norms):
+            h = F.relu(norm(self.grow[level - 1](h) if level else h, label))
+        x: Tensor = self.leave(h).tanh()
         return x[..., : self.size[0], : self.size[1]]
 
 
