@@ -140,9 +140,13 @@ class Checkpoint:
         manifest = {name: sha256(data) for name, data in files.items()}
         files["manifest.json"] = json.dumps(manifest, indent=1).encode()
         write_folder(self.path / "state" / f"{trainer.step:08d}", files)
-        write_file(self.path / "model.safetensors", average)
+        self.write_model(average)
         for old in self.states()[:-STATES_KEPT]:
             shutil.rmtree(old, ignore_errors=True)
+
+    def write_model(self, average: bytes) -> None:
+        """Puts packed averaged weights where loading looks for them."""
+        write_file(self.path / "model.safetensors", average)
 
     def states(self) -> list[Path]:
         """The saved states, oldest first."""
@@ -183,6 +187,15 @@ class Checkpoint:
                 file.write(json.dumps(entry, ensure_ascii=False) + "\n")
         except OSError as error:
             raise explain(error, path) from error
+
+    def settle(self, trainer: Trainer) -> None:
+        """Makes the whole folder say what the restored trainer says: a kill may have fallen between two files."""
+        if trainer.step:
+            average = pack(trainer.state.average)
+            model = self.path / "model.safetensors"
+            if not model.exists() or model.read_bytes() != average:
+                self.write_model(average)
+        self.forget_after(trainer.step)
 
     def forget_after(self, step: int) -> None:
         """Drops what the folder holds of steps after `step`: they will be trained again."""

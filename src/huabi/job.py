@@ -134,10 +134,11 @@ class Job:
 
     def _run(self, stop: list[int]) -> Iterator[Report]:
         header = self.ranks.first(self._open)
-        checkpoint = self.checkpoint = self.checkpoint or Checkpoint(self.options.out, header)
+        self.checkpoint = self.checkpoint or Checkpoint(self.options.out, header)
         trainer = self.trainer = self._trainer(header)
         if trainer.plan.done(trainer.step):
             self._tell(f"{self.options.out} is finished at step {trainer.step}; --resume --steps N trains it longer")
+            self._finish()
             return
         data = self.data = self.data or self._prepare(header["data_settings"])
         if data.fingerprint != header["fingerprint"]:
@@ -173,8 +174,12 @@ class Job:
                 raise Stopped(f"stopped at step {trainer.step}, saved", signum)
         self._save()
         self._preview()
-        if self.ranks.main:
-            checkpoint.add_event({"step": trainer.step, "finished": True})
+        self._finish()
+
+    def _finish(self) -> None:
+        last = self._checkpoint.header["events"][-1:]
+        if self.ranks.main and self.trainer and not any(event.get("finished") for event in last):
+            self._checkpoint.add_event({"step": self.trainer.step, "finished": True})
 
     def _tell(self, line: str) -> None:
         if self.ranks.main:
@@ -324,7 +329,7 @@ class Job:
         for note in self._checkpoint.restore(trainer):
             self._tell(note)
         if self.ranks.main:
-            self._checkpoint.forget_after(trainer.step)
+            self._checkpoint.settle(trainer)
         trainer.on_plan = lambda event: self._change_plan(plan, event)
         trainer.on_micro = lambda rows: self._write({"step": trainer.step, "micro": rows})
         self._prolong(trainer, header)

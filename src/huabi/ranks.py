@@ -6,6 +6,8 @@ Works over any backend of torch.distributed; with one process every call is free
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -17,7 +19,13 @@ from torch import Tensor
 from .errors import HuabiError
 
 T = TypeVar("T")
+JOIN_SECONDS = 60.0
 BUCKET = 1 << 24  # elements averaged in one message
+
+
+def _give_up() -> None:
+    print(f"huabi: the processes did not find each other in {JOIN_SECONDS:.0f} s", file=sys.stderr, flush=True)
+    os._exit(75)
 
 
 class Ranks:
@@ -28,7 +36,11 @@ class Ranks:
         self.rank = int(os.environ.get("RANK", 0))
         if self.world > 1 and not dist.is_initialized():
             backend = "nccl" if torch.cuda.is_available() else "gloo"
+            # joining after a restart hangs now and then in gloo; torchrun restarts a process that gives up
+            watch = threading.Timer(JOIN_SECONDS, _give_up)
+            watch.start()
             dist.init_process_group(backend, timeout=timedelta(minutes=30))
+            watch.cancel()
         if self.world > 1 and dist.get_world_size() != self.world:
             raise RuntimeError(f"{dist.get_world_size()} processes joined, {self.world} were started")
 

@@ -38,7 +38,7 @@ class DiffusionConfig:
 
     path: str = "flow"  # flow or edm
     batch: int = 16
-    lr: float = 4e-3  # of the hidden matrices (Muon) and of all else (AdamW)
+    lr: float = 5e-3  # of the hidden matrices (Muon) and of all else (AdamW)
     warmup: int = 100  # steps
     ema: float = 0.05  # length of the weight average, as a share of the run
     drop_label: float = 0.1  # share of pictures trained without their label, for guidance

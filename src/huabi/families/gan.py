@@ -33,7 +33,7 @@ class GANConfig:
     beta2: float = 0.99
     warmup: int = 50  # steps
     ema: float = 0.05  # length of the weight average, as a share of the run
-    loss: str = "relativistic"  # or nonsaturating
+    loss: str = "nonsaturating"  # or relativistic
     r1: float = 1.0  # gamma of the gradient penalty
     r1_every: int = 16  # steps between two penalties; each then counts that many times
     net: NetConfig = field(default_factory=NetConfig)
