@@ -329,6 +329,8 @@ def _explain(error: Exception) -> int:
         return _fail(f"{error.strerror or error}: {error.filename or ''}; check the path and its permissions", 2)
     if isinstance(error, MemoryError):
         return _fail("out of memory; use a smaller --size or --batch", 2)
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and any(word in str(error).lower() for word in ("gloo", "nccl")):
+        return _fail("another process of this training was lost; torchrun --max-restarts 3 starts them again", 75)
     return _fail(f"a fault in Huabi: {type(error).__name__}: {error}; `huabi --debug ...` shows where", 70)
 
 
