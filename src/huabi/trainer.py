@@ -107,7 +107,8 @@ class Trainer:
             losses, alarms = self._train_step(batch)
             self.state.step += 1
             self._average()
-            rate = len(batch.image) * (1 if self.family.whole_batch else self.ranks.world) / (time.perf_counter() - start)
+            processes = 1 if self.family.whole_batch else self.ranks.world
+            rate = len(batch.image) * processes / (time.perf_counter() - start)
             yield Report(self.step, self.plan.total(self.step), losses, rate, self.seconds, tuple(alarms))
             self.family.train()
             self._replan()
