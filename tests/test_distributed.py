@@ -52,7 +52,7 @@ def test_two_processes_equal_one(family: str, data: Path, tmp_path: Path) -> Non
 def test_a_killed_worker_is_restarted_and_resumes(data: Path, tmp_path: Path) -> None:
     more = ["--steps", 400]
     run = tmp_path / "two"
-    process = start(line("vae", data, run, *more), processes=2, restarts=5)
+    process = start(line("vae", data, run, *more), processes=2, restarts=2)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not list((run / "state").glob("0*")):
         time.sleep(0.02)

@@ -6,8 +6,6 @@ Works over any backend of torch.distributed; with one process every call is free
 from __future__ import annotations
 
 import os
-import sys
-import threading
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -19,13 +17,25 @@ from torch import Tensor
 from .errors import HuabiError
 
 T = TypeVar("T")
-JOIN_SECONDS = 60.0
 BUCKET = 1 << 24  # elements averaged in one message
 
 
-def _give_up() -> None:
-    print(f"huabi: the processes did not find each other in {JOIN_SECONDS:.0f} s", file=sys.stderr, flush=True)
-    os._exit(75)
+def _join() -> None:
+    """Joins the processes that torchrun started.
+
+    After a restart torchrun's store still holds the addresses of the processes that are gone, under the same names:
+    each start looks under names of its own.
+    """
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    wait = timedelta(minutes=30)
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        dist.init_process_group(backend, timeout=wait)
+        return
+    address, start = os.environ["MASTER_ADDR"], os.environ["TORCHELASTIC_RESTART_COUNT"]
+    shared = dist.TCPStore(address, int(os.environ["MASTER_PORT"]), is_master=False, timeout=wait)  # type: ignore[attr-defined]
+    store = dist.PrefixStore(f"huabi/start-{start}", shared)  # type: ignore[attr-defined]
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=wait)
 
 
 class Ranks:
@@ -35,12 +45,7 @@ class Ranks:
         self.world = int(os.environ.get("WORLD_SIZE", 1))
         self.rank = int(os.environ.get("RANK", 0))
         if self.world > 1 and not dist.is_initialized():
-            backend = "nccl" if torch.cuda.is_available() else "gloo"
-            # joining after a restart hangs now and then in gloo; torchrun restarts a process that gives up
-            watch = threading.Timer(JOIN_SECONDS, _give_up)
-            watch.start()
-            dist.init_process_group(backend, timeout=timedelta(minutes=30))
-            watch.cancel()
+            _join()
         if self.world > 1 and dist.get_world_size() != self.world:
             raise RuntimeError(f"{dist.get_world_size()} processes joined, {self.world} were started")
 

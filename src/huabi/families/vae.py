@@ -28,7 +28,7 @@ class NetConfig:
 
     width: int = 32  # channels at the finest level
     depth: int = 1  # residual blocks of a level
-    latent: int = 64  # length of the code
+    latent: int = 32  # length of the code
     flow: int = 4  # layers of the learnt prior; 0 leaves the prior a plain normal
 
 
@@ -42,7 +42,7 @@ class VAEConfig:
     warmup: int = 100  # steps
     ema: float = 0.05  # length of the weight average, as a share of the run
     beta: float = 1.0  # weight of the KL divergence (Higgins et al. 2017); above 1 codes are simpler, pictures softer
-    beta_warmup: int = 500  # steps until it has its full weight
+    beta_warmup: int = 200  # steps until it has its full weight
     net: NetConfig = field(default_factory=NetConfig)
 
     def __post_init__(self) -> None:
