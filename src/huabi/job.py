@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +28,7 @@ from .plan import Plan
 from .ranks import Ranks
 from .report import preflight_lines
 from .requests import Generate
+from .signals import stop_signals
 from .trainer import Report, Trainer
 
 if TYPE_CHECKING:
@@ -122,7 +119,7 @@ class Job:
     def run(self) -> Iterator[Report]:
         """Trains to the end of the plan. Raises `Stopped` on SIGINT and SIGTERM, after saving."""
         try:
-            with _signals() as stop:
+            with stop_signals() as stop:
                 yield from self._run(stop)
         finally:
             if self._board is not None:
@@ -410,29 +407,6 @@ class Job:
             raise explain(error, self.options.out / "previews") from error
         took = time.perf_counter() - start
         self._preview_at = trainer.seconds + took / PREVIEW_SHARE
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Turns the first SIGINT or SIGTERM into a number to be looked at; a second one acts as usual."""
-    caught = [0]
-    if threading.current_thread() is not threading.main_thread():
-        yield caught
-        return
-    before: dict[int, Any] = {}
-
-    def handle(signum: int, frame: FrameType | None) -> None:
-        caught[0] = signum
-        for number, old in before.items():
-            signal.signal(number, old)
-
-    for stopping in (signal.SIGINT, signal.SIGTERM):
-        before[stopping] = signal.signal(stopping, handle)
-    try:
-        yield caught
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
 
 
 def _has(spec: DataSpec, need: str) -> bool:

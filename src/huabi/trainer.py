@@ -88,7 +88,7 @@ class Trainer:
 
     @property
     def seconds(self) -> float:
-        """The run's age in seconds, earlier sessions included."""
+        """The run's age in seconds, what came before a resume included."""
         return self.state.seconds + time.perf_counter() - self._started
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Report]:
