@@ -57,9 +57,8 @@ def train(
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise RequestError(f"train() has no option {unknown[0]!r}; known: {', '.join(known)}")
-    for name in ("init",):
-        if options.get(name) is not None:
-            options[name] = Path(options[name])
+    if options.get("init") is not None:
+        options["init"] = Path(options["init"])
     asked = Options(
         family, str(data), Path(out), size=shape, budget=seconds, settings=dict(settings or {}), **options
     )

@@ -117,11 +117,6 @@ class Ranks:
         result: T = box[0]
         return result
 
-    def wait(self) -> None:
-        """Returns when every process has come here."""
-        if self.world > 1:
-            dist.barrier()
-
     def leave(self) -> None:
         if self.world > 1 and dist.is_initialized():
             dist.destroy_process_group()
