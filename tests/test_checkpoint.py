@@ -143,7 +143,7 @@ def test_a_run_is_held_by_one_process(tmp_path: Path) -> None:
     other.unlock()
 
 
-@pytest.mark.parametrize("fails", ["_write", "_rename", "_sync_folder"])
+@pytest.mark.parametrize("fails", ["_write", "_rename", "sync_folder"])
 def test_a_full_disk_loses_nothing(fails: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint, training = saved(tmp_path / "run")
     before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -129,6 +130,23 @@ def test_a_picture_is_the_same_alone_and_among_others(name: str) -> None:
     for position, request in enumerate(requests):
         [(_, alone, _)] = draw(family, [request])
         assert alone.tobytes() == together[position]
+
+
+@every_family
+@pytest.mark.filterwarnings("ignore:TF32")  # said by the switch itself
+def test_other_kernels_draw_the_same_picture_within_two_levels(name: str) -> None:
+    family = train(trainer_of(name, SPECS["grey"], 4)).family.eval()
+    family.identity = Identity(rows=4, precision="fp32")
+
+    def drawn() -> np.ndarray:
+        pictures = draw(family, [Generate(seed=seed) for seed in range(4)])
+        return np.stack([np.asarray(picture, int) for _, picture, _ in sorted(pictures, key=lambda found: found[0])])
+
+    here = drawn()
+    assert here.std() > 1  # a picture, and not one grey
+    with torch.backends.mkldnn.flags(enabled=False):
+        elsewhere = drawn()
+    assert np.abs(here - elsewhere).max() <= 2
 
 
 @every_family

@@ -93,10 +93,10 @@ import os, signal, sys
 from huabi.data import cache, prepare
 def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
 point = sys.argv[2]
-if point == "table": cache._write_json = die
-if point == "rename": cache._sync = die
-if point == "moved": real = cache._sync; cache._sync = lambda f: die() if f.name == "pictures" else real(f)
-if point == "index": w = cache._write_json; cache._write_json = lambda p, v: (die if "index" in str(p) else w)(p, v)
+if point == "table": cache.write_json = die
+if point == "rename": cache.sync_folder = die
+if point == "moved": real = cache.sync_folder; cache.sync_folder = lambda f: die() if f.name == "pictures" else real(f)
+if point == "index": w = cache.write_json; cache.write_json = lambda p, v: (die if "index" in str(p) else w)(p, v)
 if point == "rows": cache._Rows.finish = die
 prepare(sys.argv[1], size=8, progress=lambda stage, done, total: die() if point == "reading" else None)
 """
@@ -114,6 +114,17 @@ def test_killed_at_any_moment(point: str, folder: Path, tmp_path: Path, monkeypa
     assert after.fingerprint == whole.fingerprint
     assert np.array_equal(after.images, whole.images)
     assert not list((tmp_path / "pictures").glob(".*"))
+
+
+def test_two_processes_at_once_share_the_work(folder: Path, tmp_path: Path) -> None:
+    code = "import sys; from huabi.data import prepare; d = prepare(sys.argv[1], size=8); print(d.fingerprint)"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "HUABI_CACHE": str(tmp_path)}
+    command = [sys.executable, "-c", code, str(folder)]
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=300)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert said[0] == said[1] != ""
+    assert len(list((tmp_path / "pictures").iterdir())) == 1
 
 
 def test_a_full_disk_is_refused_beforehand(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -125,7 +126,41 @@ def test_exif_orientation_6_is_turned(kind: str) -> None:
     assert seen[-6:].max() < 50
 
 
+def linear_profile(primaries: Sequence[tuple[float, float, float]]) -> bytes:
+    """An ICC profile (version 2) of a display with these primaries in XYZ under D50 and a straight tone curve."""
+
+    def xyz(values: Sequence[float]) -> bytes:
+        return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(v * 65536) for v in values))
+
+    text = b"text\0\0\0\0none\0\0\0\0"
+    name = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + bytes(79)
+    tags = {b"desc": name, b"cprt": text, b"wtpt": xyz((0.9642, 1.0, 0.8249))}
+    for letter, primary in zip("rgb", primaries, strict=True):
+        tags[f"{letter}XYZ".encode()] = xyz(primary)
+        tags[f"{letter}TRC".encode()] = b"curv\0\0\0\0" + struct.pack(">I", 0)
+    table, data, start = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
+    for tag, value in tags.items():
+        value += bytes(-len(value) % 4)
+        table += tag + struct.pack(">2I", start + len(data), len(value))
+        data += value
+    header = struct.pack(">I4sI4s4s4s", start + len(data), bytes(4), 0x02400000, b"mntr", b"RGB ", b"XYZ ")
+    header += bytes(12) + b"acsp" + bytes(24) + b"\0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + table + data
+
+
 def test_profile_is_converted_to_srgb() -> None:
+    red, green, blue = (0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141)  # sRGB's own
+    grey = Image.new("RGB", (1, 1), (55, 55, 55))
+    seen = values(encoded(grey, icc_profile=linear_profile((red, green, blue))))[0][0]
+    assert np.abs(np.array(seen) - 127).max() <= 2  # 55/255 in linear light is 127/255 in sRGB
+    swapped = linear_profile((green, red, blue))
+    pure = values(encoded(Image.new("RGB", (1, 1), (255, 0, 0)), icc_profile=swapped))[0][0]
+    assert np.abs(np.array(pure) - [0, 255, 0]).max() <= 3
+    clear = values(encoded(Image.new("RGBA", (1, 1), (55, 55, 55, 0)), icc_profile=swapped), 4)[0][0]
+    assert clear[3] == 0
+
+
+def test_profile_that_says_nothing_changes_nothing() -> None:
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     assert values(encoded(Image.new("RGB", (1, 1), (9, 8, 7)), icc_profile=lab)) == [[[9, 8, 7]]]  # of another kind
     assert values(encoded(Image.new("RGB", (1, 1), (9, 8, 7)), icc_profile=b"rubbish")) == [[[9, 8, 7]]]

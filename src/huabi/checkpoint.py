@@ -25,7 +25,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from .config import configure
-from .durable import explain, sha256, write_file, write_folder, write_json
+from .durable import explained, sha256, write_file, write_folder, write_json
 from .errors import RunError
 from .model import DataSpec, Family, Identity
 from .trainer import Trainer, sampled_tensors
@@ -120,7 +120,9 @@ class Checkpoint:
         self._lock.release()
 
     def write_header(self) -> None:
-        write_json(self.path / "run.json", self.header | {"sha256": _header_hash(self.header)})
+        path = self.path / "run.json"
+        with explained(path):
+            write_json(path, self.header | {"sha256": _header_hash(self.header)})
 
     def add_event(self, event: dict[str, Any]) -> None:
         """Writes a change of plan to the disk; the caller acts on it afterwards."""
@@ -139,14 +141,18 @@ class Checkpoint:
         files["state.json"] = json.dumps(state).encode()
         manifest = {name: sha256(data) for name, data in files.items()}
         files["manifest.json"] = json.dumps(manifest, indent=1).encode()
-        write_folder(self.path / "state" / f"{trainer.step:08d}", files)
+        folder = self.path / "state" / f"{trainer.step:08d}"
+        with explained(folder):
+            write_folder(folder, files)
         self.write_model(average)
         for old in self.states()[:-STATES_KEPT]:
             shutil.rmtree(old, ignore_errors=True)
 
     def write_model(self, average: bytes) -> None:
         """Puts packed averaged weights where loading looks for them."""
-        write_file(self.path / "model.safetensors", average)
+        path = self.path / "model.safetensors"
+        with explained(path):
+            write_file(path, average)
 
     def states(self) -> list[Path]:
         """The saved states, oldest first."""
@@ -182,11 +188,8 @@ class Checkpoint:
 
     def log(self, entry: dict[str, Any]) -> None:
         path = self.path / "log.jsonl"
-        try:
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry, ensure_ascii=False) + "\n")
-        except OSError as error:
-            raise explain(error, path) from error
+        with explained(path), path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
     def settle(self, trainer: Trainer) -> None:
         """Makes the whole folder say what the restored trainer says: a kill may have fallen between two files."""
@@ -212,7 +215,8 @@ class Checkpoint:
                     kept.append(line)
             except (ValueError, KeyError):
                 continue  # the line that a kill cut short
-        write_file(path, "".join(line + "\n" for line in kept).encode())
+        with explained(path):
+            write_file(path, "".join(line + "\n" for line in kept).encode())
 
     def load_weights(self, family: Family) -> str:
         """Copies the averaged weights into `family`; returns their hash.

@@ -45,6 +45,15 @@ def example(spec: DataSpec, rows: int, seed: int = 0) -> Batch:
     return Batch(picture, BatchRng(seed, 0, rows), torch.arange(rows), label=label, target=paired, other=other)
 
 
+def _train(family: Family, rows: int, steps: int = 1, micro: int | None = None, precision: str = "fp32") -> float:
+    """Trains a throw-away `family` on noise; the seconds of its fastest step."""
+    trainer = Trainer(family, Plan.of_steps(steps), micro=micro, precision=precision, ranks=Ranks.alone())
+    times = [time.perf_counter()]
+    for _ in trainer.run([example(family.spec, rows)] * steps):
+        times.append(time.perf_counter())
+    return min(after - before for before, after in itertools.pairwise(times))
+
+
 def saved_bytes(family: Family, rows: int, micro: int | None = None) -> int:
     """The most bytes that autograd holds for the backward pass at any moment of a training step on `rows` pictures."""
     now = most = 0
@@ -60,11 +69,8 @@ def saved_bytes(family: Family, rows: int, micro: int | None = None) -> int:
             nonlocal now
             now -= self.size
 
-    trainer = Trainer(family, Plan.of_steps(1), micro=micro, ranks=Ranks.alone())
-    batch = example(family.spec, rows).to(family.device)
     with saved_tensors_hooks(Held, lambda held: held.tensor):
-        for _ in trainer.run([batch]):
-            pass
+        _train(family, rows, micro=micro)
     return most
 
 
@@ -96,14 +102,8 @@ def forecast(kind: type[Family], config: Any, spec: DataSpec, rows: int = 4) -> 
     """What a person wants to know before training: memory in MB and minutes per 1,000 steps, on this machine's CPU."""
     cost = measure(kind, config, spec)
     rows = min(rows, config.batch)
-    trainer = Trainer(
-        kind(config, spec), Plan.of_steps(3), precision=pick_precision(torch.device("cpu")), ranks=Ranks.alone()
-    )
-    batch = example(spec, rows)
-    times = [time.perf_counter()]
-    for _ in trainer.run([batch] * 3):
-        times.append(time.perf_counter())
-    seconds = min(b - a for a, b in itertools.pairwise(times)) * config.batch / rows
+    fastest = _train(kind(config, spec), rows, steps=3, precision=pick_precision(torch.device("cpu")))
+    seconds = fastest * config.batch / rows
     return {
         "parameters": cost.parameters,
         "memory_mb": round(cost.bytes(config.batch) / 2**20),
@@ -113,8 +113,6 @@ def forecast(kind: type[Family], config: Any, spec: DataSpec, rows: int = 4) -> 
 
 def step_flops(family: Family, rows: int) -> int:
     """Floating-point operations of one training step on `rows` pictures, a multiply-add counted as two."""
-    trainer = Trainer(family, Plan.of_steps(1), ranks=Ranks.alone())
     with FlopCounterMode(display=False) as counter:
-        for _ in trainer.run([example(family.spec, rows).to(family.device)]):
-            pass
+        _train(family, rows)
     return int(counter.get_total_flops())

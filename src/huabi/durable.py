@@ -7,6 +7,9 @@ import hashlib
 import json
 import os
 import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,8 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(path: Path) -> None:
-    """Makes renames in `path` durable; a system that cannot open folders (Windows) does so by itself."""
+def sync_folder(path: Path) -> None:
+    """Makes renames in `path` durable; Windows keeps its own order and lets no folder be opened."""
     if os.name == "nt":
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -35,45 +38,54 @@ def _rename(source: Path, target: Path) -> None:
     os.replace(source, target)  # noqa: PTH105 - one name to watch in tests
 
 
-def explain(error: OSError, path: Path) -> RunError:
-    """The one line for a write that failed."""
-    if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-        return RunError(f"the disk is full: {path.name} was not written; free some space, then go on with --resume")
-    return RunError(f"cannot write {path}: {error.strerror or error}; choose a folder that can be written to")
+def temporary(path: Path) -> Path:
+    """A name beside `path` that nobody else takes, hidden and easily swept up."""
+    return path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:8]}.tmp")
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Puts `data` at `path`, or leaves what was there. A full disk raises `RunError`."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Puts `data` at `path`, or leaves what was there; raises OSError, such as for a full disk."""
+    temp = temporary(path)
     try:
-        _write(temporary, data)
-        _rename(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise explain(error, path) from error
+        _write(temp, data)
+        _rename(temp, path)
+        sync_folder(path.parent)
+    finally:
+        temp.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
-    write_file(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+    """As `write_file`; names that are no UTF-8 survive as escapes."""
+    write_file(path, (json.dumps(value, indent=1) + "\n").encode("ascii"))
 
 
 def write_folder(path: Path, files: dict[str, bytes]) -> None:
     """Puts a folder with `files` at `path`, whole or not at all; an older one of that name is replaced."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temp = temporary(path)
     try:
-        temporary.mkdir(parents=True)
+        temp.mkdir(parents=True)
         for name, data in files.items():
-            _write(temporary / name, data)
-        _sync_folder(temporary)
+            _write(temp / name, data)
+        sync_folder(temp)
         if path.exists():
             shutil.rmtree(path)
-        _rename(temporary, path)
-        _sync_folder(path.parent)
+        _rename(temp, path)
+        sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turns the OSError of a failed write in a run into one line that says what to do."""
+    try:
+        yield
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise explain(error, path) from error
+        if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            line = f"the disk is full: {path.name} was not written; free some space, then go on with --resume"
+        else:
+            line = f"cannot write {path}: {error.strerror or error}; choose a folder that can be written to"
+        raise RunError(line) from error
 
 
 def sha256(data: bytes) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from .durable import write_json
+from .durable import explained, write_json
 
 
 def home() -> Path:
@@ -35,8 +35,8 @@ def add(model_hash: str, run: Path) -> None:
     """Remembers that `run` holds the model `model_hash`."""
     folder = home()
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "runs.lock"):
-        path = folder / "runs.json"
+    path = folder / "runs.json"
+    with FileLock(folder / "runs.lock"), explained(path):
         write_json(path, _read(path) | {model_hash: str(run.resolve())})
 
 

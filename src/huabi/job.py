@@ -18,7 +18,6 @@ from .checkpoint import Checkpoint
 from .config import configure, leaves
 from .data import PictureData, batches, prepare
 from .drawing import ROWS, draw
-from .durable import explain
 from .errors import DataError, HuabiError, RequestError, RunError
 from .families import find
 from .machine import pick_device, pick_precision, pick_threads
@@ -401,10 +400,7 @@ class Job:
             except RequestError as error:
                 self.say(f"no preview at step {trainer.step}: {error}")
                 return
-        try:
-            save_picture(grid(pictures), self.options.out / "previews" / f"{trainer.step:08d}.png", None)
-        except OSError as error:
-            raise explain(error, self.options.out / "previews") from error
+        save_picture(grid(pictures), self.options.out / "previews" / f"{trainer.step:08d}.png", None)
         took = time.perf_counter() - start
         self._preview_at = trainer.seconds + took / PREVIEW_SHARE
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from .cores import cores
 from .errors import RequestError
 
 _CGROUP = (
@@ -49,14 +50,7 @@ def _cpu_has_bf16() -> bool:
 
 def pick_threads() -> int:
     """The cores that this process may use, by affinity and by the cgroup's quota, shared among local processes."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        if quota != "max":
-            cores = min(cores, max(1, round(int(quota) / int(period))))
-    except (OSError, ValueError):
-        cores = max(1, cores)
-    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    return max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
 
 
 def free_memory(device: torch.device) -> int:

@@ -13,8 +13,7 @@ import io
 import json
 import math
 import os
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from PIL import ExifTags, Image, ImageOps
 from PIL.PngImagePlugin import PngImageFile, PngInfo
 
 from .decoding import MAX_PIXELS, MODES, Fit, PictureError, fit_picture, flatten, open_picture, opened, why
+from .durable import write_file
 
 if TYPE_CHECKING:
     import torch
@@ -34,14 +34,12 @@ __all__ = [
     "PictureError",
     "fit_picture",
     "flatten",
-    "fsync_folder",
     "grid",
     "open_picture",
     "read_recipe",
     "save_picture",
     "to_image",
     "to_tensor",
-    "write_whole",
 ]
 
 SAVED_AS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".avif": "AVIF"}
@@ -213,30 +211,6 @@ def grid(images: Iterable[Image.Image], columns: int | None = None, gap: int = 2
     return out
 
 
-def fsync_folder(folder: Path) -> None:
-    """Makes a rename within `folder` durable; Windows keeps its own order and lets no folder be opened."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Lets `write` make a file under a temporary name beside `path`, and puts it in place whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temp = path.parent / f".{uuid.uuid4().hex}.tmp"
-    try:
-        write(temp)
-        with temp.open("rb+") as file:
-            os.fsync(file.fileno())
-        temp.replace(path)
-    finally:
-        temp.unlink(missing_ok=True)
-    fsync_folder(path.parent)
-
-
 def save_picture(image: Image.Image, path: str | Path, recipe: Mapping[str, Any] | None = None) -> None:
     """Writes `image` with its recipe inside, whole or not at all; the format follows the suffix.
 
@@ -259,8 +233,11 @@ def save_picture(image: Image.Image, path: str | Path, recipe: Mapping[str, Any]
         options["exif"] = exif
     if kind in ("JPEG", "BMP") or image.mode not in ("1", "L", "P", "RGB", "RGBA"):
         image = image if image.mode == "L" else flatten(image, 3)
+    data = io.BytesIO()
     try:
-        write_whole(path, lambda temp: image.save(temp, kind, **options))
+        image.save(data, kind, **options)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, data.getvalue())
     except (OSError, ValueError) as error:
         reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
         raise PictureError(f"cannot be written ({reason})", str(path)) from None

@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from ..decoding import Fit
+from ..durable import sync_folder, write_json
 from ..errors import DataError, RequestError
 from .files import SPARE, cache_root, shown
 from .pool import Pool
@@ -82,31 +83,11 @@ def _state(listing: Listing) -> str:
     return digest.hexdigest()
 
 
-def _write_json(path: Path, value: Any) -> None:
-    """Puts JSON at `path` whole or not at all; names that are no UTF-8 survive as escapes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temp = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    with temp.open("w", encoding="ascii") as file:
-        json.dump(value, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temp.replace(path)
-
-
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text("ascii"))
     except (OSError, ValueError):
         return None
-
-
-def _sync(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # Windows lets no folder be opened
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 @contextlib.contextmanager
@@ -289,14 +270,14 @@ def _build(
         findings = report(listing, surveys)
         require_usable(findings, [len(s.kept) for s in surveys])
         table = _table(listing, surveys, size, task.channels)
-        _write_json(temp / "table.json", table)
-        _sync(temp)
+        write_json(temp / "table.json", table)
+        sync_folder(temp)
         name = _digest(FORMAT, table["content"], size, task.channels, task.fit, listing.pairs)
         with _alone(name, None):  # another folder may hold the same pictures
             if _whole(pictures / name) is None:
                 shutil.rmtree(pictures / name, ignore_errors=True)
                 temp.rename(pictures / name)
-                _sync(pictures)
+                sync_folder(pictures)
     except OSError as error:
         raise DataError(f"the cache in {pictures} cannot be written ({error.strerror}); set HUABI_CACHE") from None
     finally:
@@ -344,7 +325,8 @@ def prepare(
             if known is None or known.get("state") != state or folder is None or _whole(folder) is None:
                 findings, name = _build(listing, checked, task, key, progress)
                 known = {"state": state, "cache": name, "source": place, "findings": findings.to_json()}
-                _write_json(index, known)
+                index.parent.mkdir(parents=True, exist_ok=True)
+                write_json(index, known)
     except OSError as error:
         raise DataError(f"the cache in {cache_root()} cannot be used ({error.strerror}); set HUABI_CACHE") from None
     flip = listing.kind != "digits" if flip is None else flip

@@ -6,7 +6,6 @@ forked under torch's threads, and a process that dies takes nothing with it.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -14,20 +13,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from ..cores import cores
 from .worker import Facts, Job, Task, examine, receive, send
 
 CRASHED = "its decoding crashed or ran out of memory"
 _CODE = "import sys; sys.path[:] = {path!r}; from huabi.data.worker import main; main()"
 _CHUNK = 64
 _CHUNK_BYTES = 1 << 23
-
-
-def cores() -> int:
-    """The processor cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1
 
 
 class Worker:

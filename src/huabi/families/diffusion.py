@@ -1,4 +1,4 @@
-"""Pixel diffusion: EDM (Karras et al. 2022) or rectified flow (Liu et al. 2022), with classifier-free guidance."""
+"""Pixel diffusion along EDM's path, rectified flow or DDPM's, with classifier-free guidance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..diffusion import EDM, Flow, Path, denoise, diffusion_loss
+from ..diffusion import DDPM, EDM, Flow, Path, denoise, diffusion_loss
 from ..errors import RequestError
 from ..model import Batch, DataSpec, Family, Update
 from ..nets.unet import UNet, shape_for
@@ -20,7 +20,7 @@ from ..rng import generator
 from ..sampling import dpmpp_2m, euler, guided, heun, heun_stochastic
 from ._rows import labels_of, latents_of
 
-PATHS: dict[str, type[Path]] = {"flow": Flow, "edm": EDM}
+PATHS: dict[str, type[Path]] = {"flow": Flow, "edm": EDM, "ddpm": DDPM}
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class NetConfig:
 class DiffusionConfig:
     """Settings of `diffusion`."""
 
-    path: str = "flow"  # flow or edm
+    path: str = "flow"  # flow, edm or ddpm
     batch: int = 16
     lr: float = 5e-3  # of the hidden matrices (Muon) and of all else (AdamW)
     warmup: int = 100  # steps
