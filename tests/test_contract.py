@@ -137,13 +137,15 @@ def test_a_picture_is_the_same_alone_and_among_others(name: str) -> None:
 def test_other_kernels_draw_the_same_picture_within_two_levels(name: str) -> None:
     family = train(trainer_of(name, SPECS["grey"], 4)).family.eval()
     family.identity = Identity(rows=4, precision="fp32")
+    for parameter in family.parameters():  # fresh nets draw little: let every part of them speak
+        parameter.data.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)), alpha=0.1)
 
     def drawn() -> np.ndarray:
         pictures = draw(family, [Generate(seed=seed) for seed in range(4)])
         return np.stack([np.asarray(picture, int) for _, picture, _ in sorted(pictures, key=lambda found: found[0])])
 
     here = drawn()
-    assert here.std() > 1  # a picture, and not one grey
+    assert here.std() > 5  # a picture, and not one grey
     with torch.backends.mkldnn.flags(enabled=False):
         elsewhere = drawn()
     assert np.abs(here - elsewhere).max() <= 2
