@@ -1,0 +1,1 @@
+"""The picture world: endless illustrated scenes whose truth is known."""
