@@ -262,6 +262,36 @@ def show(run: Run, json: AsJson = False) -> None:
 
 
 @app.command()
+def world(
+    n: Annotated[int | None, typer.Option("--n", help="how many pictures (default 64)")] = None,
+    out: Annotated[Path | None, typer.Option(help="a folder; of one scene a file")] = None,
+    spec: Annotated[str, typer.Option(help="which pictures, as world:styles=ink+flat,mood=calm")] = "world",
+    style: Annotated[str | None, typer.Option(help="one of the six, or several, as ink+oil")] = None,
+    size: Size = None,
+    seed: Annotated[int | None, typer.Option(help="of the pictures")] = None,
+    scene: Annotated[Path | None, typer.Option(help="draw this scene, a JSON file, instead")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="also, or only, a contact sheet: a row for each style")] = None,
+) -> None:
+    """Draw the picture world: scenes with captions and masks, in six styles."""
+    from .data.world import export
+    from .data.world.spec import choose
+    from .data.world.written import read_scene
+
+    if out is None and sheet is None:
+        raise RequestError("say where the pictures go: --out DIR, or --sheet FILE for one sheet")
+    chosen, shape = choose(spec, n, style, seed), _size(size)
+    with _display() as display:
+        if scene is not None:
+            export.one_scene(read_scene(scene), chosen.styles, shape or (256, 256), out, sheet)
+        else:
+            if sheet is not None:
+                export.sheet(chosen, shape or (160, 160), sheet)
+            if out is not None:
+                export.export(chosen, out, shape or (256, 256), display.count)
+    typer.echo(out or sheet)
+
+
+@app.command()
 def cache(
     clear: Annotated[bool, typer.Option("--clear", help="remove all decoded pictures; your own files stay")] = False,
     json: AsJson = False,

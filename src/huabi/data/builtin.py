@@ -1,4 +1,4 @@
-"""Pictures that come from a library: scikit-learn's handwritten digits, and data sets of the Hugging Face hub."""
+"""Pictures that are no files of the user's: the picture world, scikit-learn's digits, data sets of the hub."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from ..durable import write_json
 from ..errors import DataError
 from .files import Where, cache_root
 
@@ -29,6 +30,29 @@ def digits() -> list[Row]:
         buffer = io.BytesIO()
         Image.fromarray((image * (255 / 16)).round().astype("uint8")).save(buffer, "PNG", compress_level=1)
         rows.append((f"{n:04d}.png", Where("bytes", data=buffer.getvalue()), "", str(label), None))
+    return rows
+
+
+def world(text: str) -> list[Row]:
+    """The pictures of a `world:...`, as yet undrawn; what is said of them is kept in the cache."""
+    from .world import spec as worlds
+
+    spec = worlds.parse(text)
+    key = hashlib.sha256(repr((worlds.FORMAT, spec)).encode()).hexdigest()[:20]
+    index = cache_root() / "world" / f"{key}.json"
+    try:
+        said = json.loads(index.read_text("ascii"))
+    except (OSError, ValueError):
+        said = []
+        for picture in spec.pictures():
+            scene = picture.scene()
+            said.append((spec.label_of(picture, scene), spec.caption_of(picture, scene)))
+        index.parent.mkdir(parents=True, exist_ok=True)
+        write_json(index, said)
+    rows: list[Row] = []
+    for picture, (label, text) in zip(spec.pictures(), said, strict=True):
+        where = Where("world", picture.style, offset=picture.seed, size=spec.size or 64, fixed=spec.fixed)
+        rows.append((f"{picture.seed}-{picture.style}", where, str(worlds.FORMAT), label, text))
     return rows
 
 

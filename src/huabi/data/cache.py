@@ -314,7 +314,7 @@ def prepare(
         raise RequestError(f"fit {fit!r}: crop, pad and squash are possible")
     listing = scan(data, pairs)
     task = Task(None, channels, fit, pairs == "side-by-side")
-    place = listing.source if listing.kind in ("digits", "hub") else str(Path(data).expanduser().absolute())
+    place = listing.source if listing.kind in ("world", "digits", "hub") else str(Path(data).expanduser().absolute())
     key = _digest(FORMAT, place, checked, channels, fit, pairs)
     index = cache_root() / "index" / f"{key}.json"
     state = _state(listing)
@@ -404,7 +404,7 @@ def clear_caches(*names: str) -> int:
     """Removes the prepared sets of these names, or everything cached; returns the bytes that were freed."""
     root = cache_root()
     freed = 0
-    places = [root / "pictures" / n for n in names] if names else [root / "pictures", root / "unpacked", root / "hub"]
+    places = [root / "pictures" / n for n in names] or [root / n for n in ("pictures", "unpacked", "hub", "world")]
     for place in places:
         if place.resolve().parent not in (root.resolve(), (root / "pictures").resolve()):
             raise RequestError(f"no cache {place.name!r}")

@@ -36,12 +36,13 @@ SPARE = 1 << 28  # bytes of the disk that stay free
 class Where:
     """Where the bytes of a file lie; small, and can be sent to another process."""
 
-    kind: Literal["file", "zip", "slice", "bytes"]
-    path: str = ""
+    kind: Literal["file", "zip", "slice", "bytes", "world"]
+    path: str = ""  # of the file; of a picture of the world, its style
     member: str = ""
-    offset: int = 0
-    size: int = 0
+    offset: int = 0  # in the file; of a picture of the world, its seed
+    size: int = 0  # in bytes; of a picture of the world, its side in pixels
     data: bytes = b""
+    fixed: tuple[tuple[str, str], ...] = ()  # what is settled of a scene of the world
 
 
 @dataclass(frozen=True, slots=True)

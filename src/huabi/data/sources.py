@@ -44,7 +44,7 @@ class Listing:
     """What DATA holds, by names alone: no picture was opened."""
 
     source: str
-    kind: Literal["folder", "archive", "digits", "hub"]
+    kind: Literal["folder", "archive", "world", "digits", "hub"]
     items: tuple[Item, ...]
     other: tuple[Item, ...] = ()  # the second domain of unpaired data
     labels: tuple[str, ...] = ()
@@ -60,7 +60,8 @@ def scan(data: str | Path, pairs: str | None = None) -> Listing:
     """What `data` holds: pictures with labels, captions and partners, by their names.
 
     Args:
-        data: a folder, a .zip or .tar, `digits`, or `hf:owner/name`. A folder of such a name is `./digits`.
+        data: a folder, a .zip or .tar, `world` or `world:key=value,...`, `digits`, or `hf:owner/name`. A folder of
+            such a name is `./digits`.
         pairs: "side-by-side" where each picture holds input and result as its left and right half; "none" to take
             folders A and B for classes.
 
@@ -68,6 +69,8 @@ def scan(data: str | Path, pairs: str | None = None) -> Listing:
     """
     if pairs not in PAIRS:
         raise RequestError(f"pairs={pairs!r}: known are side-by-side and none")
+    if isinstance(data, str) and data.partition(":")[0] == "world":
+        return _built_in(data, "world", builtin.world(data), pairs)
     if isinstance(data, str) and data == "digits":
         return _built_in(data, "digits", builtin.digits(), pairs)
     if isinstance(data, str) and data.startswith("hf:"):
@@ -226,11 +229,15 @@ def _labels(placed: Placed, groups: Mapping[str, list[Item]], state: _Scan) -> t
 def _captions(items: list[Item], state: _Scan) -> tuple[list[Item], bool, tuple[str, ...]]:
     """Captions from metadata files or texts beside the pictures, and labels where the metadata has them."""
     rows: dict[str, Mapping[str, Any]] = {}
+    masks: set[str] = set()
     for name in state.others:
         base, _, last = name.rpartition("/")
         if last.lower() in ("metadata.jsonl", "metadata.csv"):
             for row in _rows(name, state):
-                rows["/".join(p for p in (base, str(row["file_name"]).replace("\\", "/")) if p)] = row
+                rows[_below(base, row["file_name"])] = row
+                if row.get("mask_file_name"):
+                    masks.add(_below(base, row["mask_file_name"]))
+    items = [item for item in items if item.name not in masks]
     if rows:
         return _from_metadata(items, rows, state)
     stems = {i.name: str(PurePosixPath(i.name).with_suffix(".txt")) for i in items}
@@ -239,6 +246,10 @@ def _captions(items: list[Item], state: _Scan) -> tuple[list[Item], bool, tuple[
     texts = {n: state.text(stem).strip() if stem in state.others else "" for n, stem in stems.items()}
     _count_missing(texts, state)
     return [replace(i, caption=texts[i.name]) for i in items], True, ()
+
+
+def _below(folder: str, name: Any) -> str:
+    return "/".join(part for part in (folder, str(name).replace("\\", "/")) if part)
 
 
 def _count_missing(texts: Mapping[str, str], state: _Scan) -> None:

@@ -68,6 +68,8 @@ def examine(job: Job, task: Task) -> Facts | str:
 
 def _examine(job: Job, task: Task) -> Facts | str:
     where, partner = job
+    if where.kind == "world":
+        return _drawn(where, task)
     data = read(where)
     if task.measure:
         return _measure(data, task)
@@ -89,6 +91,35 @@ def _examine(job: Job, task: Task) -> Facts | str:
         except (PictureError, OSError, MemoryError, ValueError) as error:
             return f"its partner: {why(error)}"
         sha = hashlib.sha256(sha + hashlib.sha256(second).digest()).digest()
+    return _facts(sha, size, picture.mode, picture.format, image, result, task)
+
+
+def _drawn(where: Where, task: Task) -> Facts:
+    """A picture of the world, drawn at the size asked for."""
+    from .world.compose import draw_scene
+    from .world.spec import FORMAT
+    from .world.styles import draw
+
+    size = task.size or (where.size, where.size)
+    if task.measure:
+        return Facts(b"", *size, "", "", b"", b"", False)
+    pixels = draw(draw_scene(where.offset, size[1] / size[0], **dict(where.fixed)), size, where.path)
+    image = Image.fromarray(pixels)
+    if task.channels != 3:
+        image = image.convert("L" if task.channels == 1 else "RGBA")
+    sha = hashlib.sha256(repr((FORMAT, where.offset, where.path, where.fixed)).encode()).digest()
+    return _facts(sha, size, "RGB", "world", image, None, task)
+
+
+def _facts(
+    sha: bytes,
+    size: tuple[int, int],
+    mode: str,
+    format: str,
+    image: Image.Image,
+    result: Image.Image | None,
+    task: Task,
+) -> Facts:
     colour = image if image.mode == "RGB" else image.convert("RGB")
     small = Image.Resampling.BOX
     outline = colour.convert("L").resize((9, 8), small, reducing_gap=2.0).tobytes()
@@ -98,7 +129,7 @@ def _examine(job: Job, task: Task) -> Facts | str:
     if task.size is not None:
         pixels = fit_picture(image, task.size, task.fit).tobytes()
         target = fit_picture(result, task.size, task.fit).tobytes() if result is not None else b""
-    return Facts(sha, *size, picture.mode, picture.format, outline, thumb, blank, pixels, target)
+    return Facts(sha, *size, mode, format, outline, thumb, blank, pixels, target)
 
 
 def _extremes(image: Image.Image) -> tuple[Any, ...]:

@@ -1,0 +1,1 @@
+"""Pictures without training: classic algorithms, each a Model or a plain function."""

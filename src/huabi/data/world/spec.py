@@ -1,0 +1,121 @@
+"""`world:styles=ink+flat,size=64,n=20000`: which pictures of the world, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+from ...errors import RequestError, nearest
+from .captions import caption
+from .compose import draw_scene
+from .dice import Dice
+from .scene import MOODS, SEASONS, SETTINGS, STYLES, TIMES, WEATHERS, Scene
+
+FORMAT = 1  # raised when the same seed draws another picture
+MOST = 1_000_000  # pictures of one data set
+LANGUAGES = ("en", "zh", "both")
+ATTRIBUTES = {"setting": SETTINGS, "time": TIMES, "weather": WEATHERS, "season": SEASONS, "mood": MOODS}
+LABELS = (*ATTRIBUTES, "style", "kind")
+
+
+class Picture(NamedTuple):
+    """What names one picture of the world: with a size, all that is needed to draw it."""
+
+    seed: int
+    style: str
+    fixed: tuple[tuple[str, str], ...] = ()
+
+    def scene(self, aspect: float = 1.0) -> Scene:
+        return draw_scene(self.seed, aspect, **dict(self.fixed))
+
+
+@dataclass(frozen=True)
+class WorldSpec:
+    """Which pictures of the world."""
+
+    styles: tuple[str, ...] = STYLES
+    size: int | None = None  # advised to whoever trains on it
+    n: int = 20_000
+    seed: int = 0
+    label: str = "setting"  # what serves as the class
+    language: str = "en"  # of the captions
+    setting: str = ""  # the same in all pictures, where given
+    time: str = ""
+    weather: str = ""
+    season: str = ""
+    mood: str = ""
+
+    @property
+    def fixed(self) -> tuple[tuple[str, str], ...]:
+        return tuple((name, value) for name in ATTRIBUTES if (value := getattr(self, name)))
+
+    def pictures(self) -> Iterator[Picture]:
+        """The n pictures, one after the other."""
+        for k in range(self.n):
+            seed = (self.seed << 32) + k
+            yield Picture(seed, Dice("style", seed).choice(self.styles), self.fixed)
+
+    def label_of(self, picture: Picture, scene: Scene) -> str:
+        if self.label == "style":
+            return picture.style
+        if self.label == "kind":
+            return max(scene.things, key=lambda thing: thing.height).kind
+        return str(getattr(scene, self.label))
+
+    def caption_of(self, picture: Picture, scene: Scene) -> str:
+        language = self.language
+        if language == "both":
+            language = Dice("language", picture.seed).choice(LANGUAGES[:2])
+        return caption(scene, picture.style, language, picture.seed)
+
+
+def one_of(name: str, value: str, known: tuple[str, ...] | list[str]) -> str:
+    """`value`, where it is known; else `RequestError` with the nearest."""
+    if value not in known:
+        raise RequestError(f"no {name} {value!r}; {nearest(value, known)}")
+    return value
+
+
+def _number(name: str, value: str, low: int, high: int) -> int:
+    try:
+        number = int(value)
+    except ValueError:
+        raise RequestError(f"world: {name}={value}: expected a whole number from {low} to {high}") from None
+    if not low <= number <= high:
+        raise RequestError(f"world: {name}={value}: expected {low} to {high}")
+    return number
+
+
+@lru_cache(maxsize=8)
+def parse(text: str) -> WorldSpec:
+    """The spec in `world` or `world:key=value,...`; raises `RequestError` for what is unknown."""
+    values: dict[str, object] = {}
+    for part in filter(None, text.partition(":")[2].split(",")):
+        name, _, value = part.strip().partition("=")
+        one_of("option of the world", name, [f.name for f in fields(WorldSpec)])
+        if name in ("n", "size", "seed"):
+            low, high = {"n": (1, MOST), "size": (8, 1024), "seed": (0, (1 << 31) - 1)}[name]
+            values[name] = _number(name, value, low, high)
+        elif name == "styles":
+            values[name] = tuple(one_of("style", style, STYLES) for style in value.split("+"))
+        elif name == "label":
+            values[name] = one_of("label", value, LABELS)
+        elif name == "language":
+            values[name] = one_of("language", value, LANGUAGES)
+        else:
+            values[name] = one_of(name, value, ATTRIBUTES[name])
+    return WorldSpec(**values)  # type: ignore[arg-type]
+
+
+def choose(text: str, n: int | None, style: str | None, seed: int | None) -> WorldSpec:
+    """The spec of a text, with what is given beside it; `n` has no upper bound here. Raises `RequestError`."""
+    if n is not None and n < 1:
+        raise RequestError(f"n {n}: at least 1 picture")
+    spec = parse(text)
+    if n is not None or "n=" not in text:
+        spec = replace(spec, n=64 if n is None else n)
+    if style is not None:
+        spec = replace(spec, styles=tuple(one_of("style", part, STYLES) for part in style.split("+")))
+    return spec if seed is None else replace(spec, seed=_number("seed", str(seed), 0, (1 << 31) - 1))

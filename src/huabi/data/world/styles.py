@@ -1,0 +1,106 @@
+"""One scene in six hands: flat, pencil, ink, oil, pixel, crayon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .backdrop import light
+from .render import Look, Pixels, masks, rasterize, to_svg
+from .scene import STYLES, Scene
+from .shapes import RGB, mixed
+
+GRAPHITE: RGB = (58, 56, 66)
+PAPER: RGB = (252, 249, 240)
+PIXELS = 64  # squares on the shorter side of pixel art, where there are as many pixels
+PALETTE = 28  # colours of pixel art
+
+
+def draw(scene: Scene, size: tuple[int, int], style: str) -> Pixels:
+    """The scene's picture (rows, columns, 3) uint8; `size` is (rows, columns), the style one of STYLES."""
+    return _HANDS[style](scene, size)
+
+
+def noise(size: tuple[int, int], cell: float, seed: int) -> NDArray[np.float32]:
+    """Smooth noise (rows, columns) in [-1, 1] from an integer hash, with bumps of `cell` pixels."""
+    rows, columns = (int(side / cell) + 2 for side in size)
+    y, x = np.meshgrid(np.arange(rows, dtype=np.uint32), np.arange(columns, dtype=np.uint32), indexing="ij")
+    h = x * np.uint32(374761393) + y * np.uint32(668265263) + np.uint32(seed * 2246822519 & 0xFFFFFFFF)
+    h = (h ^ (h >> np.uint32(13))) * np.uint32(1274126177)
+    values = ((h ^ (h >> np.uint32(16))) & np.uint32(0xFFFF)).astype(np.float32) / 32767.5 - 1
+    if cell <= 1:
+        return values[: size[0], : size[1]]
+    fy, fx = (np.arange(side, dtype=np.float32) / np.float32(cell) for side in size)
+    iy, ix = fy.astype(np.intp), fx.astype(np.intp)
+    ty, tx = (f - i for f, i in ((fy, iy), (fx, ix)))
+    ty, tx = (t * t * (3 - 2 * t) for t in (ty, tx))
+    upper = values[iy][:, ix] * (1 - tx) + values[iy][:, ix + 1] * tx
+    lower = values[iy + 1][:, ix] * (1 - tx) + values[iy + 1][:, ix + 1] * tx
+    mixture: NDArray[np.float32] = upper * (1 - ty[:, None]) + lower * ty[:, None]
+    return mixture.astype(np.float32)
+
+
+def _flat(scene: Scene, size: tuple[int, int]) -> Pixels:
+    """Plain shapes, with the lightest touch of paper grain."""
+    return _grained(rasterize(to_svg(scene, size)), scene.seed, 2.2)
+
+
+def _grained(pixels: Pixels, seed: int, amount: float) -> Pixels:
+    size = pixels.shape[0], pixels.shape[1]
+    grain = amount * noise(size, max(1.0, min(size) / 170), seed)
+    return np.clip(pixels + grain[..., None] + np.float32(0.5), 0, 255).astype(np.uint8)
+
+
+def _wobbled(pixels: Pixels, reach: float, seed: int) -> Pixels:
+    """The picture at half its size, its lines shaken by up to `reach` of its pixels, as a hand does."""
+    rows, columns = pixels.shape[0], pixels.shape[1]
+    cell = max(2.0, min(rows, columns) / 14)
+    y, x = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
+    dy, dx = (np.rint(reach * noise((rows, columns), cell, seed + k)).astype(np.intp) for k in (1, 2))
+    shaken = pixels[np.clip(y + dy, 0, rows - 1), np.clip(x + dx, 0, columns - 1)].astype(np.uint16)
+    return ((shaken[::2, ::2] + shaken[1::2, ::2] + shaken[::2, 1::2] + shaken[1::2, 1::2] + 2) // 4).astype(np.uint8)
+
+
+def _pencil(scene: Scene, size: tuple[int, int]) -> Pixels:
+    """Outlines by a shaking hand over pale coloured hatching on paper."""
+    look = Look(lambda rgb: mixed(rgb, PAPER, 0.38), lambda rgb: mixed(rgb, GRAPHITE, 0.8), 0.0075)
+    double = size[0] * 2, size[1] * 2
+    rough = light(scene).line
+    drawn = _wobbled(rasterize(to_svg(scene, double, look)), rough * max(1.0, min(size) / 90), scene.seed)
+    y, x = np.meshgrid(*(np.arange(side, dtype=np.float32) for side in size), indexing="ij")
+    period = max(2.6, min(size) / 46)
+    shake = noise(size, period * 3, scene.seed + 5) * period * 0.35
+    colour = drawn.astype(np.float32)
+    tone = 1 - colour.mean(axis=2) / 255
+    gaps = np.abs(((x * 0.55 + y + shake) / period) % 1 * 2 - 1)  # 0 on a stroke, 1 between two
+    tooth = 0.5 + 0.5 * noise(size, max(1.0, min(size) / 200), scene.seed + 9)
+    kept = np.clip(1.25 + 1.1 * tone - 0.62 * gaps - 0.25 * tooth, 0.45, 1.0)[..., None]
+    white = np.float32(PAPER)
+    return np.clip(white + (colour - white) * kept + 0.5, 0, 255).astype(np.uint8)
+
+
+def _pixel(scene: Scene, size: tuple[int, int]) -> Pixels:
+    """Large squares of few colours, things with a dark rim."""
+    scale = max(1, min(size) // PIXELS)
+    small = -(-size[0] // scale), -(-size[1] // scale)
+    drawn = rasterize(to_svg(scene, small, Look(crisp=True, details=small[0] >= 48)))
+    few = Image.fromarray(drawn).quantize(PALETTE, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    squares = np.array(few.convert("RGB"))
+    seen = masks(scene, small)
+    rim = np.zeros(small, dtype=bool)
+    for axis in (0, 1):
+        for step in (1, -1):
+            rim |= np.roll(seen, step, axis) != seen
+    squares[rim & (seen > 0)] = (squares[rim & (seen > 0)] * 0.55).astype(np.uint8)
+    return squares.repeat(scale, 0).repeat(scale, 1)[: size[0], : size[1]]
+
+
+_HANDS: dict[str, Callable[[Scene, tuple[int, int]], Pixels]] = {
+    "flat": _flat,
+    "pencil": _pencil,
+    "pixel": _pixel,
+}
+assert set(_HANDS) <= set(STYLES)
