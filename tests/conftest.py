@@ -15,6 +15,7 @@ from huabi.model import Batch, DataSpec
 from huabi.rng import BatchRng
 
 TINY = {
+    "classifier": {"batch": 4, "net.width": 16},
     "diffusion": {"batch": 4, "net.width": 16, "net.depth": 1},
     "gan": {"batch": 4, "net.width": 8},
     "vae": {"batch": 4, "net.width": 8},

@@ -17,16 +17,16 @@ from . import __version__, cost
 from .checkpoint import Checkpoint
 from .config import configure, leaves
 from .data import PictureData, batches, prepare
-from .drawing import ROWS, draw
+from .drawing import ROWS
 from .errors import DataError, HuabiError, RequestError, RunError
 from .families import find
 from .machine import pick_device, pick_precision, pick_threads
-from .model import DataSpec, Identity
-from .pictures import grid, save_picture
+from .model import DataSpec
+from .pictures import save_picture
 from .plan import Plan
+from .previews import preview
 from .ranks import Ranks
 from .report import preflight_lines
-from .requests import Generate
 from .signals import stop_signals
 from .trainer import Report, Trainer
 
@@ -222,7 +222,7 @@ class Job:
         config = configure(config, {"batch": options.batch} if options.batch else {})
         config = configure(config, options.settings)
         data = self.data = self._prepare(self._data_settings(source))
-        missing = [need for need in kind.needs if not _has(data.spec, need)]
+        missing = [need for need in kind.needs if not data.spec.has(need)]
         if missing:
             raise DataError(f"{options.family} needs {' and '.join(missing)}, which {options.data} does not have")
         if source is not None and DataSpec.from_json(source.header["spec"]).labels != data.spec.labels:
@@ -386,33 +386,19 @@ class Job:
         trainer.reserve = max(0.2, 2 * (self._saved_at - start))
 
     def _preview(self) -> None:
-        """A grid of pictures from fixed seeds, so that progress can be seen from file to file."""
-        if not self.ranks.main or self.trainer is None or Generate not in self.trainer.family.requests:
+        """What the averaged weights can do by now, as a picture and, where it can be measured, as figures."""
+        if not self.ranks.main or self.trainer is None:
             return
-        start = time.perf_counter()
-        trainer, labels = self.trainer, self.trainer.family.spec.labels
-        requests = [Generate(seed=i, label=labels[i % len(labels)] if labels else None) for i in range(ROWS)]
-        with trainer.averaged() as family:
-            identity = Identity(rows=ROWS, precision=trainer.precision, device=family.device.type)
-            family.identity = identity
-            try:
-                pictures = [picture for _, picture, _ in draw(family, requests)]
-            except RequestError as error:
-                self.say(f"no preview at step {trainer.step}: {error}")
-                return
-        save_picture(grid(pictures), self.options.out / "previews" / f"{trainer.step:08d}.png", None)
+        start, trainer = time.perf_counter(), self.trainer
+        shown = preview(trainer, self.data, self.say)
+        if shown is None:
+            return
+        picture, figures = shown
+        save_picture(picture, self.options.out / "previews" / f"{trainer.step:08d}.png", None)
+        if figures:
+            self._checkpoint.log({"step": trainer.step, **figures})
         took = time.perf_counter() - start
         self._preview_at = trainer.seconds + took / PREVIEW_SHARE
-
-
-def _has(spec: DataSpec, need: str) -> bool:
-    return {
-        "image": True,
-        "label": bool(spec.labels),
-        "caption": spec.captions,
-        "target": spec.pairing == "paired",
-        "other": spec.pairing == "unpaired",
-    }.get(need, False)
 
 
 def _tupled(value: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,16 @@ class DataSpec:
     @property
     def shape(self) -> tuple[int, int, int]:
         return (self.channels, *self.size)
+
+    def has(self, need: str) -> bool:
+        """Whether the data has this field of a Batch."""
+        return {
+            "image": True,
+            "label": bool(self.labels),
+            "caption": self.captions,
+            "target": self.pairing == "paired",
+            "other": self.pairing == "unpaired",
+        }.get(need, False)
 
     def label_index(self, label: str | None) -> int:
         """The number of `label`, or -1 for None; an unknown label raises `RequestError` and names the nearest."""
@@ -119,6 +129,14 @@ class Model(ABC):
     def batch_key(self, request: Any) -> Hashable:
         """Requests with equal keys can be answered in one call of `sample`."""
         return str(type(request))
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """A model that reads labels."""
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Pictures (B, C, H, W) in [-1, 1] -> logits (B, labels), in the order of `spec.labels`."""
 
 
 class Family(Model, nn.Module):

@@ -42,7 +42,7 @@ def families_forecast(
     spec = DataSpec(size or (found.size, found.size), channels, tuple(found.classes), count=found.usable)
     torch.set_num_threads(pick_threads())
     rows = []
-    names = families.names()
+    names = [name for name in families.names() if all(map(spec.has, families.find(name).needs))]
     for i, name in enumerate(names):
         progress("measuring families", i, len(names))
         kind = families.find(name)
@@ -112,7 +112,9 @@ def run_summary(path: Path) -> dict[str, Any]:
     header = checkpoint.header
     states = [int(state.name) for state in checkpoint.states()]
     totals = [event["total"] for event in header["events"] if "total" in event]
-    rows = _log_rows(path / "log.jsonl")
+    lines = _log_rows(path / "log.jsonl")
+    rows = [line for line in lines if "seconds" in line]
+    measured = [line for line in lines if "seconds" not in line]
     previews = sorted((path / "previews").glob("*.png"))
     return {
         "run": str(path),
@@ -128,6 +130,7 @@ def run_summary(path: Path) -> dict[str, Any]:
         "seconds": rows[-1]["seconds"] if rows else 0.0,
         "images_per_second": rows[-1]["images_per_second"] if rows else None,
         "losses": {k: v for k, v in (rows[-1] if rows else {}).items() if k not in _NO_LOSS},
+        "measured": measured[-1] if measured else {},
         "curve": _curve(rows),
         "alarms": [alarm for row in rows for alarm in row.get("alarms", [])],
         "config": header["config"],
@@ -184,6 +187,7 @@ def print_run(summary: Mapping[str, Any]) -> None:
         "labels": _some(summary["labels"]) or "none",
         "progress": f"step {summary['step']} of {planned} in {clock(summary['seconds'])}, {state}",
         "losses": losses or "none yet",
+        "measured": ", ".join(f"{name} {value:.4g}" for name, value in summary["measured"].items()),
         "curve": summary["curve"],
         "alarms": _some(summary["alarms"]) or "none",
         "settings": ", ".join(f"{key}={value}" for key, value in summary["config"].items()),

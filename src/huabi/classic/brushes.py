@@ -45,6 +45,7 @@ class Brush:
     vivid: int = 256  # saturation in 1/256; 0 is grey
     bands: int = 0  # levels of brightness; 0 keeps all
     lift: int = 0  # in 1/256: how far broad dark areas are brought up to a light one, so that only forms stay dark
+    relief: int = 0  # in 1/256: how far forms are set off from what is around them
     margin: float = 0.0  # share of the short side over which the picture fades into the paper
     covers: bool = False  # opaque to the border; else white is the bare ground
     bristles: int = 0  # streaks of a broad stroke
@@ -70,16 +71,17 @@ INK = Brush(
         Pass(13, threshold=22, length=(1, 4), opacity=0.55, layer="wash", jitter=4, least=2.0, share=0.4),
         Pass(5.5, threshold=34, length=(1, 4), opacity=0.6, layer="wash", jitter=4, least=1.2, share=0.5),
         Pass(
-            2.6, "edge", 7, (4, 18), step=1.8, gap=3.5, blur=2.0, opacity=0.92, pigment=(30, 28, 32), taper=True,
+            1.9, "edge", 8, (4, 18), step=1.8, gap=4.5, blur=1.4, opacity=0.95, pigment=(30, 28, 32), taper=True,
             layer="line", least=0.75,
         ),
     ),
     ground=(247, 243, 233),
     tone=((0, 26), (60, 84), (120, 156), (165, 222), (195, 255), (255, 255)),
-    vivid=84,
+    vivid=76,
     bands=6,
-    lift=130,
-    margin=0.12,
+    lift=120,
+    relief=128,
+    margin=0.07,
 )  # fmt: skip
 WATERCOLOR = Brush(
     "watercolor",
@@ -89,7 +91,7 @@ WATERCOLOR = Brush(
         Pass(5.5, threshold=28, length=(1, 5), opacity=0.7, layer="wash", jitter=5, least=1.3),
         Pass(2.6, threshold=40, length=(1, 6), opacity=0.75, layer="wash", jitter=5, least=0.9),
         Pass(
-            1.3, "edge", 14, (4, 12), step=2, gap=6, opacity=0.45, shade=130, taper=True, layer="line", least=0.6,
+            1.2, "edge", 20, (4, 12), step=2, gap=7, opacity=0.4, shade=130, taper=True, layer="line", least=0.6,
             blur=1.4, share=0.8,
         ),
     ),
@@ -114,15 +116,16 @@ CRAYON = Brush(
     lift=40,
     margin=0.03,
 )
-_GRAPHITE = Pass(0.75, "hatch", step=3, least=0.5, taper=True, share=0.4, wander=0.1, pigment=(58, 56, 60))
+_GRAPHITE = Pass(0.7, "hatch", step=3.4, least=0.5, taper=True, share=0.4, wander=0.08, pigment=(54, 52, 57))
 PENCIL = Brush(
     "pencil",
     (
-        replace(_GRAPHITE, threshold=34, length=(8, 20), gap=4.2, opacity=0.42, form=0.15, slant=(0.56, -0.83)),
-        replace(_GRAPHITE, threshold=78, length=(6, 16), gap=3.4, opacity=0.55, form=0.35, slant=(0.66, -0.75)),
-        replace(_GRAPHITE, threshold=124, length=(5, 14), gap=3.4, opacity=0.6, form=0.2, slant=(-0.4, -0.92)),
-        replace(_GRAPHITE, threshold=166, length=(5, 12), gap=3.0, opacity=0.7, form=0.1, slant=(0.92, -0.4)),
-        replace(_GRAPHITE, threshold=206, length=(4, 10), gap=2.4, opacity=0.8, form=0.1, slant=(0.5, -0.87)),
+        replace(_GRAPHITE, threshold=26, length=(6, 16), gap=4.2, opacity=0.4, form=0.4, slant=(0.56, -0.83)),
+        replace(_GRAPHITE, threshold=58, length=(5, 14), gap=3.6, opacity=0.5, form=0.5, slant=(0.66, -0.75)),
+        replace(_GRAPHITE, threshold=98, length=(5, 14), gap=3.4, opacity=0.6, form=0.2, slant=(0.5, -0.87)),
+        replace(_GRAPHITE, threshold=138, length=(5, 12), gap=3.2, opacity=0.65, form=0.1, slant=(-0.4, -0.92)),
+        replace(_GRAPHITE, threshold=176, length=(4, 10), gap=3.0, opacity=0.75, form=0.1, slant=(0.92, -0.4)),
+        replace(_GRAPHITE, threshold=212, length=(4, 8), gap=2.6, opacity=0.85, form=0.1, slant=(0.4, -0.92)),
         Pass(
             0.9, "edge", 8, (4, 20), step=2.4, gap=5, blur=1.1, opacity=0.85, pigment=(44, 42, 46), taper=True,
             layer="line", least=0.5,
@@ -130,7 +133,9 @@ PENCIL = Brush(
     ),
     ground=(250, 248, 243),
     vivid=0,
-    lift=70,
-    margin=0.06,
+    tone=((0, 0), (110, 84), (215, 216), (245, 255), (255, 255)),
+    lift=60,
+    relief=200,
+    margin=0.05,
 )  # fmt: skip
 BRUSHES: dict[str, Brush] = {brush.name: brush for brush in (OIL, INK, WATERCOLOR, CRAYON, PENCIL)}

@@ -86,8 +86,8 @@ def _wet(layer: Pixels, seed: int, run: float, edge: float) -> Pixels:
     if reach >= 0.5:
         rows, columns = np.mgrid[: shape[0], : shape[1]]
         size = max(1, round(2.5 * scale))
-        dy = np.rint(noise(shape, seed + 11, size) * 2.2 * reach + noise(shape, seed + 12) * 0.35).astype(np.int64)
-        dx = np.rint(noise(shape, seed + 13, size) * 2.2 * reach + noise(shape, seed + 14) * 0.35).astype(np.int64)
+        dy = np.rint(noise(shape, seed + 11, size) * 2.6 * reach).astype(np.int64)
+        dx = np.rint(noise(shape, seed + 12, size) * 2.6 * reach).astype(np.int64)
         wet = wet[(rows + dy).clip(0, shape[0] - 1), (columns + dx).clip(0, shape[1] - 1)]
     if edge:
         alpha = wet[..., 3]
@@ -135,13 +135,13 @@ def _watercolor(layers: Layers, brush: Brush, shape: tuple[int, ...], seed: int)
 def _tooth(layer: Pixels, height: Pixels, depth: float) -> Pixels:
     """The alpha that a dry medium leaves on rough paper: bumps take it, hollows only under pressure."""
     alpha = layer[..., 3]
-    taken = np.clip((0.95 * alpha + 0.1 - height) * 3, 0, 1)
+    taken = np.clip((1.05 * alpha - height) * 2 + 0.3, 0, 1)
     return (alpha * (1 - depth + depth * taken)).astype(np.float32)
 
 
 def _rough(shape: tuple[int, ...], seed: int, size: int) -> Pixels:
     """The paper's height in 0..1, evenly spread."""
-    return 0.5 + 0.5 * np.clip(2 * noise(shape, seed, size), -1, 1)
+    return 0.5 + 0.5 * np.clip((1.5 if size else 1.0) * noise(shape, seed, size), -1, 1)
 
 
 def _crayon(layers: Layers, brush: Brush, shape: tuple[int, ...], seed: int) -> Pixels:

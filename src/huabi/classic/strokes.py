@@ -54,6 +54,9 @@ def seen(picture: Ints, brush: Brush) -> Ints:
     knots = ((0, 0), (low, 0), (high, 255), (255, 255))
     stretched = levels(picture, tuple(k for i, k in enumerate(knots) if i in (0, 3) or 0 < k[0] < 255))
     grey = luma(stretched)
+    if brush.relief:
+        around = max(1, min(grey.shape) // 32)
+        grey = (grey + ((grey - box(grey, around)) * brush.relief >> 8)).clip(0, 255)
     if brush.lift:
         wide = max(2, min(grey.shape) // 7)
         grey = (grey + ((225 - box(box(grey, wide), wide)) * brush.lift >> 8)).clip(0, 255)
@@ -74,7 +77,7 @@ def fading(shape: tuple[int, ...], margin: float, salt: int) -> Ints:
     rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])[None]
     near = np.minimum(np.minimum(rows, shape[0] - 1 - rows), np.minimum(columns, shape[1] - 1 - columns))
     wide = max(1, round(margin * min(shape[:2])))
-    return (256 * near // wide + drift(shape, salt, 2 * wide) - 40).clip(0, 256) if margin else np.full(shape, 256)
+    return (640 * near // wide + 2 * drift(shape, salt, 2 * wide) - 256).clip(0, 256) if margin else np.full(shape, 256)
 
 
 def place(picture: Ints, brush: Brush, detail: float, limit: int | None, seed: int) -> list[Stroke]:
@@ -136,7 +139,7 @@ def _pass(target: Ints, canvas: Ints, edges: Ints, go: Pass, radius: float, thre
     widths, opacities = 2 * radius * rough, np.full(len(starts), go.opacity)
     if go.start != "error":
         strong = np.minimum(weights / (5.0 * threshold if go.start == "edge" else 255.0), 1.0)
-        widths, opacities = widths * (0.5 + 0.8 * strong), opacities * (0.45 + 0.55 * strong)
+        widths, opacities = widths * (0.4 + 0.9 * strong), opacities * (0.45 + 0.55 * strong)
     batch = Batch(paths, counts, colours, widths, opacities, weights)
     return _thin(batch, target.shape, radius, go.length[0]) if go.start == "edge" else batch
 
@@ -222,7 +225,7 @@ def _trace(
     x, y = paths[:, 0, 0].copy(), paths[:, 0, 1].copy()
     dx, dy = sx * side, sy * side
     own = colours.astype(np.int32)[which]
-    step = max(1.0, go.step * radius)
+    step = max(1.6, go.step * radius)
     for k in range(most):
         px, py = x[live].astype(np.int64), y[live].astype(np.int64)
         if field is not None:
@@ -297,17 +300,19 @@ def _stamp(canvas: Ints, batch: Batch, opacity: int) -> None:
 
 
 def _strokes(batch: Batch, go: Pass, brush: Brush) -> list[Stroke]:
-    forth, back = (np.round(side, 1).tolist() for side in batch.paths)
-    ahead, behind = batch.counts.tolist()
-    colours, widths, opacities = batch.colours.tolist(), batch.widths.tolist(), batch.opacities.tolist()
+    back, forth = np.arange(batch.paths.shape[2]) < batch.counts[..., None]  # (N, K + 1) each
+    back[:, 0] = False  # the start stands on both sides
+    used = np.concatenate([back[:, ::-1], forth], 1)
+    paths = np.concatenate([batch.paths[0][:, ::-1], batch.paths[1]], 1)[used]
+    tenths = (paths * 10 + 0.5).astype(np.int64)
+    points = list(map(tuple, (tenths / 10).tolist()))
+    ends = used.sum(1).cumsum().tolist()
+    colours = list(map(tuple, batch.colours.tolist()))
+    widths, opacities = np.round(batch.widths, 1).tolist(), np.round(batch.opacities, 2).tolist()
     out = []
-    for n, width in enumerate(widths):
-        points = back[n][1 : behind[n]][::-1] + forth[n][: ahead[n]]
-        bristles = min(brush.bristles, int(width / 1.4)) if width > 4 else 0
-        out.append(
-            Stroke(
-                tuple([(x, y) for x, y in points]), round(width, 1), tuple(colours[n]), round(opacities[n], 2),
-                go.taper, bristles, go.layer,
-            )  # fmt: skip
-        )
+    start = 0
+    for end, width, colour, opacity in zip(ends, widths, colours, opacities):
+        bristles = min(brush.bristles, int(width / 3)) if width > 7 else 0
+        out.append(Stroke(tuple(points[start:end]), width, colour, opacity, go.taper, bristles, go.layer))
+        start = end
     return out

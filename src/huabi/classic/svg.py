@@ -81,10 +81,10 @@ def _element(stroke: Stroke, number: int) -> str:
         # bristles leave the canvas at different points
         (x, y), (nx, ny) = line[-1], normals[-1]
         line[-1] = (x - ny * -width * 0.4 * other, y + nx * -width * 0.4 * other)
-        shift = 34 * chance - 16
+        shift = 30 * chance - 15
         tone = tuple([min(255, max(0, int(c + shift))) for c in stroke.colour])
         lines.append(
-            f'<path stroke="{_hex(tone)}" stroke-opacity=".6" stroke-width="{width * (0.5 + chance) / stroke.bristles:.0f}"'
+            f'<path stroke="{_hex(tone)}" stroke-opacity=".55" stroke-width="{width * (0.5 + chance) / stroke.bristles:.0f}"'
             f' d="{_curve(line)}"/>'
         )
     return f"<g{opacity}>{''.join(lines)}</g>"

@@ -9,6 +9,7 @@ from ..errors import RequestError, nearest
 from ..model import Family
 
 FAMILIES = {
+    "classifier": "huabi.families.classifier:Classifier",
     "diffusion": "huabi.families.diffusion:Diffusion",
     "gan": "huabi.families.gan:GAN",
     "vae": "huabi.families.vae:VAE",

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ConvCritic", "ConvDecoder", "ConvEncoder", "ConvGenerator", "doublings"]
+__all__ = ["ConvClassifier", "ConvCritic", "ConvDecoder", "ConvEncoder", "ConvGenerator", "doublings"]
 
 
 def doublings(size: tuple[int, int]) -> int:
@@ -136,6 +136,34 @@ class ConvEncoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.leave(self.body(x))
         return out
+
+
+class ConvClassifier(nn.Module):
+    """Residual classifier free of batch statistics: pictures (B, C, H, W) -> logits (B, classes).
+
+    Widths double as sides halve, down to 4 to 7 pixels; the mean over all places is read by one linear layer.
+    """
+
+    def __init__(self, channels: int, size: tuple[int, int], classes: int, *, width: int = 32, depth: int = 1) -> None:
+        super().__init__()
+        self.patch = patch_for(size)
+        widths = [width * min(2**i, 8) for i in range(doublings((size[0] // self.patch, size[1] // self.patch)) + 1)]
+        layers: list[nn.Module] = [nn.PixelUnshuffle(self.patch)]
+        layers += [nn.Conv2d(channels * self.patch**2, widths[0], 3, padding=1)]
+        for inner, outer in pairwise(widths):
+            layers += [Block(inner) for _ in range(depth)] + [nn.Conv2d(inner, outer, 3, 2, 1)]
+        layers += [Block(widths[-1]) for _ in range(depth)] + [_norm(widths[-1]), nn.SiLU()]
+        self.body = nn.Sequential(*layers)
+        self.leave = nn.Linear(widths[-1], classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the last layer reads, (B, top width)."""
+        out: Tensor = self.body(x).mean((2, 3))
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.leave(self.features(x))
+        return logits
 
 
 class ConvDecoder(nn.Module):

@@ -15,6 +15,8 @@ WATERS = {"lake": ("湖面上", "湖里"), "seaside": ("海面上", "海里")}
 SITTING = ("person", "cat", "dog")
 SEASON_DAYS = {"spring": "春日", "summer": "夏日", "autumn": "秋日", "winter": "冬日"}
 WET = {"rain": "雨", "snow": "雪"}
+CLAUSES = frozenset(clause for clauses in words.WEATHERS_ZH.values() for clause in clauses)
+CLOTHES = "红黄绿蓝紫黑白灰"  # colours that clothes take without 色
 BUILDS = {"small": "小个子", "large": "大个子"}  # a 大人 is no large person, but an adult
 
 
@@ -92,7 +94,8 @@ class Chinese:
     def _person(self, mention: Mention) -> str:
         """A person, whose colour is that of the clothes."""
         colour = words.SHORT_COLOURS[mention.colour] if mention.colour else ""
-        wearing = f"穿{colour}{self.dice.choice(('衣服', '衣'))}的" if colour else ""
+        colour = colour if colour in CLOTHES else colour + "色"
+        wearing = f"穿{colour}衣服的" if colour else ""
         return wearing + BUILDS.get(mention.size or "", "人")
 
     def _listed(self, nouns: Sequence[Noun]) -> str:
@@ -105,6 +108,10 @@ class Chinese:
 
     def _mood(self) -> str:
         return pick(words.MOODS_ZH[self.frame.pop("mood")], self.dice)
+
+    def _mild(self) -> bool:
+        """Whether there is a mood that a place can have: no lake is angry."""
+        return self.frame.get("mood", "angry") != "angry"
 
     def _when(self) -> str:
         """Season, weather and time in one, as far as they are in the frame and go together: 秋天的一个雨夜."""
@@ -152,12 +159,12 @@ class Chinese:
     def _place(self) -> str:
         """The setting as where something is: 宁静的村子里."""
         place = pick(words.PLACES_ZH[self.frame.pop("setting")], self.dice)
-        return (self._mood() + "的" if "mood" in self.frame and self.dice.chance(0.3) else "") + place
+        return (self._mood() + "的" if self._mild() and self.dice.chance(0.3) else "") + place
 
     def _view(self) -> str:
         """The setting as what the picture shows."""
         view = pick(words.VIEWS_ZH[self.frame.pop("setting")], self.dice)
-        return (self._mood() + "的" if "mood" in self.frame and self.dice.chance(0.4) else "") + view
+        return (self._mood() + "的" if self._mild() and self.dice.chance(0.4) else "") + view
 
     def _weather(self) -> str:
         """The weather as a clause."""
@@ -175,7 +182,7 @@ class Chinese:
 
     def _picture(self) -> str:
         """What the picture is: 宁静的水墨画."""
-        what = pick(words.STYLES_ZH[self.style], self.dice) if self.style else "画面"
+        what = pick(words.STYLES_ZH[self.style], self.dice) if self.style else "画"
         self.style = None
         return (self._mood() + "的" if "mood" in self.frame and self.dice.chance(0.4) else "") + what
 
@@ -186,13 +193,13 @@ class Chinese:
         dice = self.dice
         here, there = words.RELATIONS_ZH[link.name]
         subject, target = self._named(link.subject), self._named(link.target)
-        side = pick(here, dice)
+        side = here[0] if phrase else pick(here, dice)
         if there and dice.chance(0.3):
-            subject, target, side = target, subject, pick(there, dice)
+            subject, target, side = target, subject, there[0] if phrase else pick(there, dice)
         ground = target.bare if target.mention.count == 1 else target.full
         joint = "的" if len(side) > 1 and side not in ("上面", "里面") and dice.chance(0.35) else ""
         if phrase:
-            return f"{ground}{joint}{side}的{subject.bare if subject.mention.count == 1 else subject.full}"
+            return f"{ground}{side}的{subject.bare if subject.mention.count == 1 else subject.full}"
         if dice.chance(0.3):
             sits = "坐" if subject.mention.kind == "person" and link.name in ("on", "inside") else ""
             return f"{subject.full}{sits}在{target.full if dice.chance(0.3) else ground}{joint}{side}"
@@ -269,9 +276,10 @@ class Chinese:
         """What comes before a noun phrase, joined to it: one with 的, more of them with commas."""
         if not before:
             return head
-        joins = "," not in before[0] and not before[0].endswith(("的", "朗", "白天"))
+        first = before[0]
+        joins = "," not in first and not first.endswith("白天") and first not in CLAUSES and not self.told.links
         if len(before) == 1 and joins and self.dice.chance(0.75):
-            return f"{before[0]}的{head}"
+            return f"{first}的{head}"
         return ",".join((*before, head))
 
     def _sentence(self) -> str:
@@ -289,7 +297,7 @@ class Chinese:
         if "mood" in self.frame:
             text += "," + self._feeling()
         if self.style:
-            text += dice.choice((",{}风格", ",画成{}", ",{}")).format(self._picture())
+            text += dice.choice((",{}风格", ",{}")).format(self._picture())
         return front + text + "。"
 
     def _story(self) -> str:

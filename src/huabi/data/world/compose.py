@@ -62,6 +62,11 @@ def box(thing: Thing) -> Box:
     return Box(thing.x - half, thing.y - thing.height, thing.x + half, thing.y)
 
 
+def _apart(mine: Box, others: Iterable[Box]) -> bool:
+    """Whether a frame and each of the others hide next to nothing of one another."""
+    return all(mine.common(other) <= MOST_HIDDEN * min(mine.area, other.area) for other in others)
+
+
 def height_of(kind: str, size: str) -> float:
     """How high things of a kind and size are, in shares of the picture: storybook proportions."""
     return min(0.6, HEIGHTS[size] * KINDS[kind].scale ** 0.45)
@@ -185,16 +190,18 @@ class Layout:
 
     def _place(self, wish: Wish, agrees: Callable[[Thing], bool] = lambda thing: True) -> Thing | None:
         """A thing where it covers nothing of others, or None where there is no such place."""
-        dice = self.dice
+        dice, thing = self.dice, self._at(wish)
+        half = thing.height * KINDS[thing.kind].aspect / 2
+        low, high = self._ground(thing.kind, thing.height)
+        edge = min(half * 0.9, self.scene.aspect / 2)
+        taken = [box(other) for other in self.things]
         for _ in range(60):
-            thing = self._at(wish)
-            half = thing.height * KINDS[thing.kind].aspect / 2
-            low, high = self._ground(thing.kind, thing.height)
-            edge = min(half * 0.9, self.scene.aspect / 2)
-            x = dice.uniform(edge, self.scene.aspect - edge)
-            thing = replace(thing, x=round(x, 4), y=round(dice.uniform(low, high), 4))
-            if self._free(thing) and agrees(thing):
-                return thing
+            x, y = dice.uniform(edge, self.scene.aspect - edge), dice.uniform(low, high)
+            if not _apart(Box(x - half, y - thing.height, x + half, y), taken):
+                continue
+            placed = replace(thing, x=round(x, 4), y=round(y, 4))
+            if agrees(placed):
+                return placed
         return None
 
     def _ground(self, kind: str, height: float) -> tuple[float, float]:
@@ -215,14 +222,7 @@ class Layout:
         return min(low, 0.95), 0.97
 
     def _free(self, thing: Thing, partner: Thing | None = None) -> bool:
-        mine = box(thing)
-        for other in self.things:
-            if other is partner:
-                continue
-            theirs = box(other)
-            if mine.common(theirs) > MOST_HIDDEN * min(mine.area, theirs.area):
-                return False
-        return True
+        return _apart(box(thing), (box(other) for other in self.things if other is not partner))
 
     def _pair(self, kinds: Sequence[str]) -> bool:
         """Two new things of which one is on, inside or behind the other."""

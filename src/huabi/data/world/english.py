@@ -328,7 +328,8 @@ class English:
         if mood:
             out.append(mood)
         if "setting" in frame:
-            out.append(f"the setting is {self._view()}")
+            preposition, the, noun = pick(words.PLACES[frame.pop("setting")], dice)
+            out.append(f"all of this is {preposition} {the} {noun}")
         if "time" in frame and ("season" in frame or "weather" in frame):
             out.append(f"it is {article(self._date())}")
         if "weather" in frame:

@@ -341,7 +341,7 @@ def garden(land: Land) -> None:
         for near in (centre + x * 0.5,)
     ]
     land.add("".join(stripes), land.tone("grass_near"), opacity=0.4)
-    land.crowns(h + 0.015, 0.03, h + 0.05, land.tone("blade", 0.1), land.tone("crown"), None)
+    land.crowns(h + 0.015, 0.045, h + 0.05, land.tone("blade", 0.1), land.tone("crown"), None)
     for name, count in (("dab", 30), ("fringe", 22), ("second", 16)):
         land.add(land.scatter(DAB, count, h + 0.008, h + 0.045), land.tone(name), detail=True)
     land.tufts(10, h + 0.1)

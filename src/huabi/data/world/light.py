@@ -113,9 +113,9 @@ _COVER: dict[str, tuple[float, float]] = {  # share of the overcast in the sky, 
     "cloudy": (0.7, 0.97),
     "rain": (0.86, 0.78),
     "snow": (0.8, 0.95),
-    "fog": (0.92, 1.1),
+    "fog": (0.92, 1.22),
 }
-_DEPTH = {"clear": 0.7, "cloudy": 0.72, "rain": 0.8, "snow": 0.82, "fog": 0.97}
+_DEPTH = {"clear": 0.7, "cloudy": 0.72, "rain": 0.8, "snow": 0.82, "fog": 0.92}
 
 _TIME_TONE: dict[str, Tone] = {
     "dawn": Tone(0.85, 0.9, (1.02, 0.95, 0.97), (255, 206, 196), 0.16),
@@ -136,7 +136,7 @@ _MOOD_TONE: dict[str, Tone] = {
     "sad": Tone(0.45, 0.92, (0.76, 0.8, 0.86), (96, 112, 142), 0.18),
     "angry": Tone(0.75, 1.3, (0.78, 0.5, 0.48), (84, 6, 12), 0.26),
     "mysterious": Tone(0.6, 1.08, (0.68, 0.72, 0.92), (72, 58, 138), 0.34),
-    "festive": Tone(1.15, 1.08, (1.08, 0.94, 0.82), (232, 110, 40), 0.14),
+    "festive": Tone(1.15, 1.08, (1.08, 0.92, 0.82), (236, 88, 44), 0.2),
 }
 _MOOD_SKY: dict[str, tuple[tuple[RGB, float], tuple[RGB, float]]] = {  # tints at the top and at the horizon
     "calm": (((190, 216, 232), 0.1), ((240, 238, 230), 0.15)),
@@ -144,7 +144,7 @@ _MOOD_SKY: dict[str, tuple[tuple[RGB, float], tuple[RGB, float]]] = {  # tints a
     "sad": (((84, 100, 130), 0.2), ((150, 162, 176), 0.3)),
     "angry": (((24, 4, 10), 0.55), ((170, 22, 14), 0.5)),
     "mysterious": (((88, 36, 140), 0.6), ((60, 168, 172), 0.45)),
-    "festive": (((176, 30, 50), 0.4), ((255, 200, 80), 0.5)),
+    "festive": (((246, 104, 84), 0.5), ((255, 200, 90), 0.5)),
 }
 
 
@@ -163,7 +163,7 @@ def _light(time: str, weather: str, mood: str) -> Light:
     top, bottom = _SKY[time]
     top, bottom = mixed(top, lid, share), mixed(bottom, lid, share * 0.75)  # a rim of the time's colour stays
     # Tints follow the sky's own brightness, so that night stays night in every mood.
-    dim = {"night": 0.36, "dusk": 0.8}.get(time, 1.0)
+    dim = {"night": 0.45, "dusk": 0.8}.get(time, 1.0)
     strong = _MOOD_TONE[mood]
     if time == "night":
         strong = strong._replace(contrast=min(strong.contrast, 1.0))  # more would turn the land black

@@ -251,10 +251,10 @@ def pine(dice: Dice, s: Shades) -> list[Shape]:
 def bamboo(dice: Dice, s: Shades) -> list[Shape]:
     """A stand of bamboo: jointed stalks side by side, sprays of narrow leaves."""
     fig = Figure()
-    n = dice.integer(3, 5)
+    n = dice.weighted({3: 5, 4: 4, 5: 1})
     thick = {3: 13.0, 4: 10.5, 5: 8.8}[n] * dice.uniform(0.92, 1.1)
     order = dice.shuffled(range(n))
-    leaf = mixed(s.body, s.dark, 0.35)
+    leaf = mixed(s.body, s.dark, 0.8)
     spots: list[Point] = []
     rings: Outline = []
     shine: Outline = []
@@ -268,8 +268,8 @@ def bamboo(dice: Dice, s: Shades) -> list[Shape]:
         spots.append((x + lean * 0.5, -height * dice.uniform(0.4, 0.9)))
     line = line_tone(s)
     fig.add(shine, None, s.light, thick * 0.13, True)
-    fig.add(rings, None, line if is_dark(s.body) else mixed(s.dark, s.deep, 0.5), 1.9)
-    for index, (x, y) in enumerate(spots):
+    fig.add(rings, None, line if is_dark(s.body) else mixed(s.dark, s.deep, 0.6), 2.2)
+    for index, (x, y) in enumerate(spots[-3:]):
         _spray(fig, dice, x, y, 1 if x > 0 else -1, leaf if index % 2 else mixed(s.body, s.light, 0.6), line)
     return fig.fitted(BAMBOO_ASPECT, s)
 

@@ -72,8 +72,9 @@ def _paint(shape: Shape, look: Look, grade: Callable[[RGB], RGB], unit: float, d
     parts = [f'<path d="{shape.path}" fill="{fill}"']
     if stroke != "none":
         parts.append(f'stroke="{stroke}" stroke-width="{number(width)}" stroke-linecap="round" stroke-linejoin="round"')
-    if shape.opacity < 1:
-        parts.append(f'opacity="{number(shape.opacity)}"')
+    if shape.opacity < 1:  # of fill and stroke: of the path itself it would cost a layer
+        share = number(shape.opacity)
+        parts.append(f'fill-opacity="{share}" stroke-opacity="{share}"')
     return " ".join(parts) + "/>"
 
 
