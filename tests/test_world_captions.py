@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from functools import lru_cache
+from functools import cache
 
 import pytest
 
@@ -30,10 +30,11 @@ LANGUAGES = ("en", "zh")
 NUMBER = 2000
 FRAME = ("setting", "time", "weather", "season", "mood")
 KINDS = (
-    "sun moon cloud mountain tree pine bamboo flower house pagoda bridge boat bird fish cat dog horse person lantern "
-    "kite lamp fence car balloon butterfly mushroom bench basket pot"
-).split()
-COLOURS = "red orange yellow green blue purple pink brown black white grey".split()
+    *("sun", "moon", "cloud", "mountain", "tree", "pine", "bamboo", "flower", "house", "pagoda", "bridge", "boat"),
+    *("bird", "fish", "cat", "dog", "horse", "person", "lantern", "kite", "lamp", "fence", "car", "balloon"),
+    *("butterfly", "mushroom", "bench", "basket", "pot"),
+)
+COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey")
 
 
 def random_scene(seed: int) -> Scene:
@@ -58,7 +59,7 @@ def random_scene(seed: int) -> Scene:
     return Scene(*frame, tuple(things), relations, seed)
 
 
-@lru_cache(maxsize=None)
+@cache
 def told(language: str) -> tuple[tuple[Scene, str | None, str], ...]:
     """Scenes with their captions."""
     out = []
@@ -68,7 +69,7 @@ def told(language: str) -> tuple[tuple[Scene, str | None, str], ...]:
     return tuple(out)
 
 
-@lru_cache(maxsize=None)
+@cache
 def claimed(language: str) -> tuple[Claims, ...]:
     return tuple(read(text, language) for _, _, text in told(language))
 
@@ -112,8 +113,15 @@ def test_every_claim_is_true(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_captions_of_other_scenes_are_found_out(language: str) -> None:
+    scenes = [scene for scene, _, _ in told(language)]
+    others = zip([*scenes[1:], scenes[0]], told(language), claimed(language))
+    assert sum(bool(untrue(scene, style, claims)) for scene, (_, style, _), claims in others) > 0.95 * NUMBER
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_every_attribute_is_named_in_some_and_left_out_in_others(language: str) -> None:
-    pairs = [(scene, claims) for (scene, _, _), claims in zip(told(language), claimed(language))]
+    pairs = [(scene, claims) for (scene, _, _), claims in zip(told(language), claimed(language)) if scene.things]
     bounds = {
         **{"setting": (0.4, 0.62), "time": (0.3, 0.52), "weather": (0.25, 0.47), "season": (0.2, 0.42)},
         **{"mood": (0.35, 0.57), "style": (0.35, 0.6)},
@@ -121,14 +129,12 @@ def test_every_attribute_is_named_in_some_and_left_out_in_others(language: str) 
     for part, (low, high) in bounds.items():
         share = sum(part in claims.frame for _, claims in pairs) / len(pairs)
         assert low < share < high, (part, share)
-    full = [claims for scene, claims in pairs if scene.things]
+    full = [claims for _, claims in pairs]
     assert 0.93 < sum(bool(claims.counts) for claims in full) / len(full) < 1
     counts = [count for claims in full for count in claims.counts]
     assert 0.68 < sum(count.name.colour is not None for count in counts) / len(counts) < 0.88
     assert 0.2 < sum(count.size is not None for count in counts) / len(counts) < 0.4
-    assert 0.1 < sum(claims.counts != [] and any(c.exact and c.number > 1 for c in claims.counts) for claims in full) / (
-        len(full)
-    )
+    assert sum(any(count.exact and count.number > 1 for count in claims.counts) for claims in full) / len(full) > 0.1
     simple = [
         claims
         for scene, claims in pairs
@@ -164,14 +170,14 @@ def test_same_arguments_same_caption(language: str) -> None:
 
 
 def test_english_is_well_formed() -> None:
-    one = "|".join(KINDS)
+    one = "|".join(kind for kind in KINDS if kind != "fish")
     for _, _, text in told("en"):
         low = text.lower()
         assert text == text.strip()
         assert not re.search(r"  | [,.]|,[^ ]|\.[^ ]|,,|\.\.|-of", text), text
         assert not re.search(r"\ba [aeiou]|\ban [^aeiou]", low), text
         assert not re.search(r"\bfishes\b|\bpersons\b|\bbutterflys\b|\bone \w+s\b", low), text
-        assert not re.search(rf"\b(two|three|four|five|some|several|few) (\w+ )?({one.replace('fish|', '')})\b(?! (post|tree|plant|lamp|lantern))", low), text
+        assert not re.search(rf"\b(two|three|four|some|several|few) (\w+ )?({one})\b(?! [plt])", low), text
         assert not re.search(r"[^\x20-\x7e]", text), text
         for sentence in re.findall(r"[^.]+\.", text):
             assert sentence.strip()[0].isupper(), text
@@ -182,10 +188,19 @@ def test_english_is_well_formed() -> None:
 def test_chinese_is_well_formed() -> None:
     for _, _, text in told("zh"):
         assert not re.search(r"[\x00-\x7f]", text), text
-        assert not re.search("[,。:、]{2}|^[,。:、]|[,、:]$|的的|有有|在在", text), text
+        assert not re.search("[\uff0c。\uff1a、]{2}|^[\uff0c。\uff1a、]|[\uff0c、\uff1a]$|的的|有有|在在", text), text
         assert not re.search("二[轮朵片座棵株丛栋间艘条只匹个盏道辆张]", text.replace("十二", "")), text
         assert "。" not in text or text.endswith("。"), text
-    assert [numeral(n) for n in (1, 2, 9, 10, 12, 20, 22, 45)] == ["一", "两", "九", "十", "十二", "二十", "二十二", "四十五"]
+    assert [numeral(n) for n in (1, 2, 9, 10, 12, 20, 22, 45)] == [
+        "一",
+        "两",
+        "九",
+        "十",
+        "十二",
+        "二十",
+        "二十二",
+        "四十五",
+    ]
 
 
 def one_scene(*things: tuple[str, str], relations: tuple[Relation, ...] = ()) -> Scene:
@@ -224,12 +239,12 @@ def test_an_empty_scene_is_a_place(language: str) -> None:
         assert not claims.counts
 
 
-@pytest.mark.parametrize("wrong", ["a red zebra", "a red", "two cat", "a cats", "a red cat behind", "红色的斑马", "二只猫", "一朵猫"])
+@pytest.mark.parametrize(
+    "wrong", ["a red zebra", "a red", "two cat", "a cats", "a red cat behind", "红色的斑马", "二只猫", "一朵猫"]
+)
 def test_the_reader_understands_nothing_by_chance(wrong: str) -> None:
     with pytest.raises(Unread):
-        claims = read(wrong, "en" if wrong.isascii() else "zh")
-        if not claims.relations and wrong.endswith("behind"):
-            raise Unread(wrong)
+        read(wrong, "en" if wrong.isascii() else "zh")
 
 
 def test_vocabulary_has_words_for_everything_in_both_languages() -> None:

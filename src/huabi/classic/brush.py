@@ -11,14 +11,13 @@ from PIL import Image
 from ..decoding import flatten
 from ..errors import RequestError, nearest
 from .brushes import BRUSHES, Brush, Pass
-from .grain import Layers, finish
+from .grain import Layers, Pixels, finish
 from .strokes import Stroke, place
 from .svg import render, to_svg
 
 __all__ = ["BRUSHES", "Brush", "Pass", "Stroke", "paint", "painted", "strokes", "to_svg"]
 
 LONGEST = 2048  # pixels of the long side; what is larger is made smaller first
-THINNEST = 1 / 256
 
 
 def strokes(
@@ -99,16 +98,13 @@ def _of(found: list[Stroke], layer: str) -> list[Stroke]:
     return [stroke for stroke in found if stroke.layer == layer]
 
 
-def _laid(below: np.ndarray, part: list[Stroke], brush: Brush) -> np.ndarray:
+def _laid(below: Pixels, part: list[Stroke], brush: Brush) -> Pixels:
     """The layer with more strokes over it."""
     if not part:
         return below
     above = render(part, (below.shape[1], below.shape[0]), brush)
-    rest = below[..., 3:] * (1 - above[..., 3:])
-    alpha = above[..., 3:] + rest
-    colour = (above[..., :3] * above[..., 3:] + below[..., :3] * rest) / np.maximum(alpha, THINNEST)
-    return np.concatenate([colour, alpha], 2)
+    return above + below * (1 - above[..., 3:])
 
 
-def _image(pixels: np.ndarray) -> Image.Image:
+def _image(pixels: Pixels) -> Image.Image:
     return Image.fromarray((pixels * np.float32(255) + np.float32(0.5)).clip(0, 255).astype(np.uint8))

@@ -46,7 +46,7 @@ class Brush:
     bands: int = 0  # levels of brightness; 0 keeps all
     lift: int = 0  # in 1/256: how far broad dark areas are brought up to a light one, so that only forms stay dark
     relief: int = 0  # in 1/256: how far forms are set off from what is around them
-    margin: float = 0.0  # share of the short side over which the picture fades into the paper
+    margin: float = 0.0  # share of the short side over which the picture fades into the paper; small pictures have none
     covers: bool = False  # opaque to the border; else white is the bare ground
     bristles: int = 0  # streaks of a broad stroke
 
@@ -71,16 +71,16 @@ INK = Brush(
         Pass(13, threshold=22, length=(1, 4), opacity=0.55, layer="wash", jitter=4, least=2.0, share=0.4),
         Pass(5.5, threshold=34, length=(1, 4), opacity=0.6, layer="wash", jitter=4, least=1.2, share=0.5),
         Pass(
-            1.9, "edge", 8, (4, 18), step=1.8, gap=4.5, blur=1.4, opacity=0.95, pigment=(30, 28, 32), taper=True,
-            layer="line", least=0.75,
+            1.8, "edge", 11, (5, 18), step=1.8, gap=6, blur=1.4, opacity=0.95, pigment=(30, 28, 32), taper=True,
+            layer="line", least=0.5,
         ),
     ),
     ground=(247, 243, 233),
     tone=((0, 26), (60, 84), (120, 156), (165, 222), (195, 255), (255, 255)),
     vivid=76,
     bands=6,
-    lift=120,
-    relief=128,
+    lift=165,
+    relief=110,
     margin=0.07,
 )  # fmt: skip
 WATERCOLOR = Brush(
@@ -105,8 +105,8 @@ WATERCOLOR = Brush(
 CRAYON = Brush(
     "crayon",
     (
-        Pass(5, threshold=14, length=(4, 8), gap=1.6, opacity=0.6, form=0.1, slant=(0.64, -0.77), jitter=18, least=1.8),
-        Pass(4, threshold=34, length=(3, 8), gap=1.5, opacity=0.62, form=0.25, slant=(0.94, -0.34), jitter=18, least=1.4),
+        Pass(5, threshold=14, length=(4, 8), gap=1.6, opacity=0.6, form=0.1, slant=(0.64, -0.77), jitter=18, least=1.6),
+        Pass(4, threshold=34, length=(3, 8), gap=1.5, opacity=0.62, form=0.25, slant=(0.94, -0.34), jitter=18, least=1.3),
         Pass(2.6, threshold=46, length=(2, 7), gap=1.6, opacity=0.75, form=0.8, jitter=14, least=1.0),
         Pass(1.8, "edge", 12, (3, 12), step=1.8, gap=4, blur=1.6, opacity=0.75, shade=120, layer="line", least=0.8),
     ),

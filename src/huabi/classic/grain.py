@@ -1,6 +1,6 @@
 """What ground and medium do to the strokes: weave and relief of oil, wet edges, granulation, tooth of the paper.
 
-Pictures here are float32 in 0..1, (H, W, 3); layers have alpha as a fourth channel.
+Pictures here are float32 in 0..1, (H, W, 3); layers have alpha as a fourth channel and colours multiplied by it.
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ def scale_of(shape: tuple[int, ...]) -> float:
     return float(np.sqrt(np.float64(shape[0] * shape[1]))) / 512
 
 
-def over(ground: Pixels, layer: Pixels, alpha: Pixels | None = None) -> Pixels:
-    """The layer laid over the ground."""
-    a = layer[..., 3:] if alpha is None else alpha[..., None]
-    return ground + (layer[..., :3] - ground) * a
+def over(ground: Pixels, layer: Pixels, share: Pixels | None = None) -> Pixels:
+    """The layer, or a share (H, W) of it, laid over the ground."""
+    if share is not None:
+        layer = layer * share[..., None]
+    return ground * (1 - layer[..., 3:]) + layer[..., :3]
 
 
 def _ground(brush: Brush, shape: tuple[int, ...]) -> Pixels:
@@ -76,13 +77,11 @@ def _oil(layers: Layers, brush: Brush, shape: tuple[int, ...], seed: int) -> Pix
 
 
 def _wet(layer: Pixels, seed: int, run: float, edge: float) -> Pixels:
-    """A wash before it dries: it runs, its rim frays and darkens. Colours come out as density (premultiplied)."""
+    """A wash before it dries: it runs, its rim frays and darkens."""
     shape = layer.shape[:2]
     scale = scale_of(shape)
-    wet = layer.copy()
-    wet[..., :3] *= wet[..., 3:]
     reach = run * scale
-    wet = blur(wet, round(reach))
+    wet = blur(layer, round(reach))
     if reach >= 0.5:
         rows, columns = np.mgrid[: shape[0], : shape[1]]
         size = max(1, round(2.5 * scale))
@@ -110,8 +109,7 @@ def _ink(layers: Layers, brush: Brush, shape: tuple[int, ...], seed: int) -> Pix
     line = layers["line"]
     # flying white: where the brush is nearly dry the paper's bumps stay bare
     dry = noise(shape, seed + 4, 1 if scale > 0.3 else 0)
-    alpha = line[..., 3] * np.clip(1.25 - 0.6 * np.clip(dry, 0, 1) if scale > 0.3 else np.float32(1), 0, 1)
-    return over(picture, line, np.asarray(alpha, np.float32))
+    return over(picture, line, np.clip(1.2 - 0.7 * np.clip(dry, 0, 1), 0, 1) if scale > 0.3 else None)
 
 
 def _watercolor(layers: Layers, brush: Brush, shape: tuple[int, ...], seed: int) -> Pixels:
@@ -126,28 +124,30 @@ def _watercolor(layers: Layers, brush: Brush, shape: tuple[int, ...], seed: int)
     # pigment density d (Bousseau et al. 2006, eq. 1): C' = C - (C - C^2)(d - 1)
     density = 0.32 * grain + 0.35 * pool + 5 * rim
     picture = colour - (colour - colour * colour) * density[..., None]
-    line = layers.get("line")
-    if line is not None:
-        picture = over(picture, line, line[..., 3] * np.clip(0.8 - 0.5 * grain, 0, 1))
+    picture = over(picture, layers["line"], np.clip(0.8 - 0.5 * grain, 0, 1))
     return picture * (1 + 0.012 * grain)[..., None]
 
 
 def _tooth(layer: Pixels, height: Pixels, depth: float) -> Pixels:
-    """The alpha that a dry medium leaves on rough paper: bumps take it, hollows only under pressure."""
-    alpha = layer[..., 3]
-    taken = np.clip((1.05 * alpha - height) * 2 + 0.3, 0, 1)
-    return (alpha * (1 - depth + depth * taken)).astype(np.float32)
+    """The share of a dry medium that stays on rough paper: bumps take it, hollows only under pressure."""
+    taken = np.clip((layer[..., 3] - height) * 2 + 0.45, 0, 1)
+    return (1 - depth + depth * taken).astype(np.float32)
 
 
 def _rough(shape: tuple[int, ...], seed: int, size: int) -> Pixels:
-    """The paper's height in 0..1, evenly spread."""
-    return 0.5 + 0.5 * np.clip((1.5 if size else 1.0) * noise(shape, seed, size), -1, 1)
+    """The paper's height in 0..1, evenly spread: all heights are equally frequent."""
+    raw = hashed(seed, np.arange(shape[0] * shape[1])).astype(np.int64).reshape(shape[:2]) >> 16
+    if size:
+        raw = box(box(raw, size), size)
+    order = raw.ravel() // 64
+    share = np.bincount(order, minlength=1025).cumsum() / order.size
+    return share[order].reshape(shape[:2]).astype(np.float32)
 
 
 def _crayon(layers: Layers, brush: Brush, shape: tuple[int, ...], seed: int) -> Pixels:
     scale = scale_of(shape)
     large = scale > 0.3
-    height = 0.75 * _rough(shape, seed + 1, 1 if large else 0) + 0.25 * _rough(shape, seed + 2, 0)
+    height = _rough(shape, seed + 1, 1 if large else 0)
     picture = _ground(brush, shape)
     for name, depth in (("paint", 0.9), ("line", 0.7)):
         picture = over(picture, layers[name], _tooth(layers[name], height, depth if large else 0.3))

@@ -76,8 +76,10 @@ def fading(shape: tuple[int, ...], margin: float, salt: int) -> Ints:
     """How much of the picture is painted, 0..256 (H, W): all in the middle, less and less towards a ragged border."""
     rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])[None]
     near = np.minimum(np.minimum(rows, shape[0] - 1 - rows), np.minimum(columns, shape[1] - 1 - columns))
-    wide = max(1, round(margin * min(shape[:2])))
-    return (640 * near // wide + 2 * drift(shape, salt, 2 * wide) - 256).clip(0, 256) if margin else np.full(shape, 256)
+    wide = round(margin * min(shape[:2])) - 4
+    if wide < 1:
+        return np.full(shape, 256)
+    return (640 * near // wide + 2 * drift(shape, salt, 2 * wide) - 256).clip(0, 256)
 
 
 def place(picture: Ints, brush: Brush, detail: float, limit: int | None, seed: int) -> list[Stroke]:
@@ -106,7 +108,7 @@ def place(picture: Ints, brush: Brush, detail: float, limit: int | None, seed: i
         threshold = round(go.threshold * (1.5 - detail)) if go.start == "error" else go.threshold
         edges = grey
         if go.start == "edge":
-            edges = magnitude(box(4 * grey, max(1, round(go.blur * scale)))) * painted[..., 0] >> 10
+            edges = magnitude(box(4 * grey, round(go.blur * scale))) * painted[..., 0] >> 10
         batch = _pass(target, canvas, edges, go, radius, threshold, salt)
         if allowed is not None and len(batch.widths) > allowed:
             best = np.argsort(-batch.weights, kind="stable")[:allowed]
@@ -122,11 +124,11 @@ def _pass(target: Ints, canvas: Ints, edges: Ints, go: Pass, radius: float, thre
     grey = luma(reference)
     if go.start == "error":
         error = np.abs(reference.astype(np.int32) - canvas).sum(2)  # (H, W) up to 765
-        starts, weights = _cells(error, max(2, round(go.gap * radius)), 2 * threshold, salt)
+        starts, weights = _cells(error, max(3, round(go.gap * radius)), 2 * threshold, salt)
     elif go.start == "edge":
         # sixteenths of a level a pixel; a picture of low contrast has its lines too
         threshold = min(16 * threshold, max(24, _high(edges)))
-        starts, weights = _cells(edges, max(2, round(go.gap * radius)), threshold, salt, peak=True)
+        starts, weights = _cells(edges, max(3, round(go.gap * radius)), threshold, salt, peak=True)
     else:
         starts, weights = _hatch(255 - luma(target), go, radius, threshold, salt)
     order = np.argsort(hashed(salt, np.arange(len(starts))), kind="stable")
@@ -304,8 +306,7 @@ def _strokes(batch: Batch, go: Pass, brush: Brush) -> list[Stroke]:
     back[:, 0] = False  # the start stands on both sides
     used = np.concatenate([back[:, ::-1], forth], 1)
     paths = np.concatenate([batch.paths[0][:, ::-1], batch.paths[1]], 1)[used]
-    tenths = (paths * 10 + 0.5).astype(np.int64)
-    points = list(map(tuple, (tenths / 10).tolist()))
+    points = list(map(tuple, (np.floor(paths * 10 + 0.5) / 10).tolist()))
     ends = used.sum(1).cumsum().tolist()
     colours = list(map(tuple, batch.colours.tolist()))
     widths, opacities = np.round(batch.widths, 1).tolist(), np.round(batch.opacities, 2).tolist()

@@ -11,7 +11,7 @@ from .words import prompt_words
 
 __all__ = ["caption", "prompt_words"]
 
-WRITERS = {"en": English, "zh": Chinese}
+WRITERS: dict[str, type[English] | type[Chinese]] = {"en": English, "zh": Chinese}
 
 
 def caption(scene: Scene, style: str | None = None, language: str = "en", seed: int = 0) -> str:

@@ -9,10 +9,10 @@ from . import words
 from .dice import Dice
 from .telling import Link, Mention, Told, pick
 
+COMMA, COLON = "\uff0c", "\uff1a"  # the wide ones, which look like the narrow ones
 GROWING, STANDING, PARKED = ("tree", "pine", "bamboo", "mushroom"), ("house", "pagoda", "lamp"), ("car",)
 SKIES = ("天上", "天空中", "空中")
 WATERS = {"lake": ("湖面上", "湖里"), "seaside": ("海面上", "海里")}
-SITTING = ("person", "cat", "dog")
 SEASON_DAYS = {"spring": "春日", "summer": "夏日", "autumn": "秋日", "winter": "冬日"}
 WET = {"rain": "雨", "snow": "雪"}
 CLAUSES = frozenset(clause for clauses in words.WEATHERS_ZH.values() for clause in clauses)
@@ -102,7 +102,11 @@ class Chinese:
         items = [noun.full for noun in nouns]
         if len(items) == 1:
             return items[0]
-        return "、".join(items[:-1]) + self.dice.choice(("和", "和", ",还有" if len(items) > 2 else "和")) + items[-1]
+        return (
+            "、".join(items[:-1])
+            + self.dice.choice(("和", "和", f"{COMMA}还有" if len(items) > 2 else "和"))
+            + items[-1]
+        )
 
     # Circumstances.
 
@@ -130,7 +134,7 @@ class Chinese:
                 return night + ("里" if dice.chance(0.6) else "")
             return pick(words.SEASONS_ZH[season], dice) + "的一个" + night
         when = pick(words.WEATHER_ADJECTIVES_ZH[weather], dice) + "的" + self._hour(time)
-        return pick(words.SEASONS_ZH[season], dice) + ",一个" + when if season else when
+        return pick(words.SEASONS_ZH[season], dice) + f"{COMMA}一个{when}" if season else when
 
     def _hour(self, time: str) -> str:
         """A time that takes an adjective."""
@@ -197,7 +201,9 @@ class Chinese:
         if there and dice.chance(0.3):
             subject, target, side = target, subject, there[0] if phrase else pick(there, dice)
         ground = target.bare if target.mention.count == 1 else target.full
-        joint = "的" if len(side) > 1 and side not in ("上面", "里面") and dice.chance(0.35) else ""
+        joint = (
+            "的" if len(side) > 1 and side not in ("上面", "里面") and "的" not in ground and dice.chance(0.35) else ""
+        )
         if phrase:
             return f"{ground}{side}的{subject.bare if subject.mention.count == 1 else subject.full}"
         if dice.chance(0.3):
@@ -214,7 +220,7 @@ class Chinese:
         if single and (mention.aloft or kind in ("sun", "moon", "cloud")) and dice.chance(0.6):
             sky = dice.choice(SKIES[:2] if kind in ("sun", "moon", "cloud") else SKIES)
             verb = {"sun": "挂着", "moon": "挂着", "cloud": "飘着", "balloon": "飘着", "kite": "飘着"}.get(kind, "飞着")
-            return f"{place},{sky}{verb}{listed}" if place else f"{sky}{verb}{listed}"
+            return f"{place}{COMMA if place else ''}{sky}{verb}{listed}"
         if single and told.water and kind in ("boat", "fish") and dice.chance(0.7):
             surface, inside = WATERS[told.water]
             water = f"{surface}漂着{listed}" if kind == "boat" else f"{inside}游着{listed}"
@@ -242,7 +248,7 @@ class Chinese:
             parts.append(self._there(nouns, place))
         elif place:
             parts.append(place)
-        return ",".join(parts)
+        return COMMA.join(parts)
 
     def _feeling(self) -> str:
         """The mood as a clause."""
@@ -266,21 +272,22 @@ class Chinese:
         text = self._modified(before, head)
         if "mood" in self.frame:
             mood = self.frame["mood"]
-            text += "," + (self._feeling() if dice.chance(0.5) or mood == "angry" else self._mood() + "的气氛")
+            text += COMMA + (self._feeling() if dice.chance(0.5) or mood == "angry" else self._mood() + "的气氛")
         if not self.style:
             return text
         picture = self._picture()
-        return dice.choice((f"{picture}:{text}", f"{text},{picture}", f"一幅{picture},{text}"))
+        return dice.choice((f"{picture}{COLON}{text}", f"{text}{COMMA}{picture}", f"一幅{picture}{COMMA}{text}"))
 
     def _modified(self, before: Sequence[str], head: str) -> str:
         """What comes before a noun phrase, joined to it: one with 的, more of them with commas."""
         if not before:
             return head
         first = before[0]
-        joins = "," not in first and not first.endswith("白天") and first not in CLAUSES and not self.told.links
+        joins = COMMA not in first and not first.endswith("白天") and first not in CLAUSES and not self.told.links
+        joins = joins and ("的" not in head or self.dice.chance(0.2))
         if len(before) == 1 and joins and self.dice.chance(0.75):
             return f"{first}的{head}"
-        return ",".join((*before, head))
+        return COMMA.join((*before, head))
 
     def _sentence(self) -> str:
         """One plain sentence."""
@@ -288,16 +295,16 @@ class Chinese:
         front = ""
         if self.style and dice.chance(0.6):
             picture = self._picture()
-            front = dice.choice((f"{picture}:", f"一幅{picture}:", f"这幅{picture}里,"))
+            front = dice.choice((f"{picture}{COLON}", f"一幅{picture}{COLON}", f"这幅{picture}里{COMMA}"))
             self.framed = True
         if not told.links and not told.mentions:
-            text = ",".join((*self._openings(), "眼前是" + self._view()))
+            text = COMMA.join((*self._openings(), "眼前是" + self._view()))
         else:
             text = self._clauses(told.links[0] if told.links else None, told.mentions)
         if "mood" in self.frame:
-            text += "," + self._feeling()
+            text += COMMA + self._feeling()
         if self.style:
-            text += dice.choice((",{}风格", ",{}")).format(self._picture())
+            text += COMMA + self._picture() + dice.choice(("风格", ""))
         return front + text + "。"
 
     def _story(self) -> str:
@@ -314,7 +321,7 @@ class Chinese:
         elif first:
             sentences.append(self._clauses(None, first))
         else:
-            sentences.append(",".join((*self._openings(), "眼前是" + self._view())))
+            sentences.append(COMMA.join((*self._openings(), "眼前是" + self._view())))
         rest += [self._related(link) for link in links]
         others = [self._named(mention) for mention in mentions[len(first) :]]
         if others:

@@ -19,6 +19,7 @@ COUNTS = {1: 0.56, 2: 0.2, 3: 0.12, 4: 0.07, 5: 0.05}
 GROUPS = {1: 0.12, 2: 0.33, 3: 0.35, 4: 0.2}
 ALONE = ("sun", "moon", "pagoda", "bridge")  # more than one would be a riddle
 FAR = ("sun", "moon", "mountain", "cloud")  # behind all others, in this order
+TRIES = 24  # arrangements of a written scene
 MOST_HIDDEN = 0.12  # share of a thing's box that others may cover by chance
 SITTERS = ("cat", "bird", "butterfly", "lantern", "person", "dog")  # seen on things
 TIES = ("on", "inside", "behind")  # the relations that decide what is drawn over what
@@ -98,6 +99,10 @@ def possible(scene: Scene) -> list[str]:
     return [kind for kind in KINDS if kind not in absent]
 
 
+class _NoRoom(RequestError):
+    """A thing found no place; another throw of the dice may find one."""
+
+
 class Layout:
     """Puts things into a scene, one after the other, where there is room.
 
@@ -126,6 +131,14 @@ class Layout:
 
     def arrange(self, wishes: Sequence[Wish], named: Sequence[tuple[int, str, int]]) -> Scene:
         """The scene of these wishes and relations; raises `RequestError` where they cannot be."""
+        for _ in range(TRIES):
+            try:
+                return self._arranged(wishes, named)
+            except _NoRoom as full:
+                self.things, self.ties, refusal = [], [], full
+        raise refusal
+
+    def _arranged(self, wishes: Sequence[Wish], named: Sequence[tuple[int, str, int]]) -> Scene:
         made: dict[int, Thing] = {}
         told = {subject: (name, target) for subject, name, target in named if name in TIES}
 
@@ -145,7 +158,7 @@ class Layout:
                 thing = self._place(wish, lambda thing: self._agrees(k, thing, named, made))
             if thing is None:
                 where = f" {name} the {wishes[target]['kind']}" if name else ""
-                raise RequestError(f"no room for the {wish['kind']}{where}; give x and y, or a smaller size")
+                raise _NoRoom(f"no room for the {wish['kind']}{where}; give x and y, or a smaller size")
             made[k] = thing
             self.things.append(thing)
             if other is not None:

@@ -54,7 +54,7 @@ class English:
 
     # Nouns.
 
-    def _named(self, mention: Mention) -> Phrase:
+    def _named(self, mention: Mention, alone: bool = True) -> Phrase:
         """The mention's noun with its number, size and colour."""
         dice, kind, count = self.dice, mention.kind, mention.count
         singular, plural = words.OTHER_TREE if mention.broadleaf else pick(words.NOUNS[kind], dice)
@@ -62,14 +62,15 @@ class English:
         if count > 1:
             number = words.NUMBERS[count] if mention.counted and count < len(words.NUMBERS) else ""
             if number == "two" and not mention.size and dice.chance(0.12):
-                return Phrase(f"a pair of {body}", f"the two {body}", True, mention)
+                return Phrase(f"a pair of {body}", f"the pair of {body}", False, mention)
             if number:
                 return Phrase(f"{number} {body}", f"the {number} {body}", True, mention)
             some = ("some", "", "several", "a few" if count < 6 else "many")[: 4 if count > 2 else 2]
-            return Phrase(f"{dice.choice(some)} {body}".strip(), f"the {body}", True, mention)
+            new = f"{dice.choice(some)} {body}".strip()
+            return Phrase(new, new if singular == plural else f"the {body}", True, mention)  # the fish would be one
         if kind in ("sun", "moon") and body == kind:
             return Phrase(f"the {body}", f"the {body}", False, mention)
-        if mention.only and mention.counted and dice.chance(0.1):
+        if alone and mention.only and mention.counted and dice.chance(0.1):
             return Phrase(dice.choice(("a single ", "one ")) + body, f"the {body}", False, mention)
         return Phrase(article(body), f"the {body}", False, mention)
 
@@ -105,7 +106,7 @@ class English:
             out += self._mood() + " "
         if frame.get("weather", "clear") != "clear" and dice.chance(0.3):
             out += pick(words.WEATHER_ADJECTIVES[frame.pop("weather")], dice) + " "
-        if "season" in frame and dice.chance(0.3):
+        if "season" in frame and out.count(" ") < 2 and dice.chance(0.3):
             out += words.SEASONS[frame.pop("season")][0] + " "
         return out
 
@@ -175,7 +176,7 @@ class English:
 
     def _related(self, link: Link) -> tuple[Phrase, str, Phrase]:
         """What comes first, how it stands, and to what."""
-        subject, target = self._named(link.subject), self._named(link.target)
+        subject, target = self._named(link.subject, False), self._named(link.target, False)
         here, there = words.RELATIONS[link.name]
         if there and self.dice.chance(0.35):
             return target, pick(there, self.dice), subject
@@ -189,12 +190,12 @@ class English:
         known = link.subject.only and link.target.only and self.dice.chance(0.3)
         return f"{first.known if known else first.new} {first.be} {how} {second.known if known else second.new}"
 
-    def _verb(self, phrase: Phrase) -> str:
-        """A verb that the picture cannot belie."""
+    def _verb(self, phrase: Phrase, placed: bool) -> str:
+        """A verb that the picture cannot belie; `placed` where circumstances follow or went before."""
         mention, options = phrase.mention, ["can be seen"]
-        if mention.kind in STANDING:
+        if placed and mention.kind in STANDING:
             options.append("stand" if phrase.plural else "stands")
-        if mention.kind in GROWING:
+        if placed and mention.kind in GROWING:
             options.append("grow" if phrase.plural else "grows")
         if mention.kind == "boat" and self.told.water:
             options += ["float" if phrase.plural else "floats"] * 2
@@ -239,7 +240,7 @@ class English:
             also = f"there {phrases[0].be} also {self._and(phrases)}" if phrases else ""
             return front + self._closed(head, tails) + (f", and {also}" if also else "")
         if len(phrases) == 1 and dice.chance(0.5):
-            return front + self._closed(f"{phrases[0].new} {self._verb(phrases[0])}", tails)
+            return front + self._closed(f"{phrases[0].new} {self._verb(phrases[0], bool(front or tails))}", tails)
         opener = dice.choice((f"there {phrases[0].be}", f"there {phrases[0].be}", "we see", "you can see"))
         return front + self._closed(f"{opener} {self._and(phrases)}", tails)
 
@@ -281,7 +282,8 @@ class English:
             text = self._felt(self._closed(text, self._tails()), clause=True)
         else:
             text = self._statement(told.links[0] if told.links else None, told.mentions)
-            text = self._felt(self._tagged(text), clause=not told.style)
+            full = bool(told.links and told.mentions)  # two clauses already
+            text = self._felt(self._tagged(text), clause=not told.style and not full)
         return capital(text) + "."
 
     def _story(self) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from .dice import Dice
 from .shapes import INK, PAPER, RGB, Point, Shades, Shape, mixed
 
-Outline = list[tuple[str, tuple[Point, ...]]]  # commands M, L, C and Z with their points
+Outline = list[tuple[str, tuple[Point, ...]]]  # commands M, C and Z with their points
 MARGIN = 0.004  # of the frame left free: curves between their sampled points bulge by less
-_FORMATS = {"M": "M%.4f %.4f", "L": "L%.4f %.4f", "C": "C%.4f %.4f %.4f %.4f %.4f %.4f", "Z": "Z"}
+_FORMATS = {"M": "M%.4f %.4f", "C": "C%.4f %.4f %.4f %.4f %.4f %.4f", "Z": "Z"}
 
 
 def soft(points: Sequence[Point], tension: float = 1.0) -> Outline:
@@ -193,7 +193,8 @@ class Figure:
         dx, dy, line = -(left + right) / 2 * sx, -bottom * sy - MARGIN / 2, (sx + sy) / 2
         shapes = []
         for outline, fill, stroke, width, detail in self._parts:
-            template, values = "", []
+            template = ""
+            values: list[float] = []
             for letter, points in outline:
                 template += _FORMATS[letter]
                 for x, y in points:

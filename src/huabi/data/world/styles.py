@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ...classic.brush import BRUSHES, Brush, painted
 from .backdrop import light
 from .render import Look, Pixels, masks, rasterize, to_svg
-from .scene import STYLES, Scene
+from .scene import Scene
 from .shapes import RGB, mixed
 
 GRAPHITE: RGB = (58, 56, 66)
@@ -98,9 +100,21 @@ def _pixel(scene: Scene, size: tuple[int, int]) -> Pixels:
     return squares.repeat(scale, 0).repeat(scale, 1)[: size[0], : size[1]]
 
 
+def _by_brush(brush: Brush, detail: float) -> Callable[[Scene, tuple[int, int]], Pixels]:
+    """A hand that paints the plain drawing by strokes."""
+
+    def hand(scene: Scene, size: tuple[int, int]) -> Pixels:
+        plain = Image.fromarray(rasterize(to_svg(scene, size)))
+        return np.asarray(painted(plain, brush, detail=detail, seed=scene.seed))
+
+    return hand
+
+
 _HANDS: dict[str, Callable[[Scene, tuple[int, int]], Pixels]] = {
     "flat": _flat,
     "pencil": _pencil,
+    "ink": _by_brush(replace(BRUSHES["ink"], vivid=230, margin=0.0), 0.9),
+    "oil": _by_brush(BRUSHES["oil"], 0.9),
     "pixel": _pixel,
+    "crayon": _by_brush(replace(BRUSHES["crayon"], vivid=300, margin=0.0), 0.9),
 }
-assert set(_HANDS) <= set(STYLES)

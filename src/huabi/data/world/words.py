@@ -249,7 +249,7 @@ WEATHERS_ZH: Words = {  # a clause of its own
     "cloudy": ("阴云密布", "天色阴沉", "天空阴沉沉的"),
     "rain": ("下着雨", "细雨蒙蒙", "雨下个不停"),
     "snow": ("下着雪", "雪花飘飘", "漫天飞雪"),
-    "fog": ("雾气弥漫", "雾蒙蒙的", "薄雾笼罩"),
+    "fog": ("雾气弥漫", "四下雾蒙蒙的", "薄雾笼罩"),
 }
 WEATHER_PLACES_ZH: Words = {  # where something can be
     "clear": ("晴空下",),
