@@ -148,7 +148,7 @@ def test_again_tells_when_the_model_is_gone(huabi: Any, run: Path, tmp_path: Pat
         (["again", "NOWHERE.png", "--out", "OUT.png"], ["NOWHERE.png"]),
         (["show", "NOWHERE"], ["no run in"]),
         (["inspect", "NOWHERE"], ["no such folder"]),
-        (["paint"], ["paint"]),
+        (["dream"], ["dream"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

@@ -1,7 +1,7 @@
 """Huabi (画笔): a folder of pictures becomes a picture-maker.
 
-    model = huabi.train("diffusion", "photos", out="runs/photos", budget="10m")
-    for picture in huabi.draw(model, [huabi.Generate(seed=7)]): picture.save("new.png")
+model = huabi.train("diffusion", "photos", out="runs/photos", budget="10m")
+for picture in huabi.draw(model, [huabi.Generate(seed=7)]): picture.save("new.png")
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ _HOME = {
     "Generate": "requests",
     "HuabiError": "errors",
     "Model": "model",
+    "Paint": "requests",
     "Picture": "pictures",
     "Vary": "requests",
     "draw": "api",
@@ -30,6 +31,7 @@ __all__ = [
     "Generate",
     "HuabiError",
     "Model",
+    "Paint",
     "Picture",
     "Vary",
     "__version__",
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from .errors import HuabiError
     from .model import DataSpec, Family, Model
     from .pictures import Picture
-    from .requests import Generate, Vary
+    from .requests import Generate, Paint, Vary
 
 
 def __getattr__(name: str) -> Any:

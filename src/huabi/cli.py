@@ -234,16 +234,55 @@ def _name(recipe: dict[str, Any], position: int, between: tuple[str, str] | None
 
 
 @app.command()
+def paint(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="the picture to paint")],
+    out: Annotated[Path, typer.Option(help="the file to make")],
+    brush: Annotated[str, typer.Option(help="oil, ink, watercolor, crayon or pencil")] = "oil",
+    film: Annotated[Path | None, typer.Option(help="also the painting as it grows: .gif, .webp or .mp4")] = None,
+    strokes: Annotated[int | None, typer.Option(help="the most strokes")] = None,
+    detail: Annotated[float, typer.Option(help="0 is broad, 1 is fine")] = 0.5,
+    seed: Annotated[int, typer.Option(help="another seed, other strokes")] = 0,
+    svg: Annotated[Path | None, typer.Option(help="also the strokes as SVG")] = None,
+    no_recipe: NoRecipe = False,
+) -> None:
+    """Paint IMAGE by strokes, coarse to fine."""
+    from .classic.film import FRAMES, check_film, save_film, save_text
+    from .classic.painter import Painter
+    from .drawing import draw
+    from .pictures import Picture, save_picture
+    from .requests import Paint
+
+    if out.suffix.lower() not in IMAGE_SUFFIXES:
+        raise RequestError(f"--out {out}: one picture is made; give a file, such as {out.stem}.png")
+    if film is not None:
+        check_film(film)
+    given = Picture.of(image)
+    with _valid():
+        request = Paint(image=given, brush=brush, detail=detail, strokes=strokes, seed=seed)  # type: ignore[arg-type]
+    frames: list[Image.Image] = []
+    with _display() as display:
+        painter = Painter(FRAMES if film else 1, lambda frame: frames.append(frame) if film else None)
+        for _, picture, recipe in draw(painter, [request], lambda n: display.count("painting", n, painter.frames)):
+            save_picture(picture, out, None if no_recipe else recipe)
+    if film is not None:
+        save_film(frames, film)
+    if svg is not None:
+        save_text(painter.svg(request), svg)
+    typer.echo(out)
+
+
+@app.command()
 def again(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="a picture that Huabi made")],
     out: Annotated[Path, typer.Option(help="the file to make")],
     model: Annotated[Path | None, typer.Option(help="the run that made it, where Huabi does not know it")] = None,
+    source: Annotated[Path | None, typer.Option("--input", help="the picture that it was made from")] = None,
 ) -> None:
     """Make the same picture again from the recipe inside it."""
     from .drawing import again as redraw
     from .pictures import save_picture
 
-    picture, recipe, difference = redraw(image, str(model) if model else None)
+    picture, recipe, difference = redraw(image, str(model) if model else None, source)
     save_picture(picture, out, recipe)
     same = "the same to the bit" if difference == 0 else f"differs by at most {difference}/255"
     typer.echo(f"{out}: {same}")

@@ -17,13 +17,13 @@ from . import __version__, index
 from .checkpoint import Checkpoint
 from .errors import RequestError
 from .model import Identity, Model
-from .pictures import open_picture, read_recipe, to_image
-from .requests import Generate, Request, Vary
+from .pictures import Picture, open_picture, read_recipe, to_image
+from .requests import Generate, Paint, Request, Vary
 
 if TYPE_CHECKING:
     from PIL import Image
 
-REQUESTS: dict[str, type[Request]] = {"generate": Generate, "vary": Vary}
+REQUESTS: dict[str, type[Request]] = {"generate": Generate, "vary": Vary, "paint": Paint}
 ROWS = 16  # pictures drawn at once, where a run records nothing else
 
 
@@ -96,7 +96,8 @@ def _recipe(identity: Identity, request: Request, row: int, picture: Tensor) -> 
     return {
         "huabi": __version__,
         "task": kind,
-        "request": json.loads(request.model_dump_json(exclude_none=True)),
+        "request": json.loads(request.model_dump_json(exclude_none=True, exclude=set(request.by_hash))),
+        **({"inputs": {name: getattr(request, name).sha256 for name in request.by_hash}} if request.by_hash else {}),
         "model": identity.hash,
         "family": identity.family,
         "size": list(picture.shape[-2:]),
@@ -110,11 +111,12 @@ def _recipe(identity: Identity, request: Request, row: int, picture: Tensor) -> 
     }
 
 
-def again(image: Path, model: str | None = None) -> tuple[Image.Image, dict[str, Any], int]:
+def again(image: Path, model: str | None = None, source: Path | None = None) -> tuple[Image.Image, dict[str, Any], int]:
     """The picture of `image`'s recipe, drawn again.
 
     Args:
         model: the run to draw with; by default the one that the user-level index knows by the recipe's hash.
+        source: the picture that `image` was made from, where its recipe names one.
 
     Returns:
         The picture, its recipe, and the largest difference from `image` in 1/255; 0 is the same to the bit.
@@ -126,6 +128,33 @@ def again(image: Path, model: str | None = None) -> tuple[Image.Image, dict[str,
         )
     if recipe.get("task") not in REQUESTS:
         raise RequestError(f"{image} was made by a task unknown to this Huabi ({recipe.get('task')}); update huabi")
+    request = _request(recipe, image, source)
+    loaded = _loaded(recipe, image, model)
+    # the same row of an equally large call: only then are the sums the same to the bit
+    pictures = [picture for _, picture, _ in draw(loaded, [request] * (recipe["row"] + 1))]
+    picture = pictures[recipe["row"]]
+    return picture, recipe, _difference(picture, image)
+
+
+def _request(recipe: dict[str, Any], image: Path, source: Path | None) -> Request:
+    """The request of a recipe, with the picture that it was made from."""
+    fields = dict(recipe["request"])
+    for name, digest in recipe.get("inputs", {}).items():
+        if source is None:
+            raise RequestError(f"{image} was made from another picture ({digest[:12]}); say --input FILE")
+        picture = Picture.of(source)
+        if picture.sha256 != digest:
+            raise RequestError(f"{source} is not the file that {image} was made from ({digest[:12]})")
+        fields[name] = picture.base64()
+    return REQUESTS[recipe["task"]].model_validate_json(json.dumps(fields))
+
+
+def _loaded(recipe: dict[str, Any], image: Path, model: str | None) -> Model:
+    """The model of a recipe, set as it was."""
+    if recipe["task"] == "paint":
+        from .classic.painter import Painter
+
+        return Painter()
     path = Path(model) if model else index.find(recipe["model"])
     if path is None:
         raise RequestError(f"the model {recipe['model'][:12]} of {image} is not known here; say --model RUN")
@@ -140,11 +169,7 @@ def again(image: Path, model: str | None = None) -> tuple[Image.Image, dict[str,
         precision=recipe["precision"],
         device=loaded.identity.device,
     )
-    request = REQUESTS[recipe["task"]].model_validate_json(json.dumps(recipe["request"]))
-    # the same row of an equally large call: only then are the sums the same to the bit
-    pictures = [picture for _, picture, _ in draw(loaded, [request] * (recipe["row"] + 1))]
-    picture = pictures[recipe["row"]]
-    return picture, recipe, _difference(picture, image)
+    return loaded
 
 
 def _difference(picture: Image.Image, image: Path) -> int:

@@ -5,7 +5,7 @@ The JSON schema of a request is the HTTP body and the web form. Pictures in it a
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,7 @@ from .pictures import Picture
 
 Seed = Annotated[int, Field(ge=0, lt=2**63, description="the same seed draws the same picture again")]
 Anchor = Seed | Picture
+Medium = Literal["oil", "ink", "watercolor", "crayon", "pencil"]
 Solver = Literal["euler", "heun", "dpmpp_2m", "heun_stochastic"]
 
 
@@ -20,6 +21,7 @@ class Request(BaseModel):
     """The base of all requests."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=False)
+    by_hash: ClassVar[tuple[str, ...]] = ()  # pictures that a recipe names by their sha256 and does not hold
 
 
 class Generate(Request):
@@ -40,3 +42,15 @@ class Vary(Request):
     image: Picture
     seed: Seed = 0
     strength: float = Field(default=0.5, ge=0, le=1, description="0 keeps the picture, 1 leaves little of it")
+
+
+class Paint(Request):
+    """A picture painted again by the strokes of a brush."""
+
+    by_hash = ("image",)
+
+    image: Picture
+    brush: Medium = Field(default="oil", description="oil, ink, watercolor, crayon or pencil")
+    detail: float = Field(default=0.5, ge=0, le=1, description="0 is broad, 1 is fine")
+    strokes: int | None = Field(default=None, ge=1, description="the most strokes; all that it takes by default")
+    seed: Seed = 0

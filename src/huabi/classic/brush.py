@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -11,9 +10,9 @@ from PIL import Image
 from ..decoding import flatten
 from ..errors import RequestError, nearest
 from .brushes import BRUSHES, Brush, Pass
-from .grain import Layers, Pixels, finish
+from .grain import Layers, finish
 from .strokes import Stroke, place
-from .svg import render, to_svg
+from .svg import LAYERS, Pixels, render, to_svg
 
 __all__ = ["BRUSHES", "Brush", "Pass", "Stroke", "paint", "painted", "strokes", "to_svg"]
 
@@ -28,7 +27,7 @@ def strokes(
     Args:
         picture: in any mode, of any size; what is longer than 2,048 pixels is made smaller, and the strokes lie in
             that size (see `fitted`).
-        brush: one of `BRUSHES` by name, or a `Brush` of your own.
+        brush: one of `BRUSHES` by name, or a variation of one (`dataclasses.replace`).
         detail: 0 is broad, 1 is fine.
         limit: the most strokes; few strokes are broader ones.
         seed: another seed gives other strokes.
@@ -57,7 +56,7 @@ def paint(
     picture = fitted(picture)
     found = place(np.asarray(picture), medium, detail, limit, seed)
     empty = np.zeros((picture.height, picture.width, 4), np.float32)
-    layers: Layers = {go.layer: empty for go in medium.passes}
+    layers: Layers = dict.fromkeys(LAYERS, empty)
     for number in range(1, frames):
         part = found[len(found) * (number - 1) // frames : len(found) * number // frames]
         layers = {name: _laid(layer, _of(part, name), medium) for name, layer in layers.items()}
@@ -103,7 +102,8 @@ def _laid(below: Pixels, part: list[Stroke], brush: Brush) -> Pixels:
     if not part:
         return below
     above = render(part, (below.shape[1], below.shape[0]), brush)
-    return above + below * (1 - above[..., 3:])
+    out: Pixels = above + below * (1 - above[..., 3:])
+    return out
 
 
 def _image(pixels: Pixels) -> Image.Image:

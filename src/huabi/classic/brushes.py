@@ -38,7 +38,7 @@ class Pass:
 class Brush:
     """A medium. `tone`, `vivid` and `bands` make of a picture what this medium would show of it."""
 
-    name: str
+    name: str  # also says what becomes of the strokes on its ground
     passes: tuple[Pass, ...]
     ground: RGB  # of paper or canvas
     tone: Knots = ((0, 0), (255, 255))  # curve of the brightness, after stretching the contrast
@@ -72,12 +72,12 @@ INK = Brush(
         Pass(5.5, threshold=34, length=(1, 4), opacity=0.6, layer="wash", jitter=4, least=1.2, share=0.5),
         Pass(
             1.8, "edge", 11, (5, 18), step=1.8, gap=6, blur=1.4, opacity=0.95, pigment=(30, 28, 32), taper=True,
-            layer="line", least=0.5,
+            layer="line", least=0.7,
         ),
     ),
     ground=(247, 243, 233),
     tone=((0, 26), (60, 84), (120, 156), (165, 222), (195, 255), (255, 255)),
-    vivid=76,
+    vivid=62,
     bands=6,
     lift=165,
     relief=110,
@@ -105,9 +105,9 @@ WATERCOLOR = Brush(
 CRAYON = Brush(
     "crayon",
     (
-        Pass(5, threshold=14, length=(4, 8), gap=1.6, opacity=0.6, form=0.1, slant=(0.64, -0.77), jitter=18, least=1.6),
-        Pass(4, threshold=34, length=(3, 8), gap=1.5, opacity=0.62, form=0.25, slant=(0.94, -0.34), jitter=18, least=1.3),
-        Pass(2.6, threshold=46, length=(2, 7), gap=1.6, opacity=0.75, form=0.8, jitter=14, least=1.0),
+        Pass(5, threshold=14, length=(4, 8), gap=1.9, opacity=0.6, form=0.1, slant=(0.64, -0.77), jitter=18, least=2.1),
+        Pass(4, threshold=34, length=(3, 8), gap=1.8, opacity=0.62, form=0.25, slant=(0.94, -0.34), jitter=18, least=2),
+        Pass(2.6, threshold=46, length=(2, 7), gap=2, opacity=0.75, form=0.8, jitter=14, least=1.3),
         Pass(1.8, "edge", 12, (3, 12), step=1.8, gap=4, blur=1.6, opacity=0.75, shade=120, layer="line", least=0.8),
     ),
     ground=(250, 247, 238),

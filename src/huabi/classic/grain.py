@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from .brushes import Brush
 from .raster import box, hashed
 
-Pixels = NDArray[np.float32]
+Pixels = NDArray[Any]
 Layers = dict[str, Pixels]
 
 
 def finish(layers: Layers, brush: Brush, seed: int) -> Pixels:
     """The picture that the layers make on the brush's ground."""
     shape = next(iter(layers.values())).shape[:2]
-    return _FINISHES[brush.name](layers, brush, shape, seed)
+    picture: Pixels = _FINISHES[brush.name](layers, brush, shape, seed)
+    return picture
 
 
 def noise(shape: tuple[int, ...], salt: int, size: int = 0) -> Pixels:
@@ -49,7 +50,8 @@ def over(ground: Pixels, layer: Pixels, share: Pixels | None = None) -> Pixels:
     """The layer, or a share (H, W) of it, laid over the ground."""
     if share is not None:
         layer = layer * share[..., None]
-    return ground * (1 - layer[..., 3:]) + layer[..., :3]
+    out: Pixels = ground * (1 - layer[..., 3:]) + layer[..., :3]
+    return out
 
 
 def _ground(brush: Brush, shape: tuple[int, ...]) -> Pixels:
@@ -73,7 +75,8 @@ def _oil(layers: Layers, brush: Brush, shape: tuple[int, ...], seed: int) -> Pix
     weave = ((x // period + y // period) % 2 * 2 - 1) * np.float32(0.5)
     weave = blur(weave.astype(np.float32), period // 2) * (1 - 0.6 * height)
     shade = 1 + 1.3 * light + 0.035 * weave
-    return picture * shade[..., None]
+    picture *= shade[..., None]
+    return picture
 
 
 def _wet(layer: Pixels, seed: int, run: float, edge: float) -> Pixels:
@@ -130,18 +133,19 @@ def _watercolor(layers: Layers, brush: Brush, shape: tuple[int, ...], seed: int)
 
 def _tooth(layer: Pixels, height: Pixels, depth: float) -> Pixels:
     """The share of a dry medium that stays on rough paper: bumps take it, hollows only under pressure."""
-    taken = np.clip((layer[..., 3] - height) * 2 + 0.45, 0, 1)
+    taken = np.clip((layer[..., 3] - height) * 1.7 + 0.5, 0, 1)
     return (1 - depth + depth * taken).astype(np.float32)
 
 
 def _rough(shape: tuple[int, ...], seed: int, size: int) -> Pixels:
     """The paper's height in 0..1, evenly spread: all heights are equally frequent."""
     raw = hashed(seed, np.arange(shape[0] * shape[1])).astype(np.int64).reshape(shape[:2]) >> 16
-    if size:
-        raw = box(box(raw, size), size)
+    if size:  # soft bumps with fine grain on them
+        raw = (3 * box(raw, size) + raw) // 4
     order = raw.ravel() // 64
-    share = np.bincount(order, minlength=1025).cumsum() / order.size
-    return share[order].reshape(shape[:2]).astype(np.float32)
+    share: Pixels = (np.bincount(order, minlength=1025).cumsum() / order.size).astype(np.float32)
+    height: Pixels = share[order].reshape(shape[:2])
+    return height
 
 
 def _crayon(layers: Layers, brush: Brush, shape: tuple[int, ...], seed: int) -> Pixels:
@@ -149,7 +153,7 @@ def _crayon(layers: Layers, brush: Brush, shape: tuple[int, ...], seed: int) -> 
     large = scale > 0.3
     height = _rough(shape, seed + 1, 1 if large else 0)
     picture = _ground(brush, shape)
-    for name, depth in (("paint", 0.9), ("line", 0.7)):
+    for name, depth in (("paint", 0.8), ("line", 0.7)):
         picture = over(picture, layers[name], _tooth(layers[name], height, depth if large else 0.3))
     return picture
 

@@ -6,6 +6,7 @@ Shapes: H rows, W columns.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ def drift(shape: tuple[int, ...], salt: int, size: int) -> Ints:
 def levels(image: Ints, knots: tuple[tuple[int, int], ...]) -> Ints:
     """The uint8 image through a curve of straight pieces: (input, output) knots from 0 to 255."""
     table = np.zeros(256, np.uint8)
-    for (x0, y0), (x1, y1) in zip(knots, knots[1:]):
+    for (x0, y0), (x1, y1) in pairwise(knots):
         x = np.arange(x0, x1 + 1)
         table[x] = y0 + ((y1 - y0) * (x - x0) + (x1 - x0) // 2) // max(1, x1 - x0)
     return table[image]

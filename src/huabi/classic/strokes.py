@@ -7,7 +7,7 @@ Shapes: H rows, W columns, N strokes, K points to either side of a stroke's star
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class Batch:
 def seen(picture: Ints, brush: Brush) -> Ints:
     """What the medium shows of a picture: contrast stretched, tones curved, colours made strong or pale. uint8."""
     grey = luma(picture)
-    low, high = min(percentile(grey, 0.01), 60), max(percentile(grey, 0.99), 195)
+    low, high = min(percentile(grey, 0.01), 36), max(percentile(grey, 0.99), 220)
     knots = ((0, 0), (low, 0), (high, 255), (255, 255))
     stretched = levels(picture, tuple(k for i, k in enumerate(knots) if i in (0, 3) or 0 < k[0] < 255))
     grey = luma(stretched)
@@ -79,7 +79,8 @@ def fading(shape: tuple[int, ...], margin: float, salt: int) -> Ints:
     wide = round(margin * min(shape[:2])) - 4
     if wide < 1:
         return np.full(shape, 256)
-    return (640 * near // wide + 2 * drift(shape, salt, 2 * wide) - 256).clip(0, 256)
+    share: Ints = 640 * near // wide + 2 * drift(shape, salt, 2 * wide) - 256
+    return share.clip(0, 256)
 
 
 def place(picture: Ints, brush: Brush, detail: float, limit: int | None, seed: int) -> list[Stroke]:
@@ -100,11 +101,13 @@ def place(picture: Ints, brush: Brush, detail: float, limit: int | None, seed: i
         if left is not None and left < 1:
             break
         radius = max(go.least, go.radius * scale * (1.5 - detail))
-        allowed = None if left is None else max(1, int(left * go.share)) if go is not brush.passes[-1] else left
+        last = number == len(brush.passes) - 1
+        allowed = None if left is None else left if last else max(1, int(left * go.share))
         if allowed is not None and number == 0:
             # few strokes must be large ones, or the picture is left half empty
             radius = max(radius, float(np.sqrt(np.float64(shape[0] * shape[1] / allowed))) / (1.2 * go.gap))
         salt = dice.integer(0, 2**32 - 1)
+        go = replace(go, jitter=round(go.jitter * (1.5 - detail)))
         threshold = round(go.threshold * (1.5 - detail)) if go.start == "error" else go.threshold
         edges = grey
         if go.start == "edge":
@@ -113,7 +116,7 @@ def place(picture: Ints, brush: Brush, detail: float, limit: int | None, seed: i
         if allowed is not None and len(batch.widths) > allowed:
             best = np.argsort(-batch.weights, kind="stable")[:allowed]
             batch = batch.take(np.sort(best))
-        out += _strokes(batch, go, brush)
+        out += _strokes(batch, go, brush.bristles if scale > 0.4 else 0)
         if go.start == "error" and any(later.start == "error" for later in brush.passes[number + 1 :]):
             _stamp(canvas, batch, round(255 * go.opacity))
     return out
@@ -227,7 +230,7 @@ def _trace(
     x, y = paths[:, 0, 0].copy(), paths[:, 0, 1].copy()
     dx, dy = sx * side, sy * side
     own = colours.astype(np.int32)[which]
-    step = max(1.6, go.step * radius)
+    step = max(1.0, go.step * radius)
     for k in range(most):
         px, py = x[live].astype(np.int64), y[live].astype(np.int64)
         if field is not None:
@@ -236,8 +239,9 @@ def _trace(
                 flip = np.where(tx * sx[live] + ty * sy[live] < 0, -side[live], side[live])
             else:
                 flip = np.where(tx * dx[live] + ty * dy[live] < 0, -1.0, 1.0)
-            tx, ty = go.form * tx * flip + (1 - go.form) * sx[live] * side[live], (
-                go.form * ty * flip + (1 - go.form) * sy[live] * side[live]
+            tx, ty = (
+                go.form * tx * flip + (1 - go.form) * sx[live] * side[live],
+                (go.form * ty * flip + (1 - go.form) * sy[live] * side[live]),
             )
             bend = 1.0 if k == 0 else go.curve
             tx, ty = bend * tx + (1 - bend) * dx[live], bend * ty + (1 - bend) * dy[live]
@@ -301,7 +305,7 @@ def _stamp(canvas: Ints, batch: Batch, opacity: int) -> None:
     canvas[hit] = (mixed + 127) // 255
 
 
-def _strokes(batch: Batch, go: Pass, brush: Brush) -> list[Stroke]:
+def _strokes(batch: Batch, go: Pass, most: int) -> list[Stroke]:
     back, forth = np.arange(batch.paths.shape[2]) < batch.counts[..., None]  # (N, K + 1) each
     back[:, 0] = False  # the start stands on both sides
     used = np.concatenate([back[:, ::-1], forth], 1)
@@ -313,7 +317,7 @@ def _strokes(batch: Batch, go: Pass, brush: Brush) -> list[Stroke]:
     out = []
     start = 0
     for end, width, colour, opacity in zip(ends, widths, colours, opacities):
-        bristles = min(brush.bristles, int(width / 3)) if width > 7 else 0
+        bristles = min(most, int(width / 3)) if width > 7 else 0
         out.append(Stroke(tuple(points[start:end]), width, colour, opacity, go.taper, bristles, go.layer))
         start = end
     return out

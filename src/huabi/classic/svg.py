@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +15,9 @@ from PIL import Image
 from .brushes import BRUSHES, RGB, Brush
 from .strokes import Stroke
 
-Pixels = NDArray[np.float32]
+Pixels = NDArray[Any]
 Points = Sequence[tuple[float, float]]
+LAYERS = ("wash", "paint", "line")
 SMALL = 128 * 128  # pixels
 
 
@@ -54,7 +58,7 @@ def render(strokes: Sequence[Stroke], size: tuple[int, int], brush: Brush) -> Pi
     text = to_svg(strokes, size, brush, ground=False)
     # in small pictures strokes are many for their area: twice the size without smoothing takes half the time
     times = 2 if width * height <= SMALL else 1
-    options = {"width": 2 * width, "shape_rendering": "optimize_speed"} if times == 2 else {}
+    options: dict[str, Any] = {"width": 2 * width, "shape_rendering": "optimize_speed"} if times == 2 else {}
     data = resvg_py.svg_to_bytes(svg_string=text, skip_system_fonts=True, **options)
     with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
         pixels = np.asarray(image.convert("RGBA"), np.float32) / 255
@@ -65,21 +69,23 @@ def render(strokes: Sequence[Stroke], size: tuple[int, int], brush: Brush) -> Pi
 
 
 def _hex(colour: RGB) -> str:
-    return "#%02x%02x%02x" % colour
+    return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
 def _element(stroke: Stroke, number: int) -> str:
     points = [(10 * x, 10 * y) for x, y in stroke.points]
     width = 10 * stroke.width
     colour = _hex(stroke.colour)
-    opacity = f' opacity="{stroke.opacity:g}"' if stroke.opacity < 1 else ""
+    # of the fill or the line, not of the element: that would be a layer of its own, which costs more than drawing
+    opacity = f'-opacity="{stroke.opacity:g}"' if stroke.opacity < 1 else ""
     if stroke.taper and len(points) > 1:
-        return f'<path fill="{colour}"{opacity} d="{_tapering(points, width)}"/>'
+        return f'<path fill="{colour}"{opacity and " fill" + opacity} d="{_tapering(points, width)}"/>'
     if stroke.bristles and len(points) > 1:
         body = f'<path stroke="{colour}" stroke-width="{0.86 * width:.0f}" d="{_curve(points)}"/>'
-        return f"<g{opacity}>{body}{''.join(_bristles(stroke, points, width, number))}</g>"
+        whole = f' opacity="{stroke.opacity:g}"' if opacity else ""
+        return f"<g{whole}>{body}{''.join(_bristles(stroke, points, width, number))}</g>"
     line = _curve(points) if width > 25 else _straight(points)
-    return f'<path stroke="{colour}" stroke-width="{width:.0f}"{opacity and " stroke-" + opacity[1:]} d="{line}"/>'
+    return f'<path stroke="{colour}" stroke-width="{width:.0f}"{opacity and " stroke" + opacity} d="{line}"/>'
 
 
 def _bristles(stroke: Stroke, points: Points, width: float, number: int) -> Iterator[str]:
@@ -97,9 +103,7 @@ def _bristles(stroke: Stroke, points: Points, width: float, number: int) -> Iter
         shift = 30 * chance - 15
         r, g, b = (min(255, max(0, int(c + shift))) for c in stroke.colour)
         thick = width * (0.5 + chance) / stroke.bristles
-        yield (
-            f'<path stroke="{_hex((r, g, b))}" stroke-opacity=".55" stroke-width="{thick:.0f}" d="{_curve(line)}"/>'
-        )
+        yield (f'<path stroke="{_hex((r, g, b))}" stroke-opacity=".55" stroke-width="{thick:.0f}" d="{_curve(line)}"/>')
 
 
 def _straight(points: Points) -> str:
@@ -114,7 +118,7 @@ def _curve(points: Points) -> str:
         return _straight(points) if len(points) == 2 else f"M{int(points[0][0])} {int(points[0][1])}h1"
     whole = [(int(x), int(y)) for x, y in points]
     out = []
-    for (ax, ay), (bx, by) in zip(whole[1:-2], whole[2:-1]):
+    for (ax, ay), (bx, by) in pairwise(whole[1:-1]):
         out += [ax, ay, (ax + bx) >> 1, (ay + by) >> 1]
     (x, y), (ax, ay), (bx, by) = whole[0], whole[-2], whole[-1]
     return f"M{x} {y}Q" + " ".join(map(str, [*out, ax, ay, bx, by]))
@@ -126,7 +130,7 @@ def _normals(points: Points) -> list[tuple[float, float]]:
     for k in range(last + 1):
         (xa, ya), (xb, yb) = points[max(k - 1, 0)], points[min(k + 1, last)]
         dx, dy = xb - xa, yb - ya
-        length = (dx * dx + dy * dy) ** 0.5 or 1.0
+        length = math.sqrt(dx * dx + dy * dy) or 1.0
         out.append((-dy / length, dx / length))
     return out
 

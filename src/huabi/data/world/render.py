@@ -31,6 +31,7 @@ class Look:
         width: of the outline, in shares of the picture's height.
         details: whether small inner drawing is kept.
         crisp: no antialiasing.
+        ground: the fill of what lies behind and over the things, where that differs.
     """
 
     fill: Callable[[RGB], RGB] | None = lambda rgb: rgb
@@ -38,6 +39,7 @@ class Look:
     width: float = 0.0
     details: bool = True
     crisp: bool = False
+    ground: Callable[[RGB], RGB] | None = None
 
 
 def to_hex(rgb: RGB) -> str:
@@ -119,7 +121,8 @@ def to_svg(scene: Scene, size: tuple[int, int], look: Look | None = None, weathe
     """The scene as an SVG document of `size` (rows, columns); the middle is shown where the proportions differ."""
     look, lamp = look or Look(), light(scene)
     defs: list[str] = []
-    far = replace(look, width=look.width * 0.45)  # lines behind are finer, and the weather has none
+    # lines behind are finer, and the weather has none
+    far = replace(look, width=look.width * 0.45, fill=look.ground or look.fill)
     body = [_paint(shape, far, lambda rgb: rgb, 1.0, defs) for shape in backdrop(scene)]
     for index, shapes in layers(scene):
         thing = scene.things[index]
@@ -128,7 +131,7 @@ def to_svg(scene: Scene, size: tuple[int, int], look: Look | None = None, weathe
         body += [_paint(shape, look, grade, thing.height, defs) for shape in shapes]
         body.append("</g>")
     if weather:
-        veil = replace(look, line=None)
+        veil = replace(far, line=None)
         body += [_paint(shape, veil, lambda rgb: rgb, 1.0, defs) for shape in overlay(scene)]
     return _document(size, scene, body, defs, look.crisp)
 

@@ -18,6 +18,8 @@ from .shapes import RGB, mixed
 GRAPHITE: RGB = (58, 56, 66)
 PAPER: RGB = (252, 249, 240)
 PIXELS = 64  # squares on the shorter side of pixel art, where there are as many pixels
+_PAPER_TONE = ((0, 20), (90, 110), (170, 200), (215, 255), (255, 255))
+INK = replace(BRUSHES["ink"], vivid=290, margin=0.0, lift=40, relief=60, tone=_PAPER_TONE, bands=0)  # keeps colours
 PALETTE = 28  # colours of pixel art
 
 
@@ -100,11 +102,18 @@ def _pixel(scene: Scene, size: tuple[int, int]) -> Pixels:
     return squares.repeat(scale, 0).repeat(scale, 1)[: size[0], : size[1]]
 
 
-def _by_brush(brush: Brush, detail: float) -> Callable[[Scene, tuple[int, int]], Pixels]:
+def washed(rgb: RGB) -> RGB:
+    """What ink on white paper makes of a colour: grey, pale, with a breath of the hue."""
+    grey = (rgb[0] * 77 + rgb[1] * 151 + rgb[2] * 28) >> 8
+    pale = 112 + (grey * 143 >> 8)
+    return mixed((pale, pale, pale), rgb, 0.12)
+
+
+def _by_brush(brush: Brush, detail: float, look: Look | None = None) -> Callable[[Scene, tuple[int, int]], Pixels]:
     """A hand that paints the plain drawing by strokes."""
 
     def hand(scene: Scene, size: tuple[int, int]) -> Pixels:
-        plain = Image.fromarray(rasterize(to_svg(scene, size)))
+        plain = Image.fromarray(rasterize(to_svg(scene, size, look)))
         return np.asarray(painted(plain, brush, detail=detail, seed=scene.seed))
 
     return hand
@@ -113,7 +122,7 @@ def _by_brush(brush: Brush, detail: float) -> Callable[[Scene, tuple[int, int]],
 _HANDS: dict[str, Callable[[Scene, tuple[int, int]], Pixels]] = {
     "flat": _flat,
     "pencil": _pencil,
-    "ink": _by_brush(replace(BRUSHES["ink"], vivid=230, margin=0.0), 0.9),
+    "ink": _by_brush(INK, 0.9, Look(ground=washed)),
     "oil": _by_brush(BRUSHES["oil"], 0.9),
     "pixel": _pixel,
     "crayon": _by_brush(replace(BRUSHES["crayon"], vivid=300, margin=0.0), 0.9),
