@@ -140,14 +140,17 @@ class Flow(Path):
 class DDPM(_VarianceExploding):
     """DDPM with the cosine schedule (Nichol and Dhariwal 2021), scaled as in Karras et al. 2022, Table 1, VP.
 
-    The network predicts eps from the variance-preserving x_t / sqrt(1 + t^2); t = tan(pi u / 2), u uniform.
+    The network predicts the velocity (Salimans and Ho 2022, section 4) from the variance-preserving
+    x_t / sqrt(1 + t^2): eps itself, as in the first paper, says nothing of x0 near pure noise, where a young network's
+    errors would be multiplied by t. t = tan(pi u / 2), u uniform.
     """
 
     u_min: float = 0.002
     u_max: float = 0.992
 
     def precondition(self, t: Tensor) -> Precondition:
-        return Precondition(torch.ones_like(t), -t, (1 + t**2).rsqrt(), t.atan() * (2 / math.pi))
+        scale = (1 + t**2).rsqrt()
+        return Precondition(scale**2, -t * scale, scale, t.atan() * (2 / math.pi))
 
     def quantile(self, u: Tensor) -> Tensor:
         return ((u * (self.u_max - self.u_min) + self.u_min) * math.pi / 2).tan()
