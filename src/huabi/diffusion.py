@@ -108,7 +108,7 @@ class EDM(_VarianceExploding):
 class Flow(Path):
     """Rectified flow (Liu et al. 2022): x_t = (1 - t) x0 + t eps, t in (0, 1]; the target is eps - x0."""
 
-    mean: float = 0.0  # of logit(t) in training (Esser et al. 2024, eq. 19)
+    mean: float = -0.5  # of logit(t) in training (Esser et al. 2024, eq. 19); below 0 it favours little noise
     std: float = 1.0
     shift: float = 2.5  # above 1 the grid spends more steps near noise (Esser et al. 2024, eq. 23)
 
