@@ -11,11 +11,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
-__all__ = ["DDPM", "EDM", "Flow", "Path", "Precondition", "assign_noise", "denoise", "diffusion_loss"]
+__all__ = ["DDPM", "EDM", "Flow", "Path", "Precondition", "denoise", "diffusion_loss"]
 
 
 class Net(Protocol):
@@ -109,7 +108,7 @@ class EDM(_VarianceExploding):
 class Flow(Path):
     """Rectified flow (Liu et al. 2022): x_t = (1 - t) x0 + t eps, t in (0, 1]; the target is eps - x0."""
 
-    mean: float = 0.0  # of logit(t) in training (Esser et al. 2024, eq. 19)
+    mean: float = -0.5  # of logit(t) in training (Esser et al. 2024, eq. 19); below 0 it favours little noise
     std: float = 1.0
     shift: float = 2.5  # above 1 the grid spends more steps near noise (Esser et al. 2024, eq. 23)
 
@@ -141,14 +140,17 @@ class Flow(Path):
 class DDPM(_VarianceExploding):
     """DDPM with the cosine schedule (Nichol and Dhariwal 2021), scaled as in Karras et al. 2022, Table 1, VP.
 
-    The network predicts eps from the variance-preserving x_t / sqrt(1 + t^2); t = tan(pi u / 2), u uniform.
+    The network predicts the velocity (Salimans and Ho 2022, section 4) from the variance-preserving
+    x_t / sqrt(1 + t^2): eps itself, as in the first paper, says nothing of x0 near pure noise, where a young network's
+    errors would be multiplied by t. t = tan(pi u / 2), u uniform.
     """
 
     u_min: float = 0.002
     u_max: float = 0.992
 
     def precondition(self, t: Tensor) -> Precondition:
-        return Precondition(torch.ones_like(t), -t, (1 + t**2).rsqrt(), t.atan() * (2 / math.pi))
+        scale = (1 + t**2).rsqrt()
+        return Precondition(scale**2, -t * scale, scale, t.atan() * (2 / math.pi))
 
     def quantile(self, u: Tensor) -> Tensor:
         return ((u * (self.u_max - self.u_min) + self.u_min) * math.pi / 2).tan()
@@ -181,44 +183,6 @@ def diffusion_loss(net: Net, path: Path, x0: Tensor, eps: Tensor, t: Tensor, **c
     c = path.precondition(t)
     target = (x0 - _like(c.c_skip, x) * x) / _like(c.c_out, x)
     return (net(_like(c.c_in, x) * x, c.c_noise, **cond).to(x.dtype) - target).square().flatten(1).mean(1)
-
-
-def assign_noise(x0: Tensor, eps: Tensor) -> Tensor:
-    """The rows of eps, reordered so that the sum of squared distances to x0's rows is least, exactly.
-
-    Minibatch optimal transport (Tong et al. 2023; Pooladian et al. 2023). Shortest augmenting paths, O(n^3),
-    on the CPU: a few ms at n = 32. Give it pictures of one class: across classes the noise would come to
-    depend on the label.
-    """
-    cost = -(x0.flatten(1).double() @ eps.flatten(1).double().T).cpu().numpy()
-    return eps[torch.from_numpy(_assignment(cost)).to(eps.device)]
-
-
-def _assignment(cost: np.ndarray) -> np.ndarray:
-    """Each row's column in a square cost matrix, at least total cost (Hungarian method with potentials)."""
-    n = len(cost)
-    u, v = np.zeros(n), np.zeros(n + 1)
-    row_of = np.full(n + 1, -1)  # column n is the root from which a row looks for its column
-    for i in range(n):
-        row_of[n], j = i, n
-        dist, before, used = np.full(n, np.inf), np.full(n, n), np.zeros(n + 1, dtype=bool)
-        while row_of[j] >= 0:
-            used[j] = True
-            row, free = row_of[j], ~used[:n]
-            reduced = cost[row] - u[row] - v[:n]
-            better = free & (reduced < dist)
-            dist[better], before[better] = reduced[better], j
-            nearest = int(np.argmin(np.where(free, dist, np.inf)))
-            delta = dist[nearest]
-            u[row_of[used]] += delta
-            v[used] -= delta
-            dist[free] -= delta
-            j = nearest
-        while j != n:
-            row_of[j], j = row_of[before[j]], before[j]
-    columns = np.empty(n, dtype=np.int64)
-    columns[row_of[:n]] = np.arange(n)
-    return columns
 
 
 def _normal(u: Tensor) -> Tensor:

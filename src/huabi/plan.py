@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 FRACTIONS = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 0.9, 0.96)
-DECAY = 0.2  # the share of a run over which the learning rate falls to nothing
+DECAY = 0.5  # the share of a run over which the learning rate falls to nothing
 
 
 class Plan:
@@ -38,7 +38,7 @@ class Plan:
         return total is not None and step >= total
 
     def rate(self, step: int, warmup: int) -> float:
-        """The learning rate's factor in step `step`: warm-up, constant, then linear decay over the last fifth."""
+        """The learning rate's factor in step `step`: warm-up, constant, then linear decay over the last half."""
         total = self.total(step)
         rise = (step + 1) / max(1, min(warmup, (total or 10 * warmup) // 10) + 1)
         fall = (total - step) / max(1.0, DECAY * total) if total else 1.0
