@@ -30,7 +30,7 @@ app = typer.Typer(
 )
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif"}
 
-Data = Annotated[str, typer.Argument(metavar="DATA", help="a folder, .zip or .tar, `digits`, or hf:owner/name")]
+Data = Annotated[str, typer.Argument(metavar="DATA", help="a folder, .zip or .tar, `world`, `digits`, or hf:owner/name")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder")]
 Size = Annotated[str | None, typer.Option(help="pixels: 64, or 96x64 for width x height; advised by default")]
 Channels = Annotated[int | None, typer.Option(help="1 grey, 3 colour, 4 with transparency")]
@@ -81,7 +81,7 @@ def inspect(
 
 @app.command()
 def train(
-    family: Annotated[str, typer.Argument(metavar="FAMILY", help="diffusion, gan, vae")],
+    family: Annotated[str, typer.Argument(metavar="FAMILY", help="diffusion, gan, vae, classifier")],
     data: Data,
     out: Annotated[Path, typer.Option(help="the run folder to make")],
     size: Size = None,
