@@ -30,7 +30,7 @@ app = typer.Typer(
 )
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif"}
 
-Data = Annotated[str, typer.Argument(metavar="DATA", help="a folder, .zip or .tar, `world`, `digits`, or hf:owner/name")]
+Data = Annotated[str, typer.Argument(metavar="DATA", help="a folder, .zip, .tar, `world`, `digits`, hf:owner/name")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder")]
 Size = Annotated[str | None, typer.Option(help="pixels: 64, or 96x64 for width x height; advised by default")]
 Channels = Annotated[int | None, typer.Option(help="1 grey, 3 colour, 4 with transparency")]

@@ -45,10 +45,10 @@ class Path(ABC):
 
     @abstractmethod
     def quantile(self, u: Tensor) -> Tensor:
-        """Training times at the quantiles u in (0, 1) of their distribution, of u's shape."""
+        """Training times of u's shape: distributed as they should be where u is uniform in (0, 1)."""
 
     def draw(self, n: int, rng: Generator) -> Tensor:
-        """Training times (n,), one from each n-th of their distribution, in random order."""
+        """Training times (n,), one from each n-th of u's range, in random order."""
         strata = torch.randperm(n, generator=rng, device=rng.device)
         return self.quantile((strata + torch.rand(n, generator=rng, device=rng.device)) / n)
 
@@ -110,6 +110,7 @@ class Flow(Path):
 
     mean: float = -0.5  # of logit(t) in training (Esser et al. 2024, eq. 19); below 0 it favours little noise
     std: float = 1.0
+    uniform: float = 0.2  # share of training times that are uniform: of the rest hardly any is near pure noise
     shift: float = 2.5  # above 1 the grid spends more steps near noise (Esser et al. 2024, eq. 23)
 
     def mix(self, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
@@ -120,7 +121,8 @@ class Flow(Path):
         return Precondition(one, -t, one, t)
 
     def quantile(self, u: Tensor) -> Tensor:
-        return (_normal(u) * self.std + self.mean).sigmoid()
+        rest = (_normal((u - self.uniform) / (1 - self.uniform)) * self.std + self.mean).sigmoid()
+        return torch.where(u < self.uniform, (u / max(self.uniform, 1e-6)).clamp(1e-3, 1 - 1e-3), rest)
 
     def times(self, steps: int) -> Tensor:
         t = torch.linspace(1, 0, steps + 1, dtype=torch.float64)

@@ -70,7 +70,7 @@ def _apart(mine: Box, others: Iterable[Box]) -> bool:
 
 def height_of(kind: str, size: str) -> float:
     """How high things of a kind and size are, in shares of the picture: storybook proportions."""
-    return min(0.6, HEIGHTS[size] * KINDS[kind].scale ** 0.45)
+    return min(0.6, HEIGHTS[size] * float(KINDS[kind].scale**0.45))
 
 
 def draw_scene(seed: int, aspect: float = 1.0, **fixed: str) -> Scene:
@@ -81,7 +81,9 @@ def draw_scene(seed: int, aspect: float = 1.0, **fixed: str) -> Scene:
     season = dice.choice(SEASONS)
     weather = dice.weighted(WEATHER[season])
     mood = dice.choice(MOODS)
-    frame = {"setting": setting, "time": time, "weather": weather, "season": season, "mood": mood} | fixed
+    frame: dict[str, Any] = {
+        "setting": setting, "time": time, "weather": weather, "season": season, "mood": mood, **fixed
+    }  # fmt: skip
     if "season" not in fixed and frame["weather"] == "snow":
         frame["season"] = "winter"
     scene = Scene(**frame, seed=seed, aspect=aspect)
@@ -191,7 +193,8 @@ class Layout:
     def _at(self, wish: Wish, x: float = 0.0, y: float = 0.0) -> Thing:
         """The thing of a wish, at (x, y) where it names no place."""
         dice, kind = self.dice, wish["kind"]
-        found = {"size": "medium", "x": x, "y": y, "colour": "", "flip": KINDS[kind].faces and dice.chance(0.5)} | wish
+        flip = KINDS[kind].faces and dice.chance(0.5)
+        found: dict[str, Any] = {"size": "medium", "x": x, "y": y, "colour": "", "flip": flip, **wish}
         found["colour"] = found["colour"] or dice.choice(KINDS[kind].colours)
         found.setdefault("height", dice.about(height_of(kind, found["size"]), 0.06))
         found.setdefault("seed", dice.integer(0, 1 << 30))
@@ -307,7 +310,7 @@ class Layout:
         """A thing of which the target hides a part, at the side."""
         front = box(target)
         for _ in range(12):
-            thing = self._at({"size": self.dice.choice(("medium", "large"))} | wish)
+            thing = self._at({"size": self.dice.choice(("medium", "large")), **wish})
             half = thing.height * KINDS[thing.kind].aspect / 2
             side = self.dice.choice((-1, 1))
             hidden = self.dice.uniform(0.3, 0.5) * half

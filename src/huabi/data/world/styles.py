@@ -65,7 +65,9 @@ def _wobbled(pixels: Pixels, reach: float, seed: int) -> Pixels:
     y, x = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
     dy, dx = (np.rint(reach * noise((rows, columns), cell, seed + k)).astype(np.intp) for k in (1, 2))
     shaken = pixels[np.clip(y + dy, 0, rows - 1), np.clip(x + dx, 0, columns - 1)].astype(np.uint16)
-    return ((shaken[::2, ::2] + shaken[1::2, ::2] + shaken[::2, 1::2] + shaken[1::2, 1::2] + 2) // 4).astype(np.uint8)
+    total = shaken[::2, ::2] + shaken[1::2, ::2] + shaken[::2, 1::2] + shaken[1::2, 1::2]
+    mean: Pixels = ((total + 2) // 4).astype(np.uint8)
+    return mean
 
 
 def _pencil(scene: Scene, size: tuple[int, int]) -> Pixels:
@@ -82,8 +84,9 @@ def _pencil(scene: Scene, size: tuple[int, int]) -> Pixels:
     gaps = np.abs(((x * 0.55 + y + shake) / period) % 1 * 2 - 1)  # 0 on a stroke, 1 between two
     tooth = 0.5 + 0.5 * noise(size, max(1.0, min(size) / 200), scene.seed + 9)
     kept = np.clip(1.25 + 1.1 * tone - 0.62 * gaps - 0.25 * tooth, 0.45, 1.0)[..., None]
-    white = np.float32(PAPER)
-    return np.clip(white + (colour - white) * kept + 0.5, 0, 255).astype(np.uint8)
+    white = np.array(PAPER, np.float32)
+    shaded: Pixels = np.clip(white + (colour - white) * kept + 0.5, 0, 255).astype(np.uint8)
+    return shaded
 
 
 def _pixel(scene: Scene, size: tuple[int, int]) -> Pixels:

@@ -57,7 +57,9 @@ def _real(value: Any, name: str, low: float, high: float) -> float:
 
 def _scene(found: Mapping[str, Any]) -> Scene:
     _known(found, "a scene", _FRAME)
-    frame = {name: one_of(name, str(found.get(name, default)), ATTRIBUTES[name]) for name, default in DEFAULTS.items()}
+    frame: dict[str, Any] = {
+        name: one_of(name, str(found.get(name, default)), ATTRIBUTES[name]) for name, default in DEFAULTS.items()
+    }
     seed = int(_real(found.get("seed", 0), "seed", 0, 2**62))
     scene = Scene(**frame, seed=seed, aspect=_real(found.get("aspect", 1.0), "aspect", 0.25, 4.0))
     things, ties = found.get("things", []), found.get("relations", [])
