@@ -105,9 +105,9 @@ WATERCOLOR = Brush(
 CRAYON = Brush(
     "crayon",
     (
-        Pass(5, threshold=14, length=(4, 8), gap=1.9, opacity=0.6, form=0.1, slant=(0.64, -0.77), jitter=18, least=2.1),
-        Pass(4, threshold=34, length=(3, 8), gap=1.8, opacity=0.62, form=0.25, slant=(0.94, -0.34), jitter=18, least=2),
-        Pass(2.6, threshold=46, length=(2, 7), gap=2, opacity=0.75, form=0.8, jitter=14, least=1.3),
+        Pass(5, threshold=14, length=(3, 6), gap=1.9, opacity=0.6, form=0.1, slant=(0.64, -0.77), jitter=18, least=2.1),
+        Pass(4, threshold=34, length=(2, 6), gap=1.8, opacity=0.62, form=0.25, slant=(0.94, -0.34), jitter=18, least=2),
+        Pass(2.6, threshold=46, length=(2, 6), gap=2, opacity=0.75, form=0.8, jitter=14, least=1.3),
         Pass(1.8, "edge", 12, (3, 12), step=1.8, gap=4, blur=1.6, opacity=0.75, shade=120, layer="line", least=0.8),
     ),
     ground=(250, 247, 238),

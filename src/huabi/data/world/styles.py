@@ -20,7 +20,7 @@ PAPER: RGB = (252, 249, 240)
 PIXELS = 64  # squares on the shorter side of pixel art, where there are as many pixels
 _PAPER_TONE = ((0, 20), (90, 110), (170, 200), (215, 255), (255, 255))
 INK = replace(BRUSHES["ink"], vivid=290, margin=0.0, lift=40, relief=60, tone=_PAPER_TONE, bands=0)  # keeps colours
-PALETTE = 28  # colours of pixel art
+STEP = 20  # between the levels of brightness of pixel art; hues stay what they are
 
 
 def draw(scene: Scene, size: tuple[int, int], style: str) -> Pixels:
@@ -94,8 +94,9 @@ def _pixel(scene: Scene, size: tuple[int, int]) -> Pixels:
     scale = max(1, min(size) // PIXELS)
     small = -(-size[0] // scale), -(-size[1] // scale)
     drawn = rasterize(to_svg(scene, small, Look(crisp=True, details=small[0] >= 48)))
-    few = Image.fromarray(drawn).quantize(PALETTE, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    squares = np.array(few.convert("RGB"))
+    luma = (drawn @ np.array([77, 151, 28], np.uint32) >> 8)[..., None]
+    level = luma // STEP * STEP + STEP // 2
+    squares: Pixels = np.minimum(drawn * level // np.maximum(luma, 1), 255).astype(np.uint8)
     seen = masks(scene, small)
     rim = np.zeros(small, dtype=bool)
     for axis in (0, 1):
@@ -108,7 +109,7 @@ def _pixel(scene: Scene, size: tuple[int, int]) -> Pixels:
 def washed(rgb: RGB) -> RGB:
     """What ink on white paper makes of a colour: grey, pale, with a breath of the hue."""
     grey = (rgb[0] * 77 + rgb[1] * 151 + rgb[2] * 28) >> 8
-    pale = 112 + (grey * 143 >> 8)
+    pale = 172 + (grey * 83 >> 8)
     return mixed((pale, pale, pale), rgb, 0.12)
 
 
