@@ -296,10 +296,14 @@ def _stamp(canvas: Ints, batch: Batch, opacity: int) -> None:
     # in the order of the strokes: where several cover a pixel, the last one is left behind
     which, side, k = np.nonzero(used.transpose(1, 0, 2))
     centres = batch.paths[side, which, k].astype(np.int64)
-    x = (centres[:, :1] + dx[disc]).clip(0, canvas.shape[1] - 1)
-    y = (centres[:, 1:] + dy[disc]).clip(0, canvas.shape[0] - 1)
     top = np.full(canvas.shape[:2], -1, np.int64)
-    top.reshape(-1)[(y * canvas.shape[1] + x).ravel()] = np.repeat(which, int(disc.sum()))
+    dx, dy = dx[disc], dy[disc]
+    part = max(1, 1_000_000 // len(dx))  # bounds the memory
+    for start in range(0, len(which), part):
+        here = slice(start, start + part)
+        x = (centres[here, :1] + dx).clip(0, canvas.shape[1] - 1)
+        y = (centres[here, 1:] + dy).clip(0, canvas.shape[0] - 1)
+        top.reshape(-1)[(y * canvas.shape[1] + x).ravel()] = np.repeat(which[here], len(dx))
     hit = top >= 0
     mixed = canvas[hit].astype(np.int32) * (255 - opacity) + batch.colours[top[hit]].astype(np.int32) * opacity
     canvas[hit] = (mixed + 127) // 255
