@@ -251,5 +251,13 @@ def test_an_exported_world_is_a_folder_of_pictures(tmp_path: Path, monkeypatch: 
     assert len(data.images) == 12
     assert data.spec.labels == ("flat", "pixel")
     assert data.captions is not None
+    export.export(choose("world", 1, "flat", 1), tmp_path / "one.png", (32, 32))
+    with Image.open(tmp_path / "one.png") as image:
+        assert image.size == (32, 32)
+    with pytest.raises(RequestError, match="one file"):
+        export.export(choose("world", 2, None, None), tmp_path / "two.png", (32, 32))
+    for size in ((7, 32), (32, 100_000)):
+        with pytest.raises(RequestError, match="16 to 2048"):
+            export.export(choose("world", 1, None, None), tmp_path / "new", size)
     with pytest.raises(DataError, match="choose a new --out"):
         export.export(choose("world", 1, None, None), out, (32, 32))

@@ -11,14 +11,22 @@ from PIL import Image
 
 from ...durable import write_json
 from ...errors import DataError, RequestError
-from ...pictures import grid, save_picture
+from ...pictures import SAVED_AS, grid, save_picture
 from .captions import caption
 from .render import edges, hidden, masks
 from .scene import SETTINGS, Scene
 from .spec import Picture, WorldSpec
 from .styles import draw
 
+LARGEST = 2048  # pixels of a side
 WIDEST = 64  # pictures in a row of a contact sheet
+
+
+def check_sides(size: tuple[int, int]) -> None:
+    """Raises `RequestError` for a picture that is too small to show anything, or too large to be drawn in one go."""
+    for side in size:
+        if not 16 <= side <= LARGEST:
+            raise RequestError(f"size {side}: scenes are drawn at 16 to {LARGEST} pixels a side")
 
 
 def picture(scene: Scene, size: tuple[int, int], style: str = "flat") -> Image.Image:
@@ -29,12 +37,19 @@ def picture(scene: Scene, size: tuple[int, int], style: str = "flat") -> Image.I
 def export(
     spec: WorldSpec, out: Path, size: tuple[int, int], progress: Callable[[str, int, int], None] | None = None
 ) -> int:
-    """Writes the spec's pictures, one after the other, into the new folder `out`; returns how many.
+    """Writes the spec's pictures, one after the other, into the new folder `out` (one alone: into a file); how many.
 
     metadata.jsonl is as the Hugging Face ImageFolder reads it: file_name, text (English), text_zh, label,
     mask_file_name, and the truth: style, scene, and the share of each thing that is hidden. A mask is a grey PNG: 0
     the backdrop, k + 1 thing k of the scene. Raises `DataError` where `out` holds something already.
     """
+    check_sides(size)
+    if out.suffix.lower() in SAVED_AS:
+        if spec.n > 1:
+            raise RequestError(f"--out {out} is one file; give a folder, or --sheet {out} for one sheet, or --n 1")
+        one = next(spec.pictures())
+        save_picture(picture(one.scene(size[1] / size[0]), size, one.style), out, None)
+        return 1
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out} is there already; choose a new --out")
     (out / "masks").mkdir(parents=True)
@@ -65,6 +80,7 @@ def _write(spec: WorldSpec, one: Picture, out: Path, size: tuple[int, int]) -> d
 
 def sheet(spec: WorldSpec, size: tuple[int, int], file: Path) -> None:
     """A contact sheet: one row for each style, the same scenes in every row."""
+    check_sides(size)
     columns = max(1, -(-spec.n // len(spec.styles)))
     if columns > WIDEST:
         raise RequestError(f"a sheet of {spec.n} pictures; at most {WIDEST * len(spec.styles)} can be seen on one")
@@ -75,6 +91,7 @@ def sheet(spec: WorldSpec, size: tuple[int, int], file: Path) -> None:
 
 def one_scene(scene: Scene, styles: Sequence[str], size: tuple[int, int], out: Path | None, sheet: Path | None) -> None:
     """Draws one scene: into the file `out` in the first style, into the folder `out` in all, or onto one sheet."""
+    check_sides(size)
     if out is not None and out.suffix:
         save_picture(picture(scene, size, styles[0]), out, None)
     elif out is not None:
