@@ -101,7 +101,7 @@ def test_times_fall_to_zero_and_start_has_the_first_times_noise(path: Path) -> N
     assert abs(path.start(eps).std() / mixed.std() - 1) < 0.01
 
 
-@pytest.mark.parametrize("path", PATHS, ids=str)
+@pytest.mark.parametrize("path", [EDM(), Flow(uniform=0.0), DDPM()], ids=str)
 def test_draw_covers_the_distribution_and_depends_on_its_rng_alone(path: Path) -> None:
     draw = path.draw(64, rng(3))
     assert torch.equal(draw, path.draw(64, rng(3)))
@@ -112,6 +112,16 @@ def test_draw_covers_the_distribution_and_depends_on_its_rng_alone(path: Path) -
     assert torch.isfinite(edges).all()
     assert (edges > 0).all()
     assert not torch.equal(draw, draw.sort().values)
+
+
+def test_a_fifth_of_the_flows_times_is_uniform() -> None:
+    times = Flow().draw(10_000, rng())
+    normal = Flow(uniform=0.0).draw(10_000, rng())
+    assert (normal > 0.95).float().mean() < 0.001
+    assert abs((times > 0.95).float().mean() - 0.2 * 0.05) < 0.002
+    assert abs(times.logit().median() - normal.logit().median()) < 0.15
+    edges = Flow().quantile(torch.tensor([0.0, 0.2, 1.0]))
+    assert ((edges > 0) & (edges < 1)).all()
 
 
 @pytest.mark.parametrize("path", PATHS, ids=str)
