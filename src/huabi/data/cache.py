@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from .loader import PictureData
 
 FORMAT = 1
-_COPY = 1 << 24
 
 
 @dataclass(frozen=True)

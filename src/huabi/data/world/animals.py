@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .dice import Dice
 from .figure import (
+    BANDS,
+    ROSE,
     Figure,
     Outline,
     arcs,
@@ -20,12 +22,8 @@ from .figure import (
 )
 from .shapes import INK, PAPER, RGB, Point, Shades, Shape, mixed
 
-ROSE: RGB = (238, 146, 150)
 TONGUE: RGB = (226, 104, 112)
-BEAKS: tuple[RGB, ...] = ((240, 168, 60), (232, 124, 56), (92, 84, 92))
 IRISES: tuple[RGB, ...] = ((216, 204, 84), (142, 188, 96), (120, 182, 214), (232, 172, 72))
-BANDS: tuple[RGB, ...] = ((206, 60, 56), (62, 110, 184), (240, 190, 64), (70, 146, 110))
-ANY = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey")
 
 
 def cat(dice: Dice, s: Shades) -> list[Shape]:

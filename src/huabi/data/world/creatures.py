@@ -5,12 +5,26 @@ from __future__ import annotations
 import math
 
 from .dice import Dice
-from .figure import Figure, Outline, arcs, band, eye, is_dark, lerp, line_tone, oval, soft, trace, unlike
+from .figure import (
+    BANDS,
+    ROSE,
+    Figure,
+    Outline,
+    arcs,
+    band,
+    eye,
+    is_dark,
+    lerp,
+    line_tone,
+    oval,
+    soft,
+    trace,
+    unlike,
+)
 from .shapes import INK, PAPER, RGB, Point, Shades, Shape, mixed
 
-ROSE: RGB = (238, 146, 150)
 BEAKS: tuple[RGB, ...] = ((240, 168, 60), (232, 124, 56), (92, 84, 92))
-BANDS: tuple[RGB, ...] = ((206, 60, 56), (62, 110, 184), (240, 190, 64), (70, 146, 110), (246, 240, 226))
+SCARVES: tuple[RGB, ...] = (*BANDS, (246, 240, 226))
 SKINS: tuple[RGB, ...] = ((250, 218, 192), (240, 198, 164), (222, 170, 130), (176, 122, 86), (122, 82, 60))
 HAIRS: tuple[RGB, ...] = ((46, 38, 44), (78, 52, 40), (122, 78, 46), (214, 164, 84), (188, 92, 48), (206, 202, 200))
 
@@ -274,7 +288,7 @@ def person(dice: Dice, s: Shades) -> list[Shape]:
     fig.add(feet, boots)
     _garment(fig, dice, s, dress, neck, hem, flare)
     _arms(fig, dice, s, dress, neck, hem, flare, skin)
-    scarf = unlike(dice, s, BANDS)
+    scarf = unlike(dice, s, SCARVES)
     if dress != "robe" and dice.chance(0.4):
         fig.add(trace([(-8, neck + 1), (0, neck + 4), (8, neck + 1)]), None, scarf, 5)
         fig.add(band([(5, neck + 3), (8, neck + 18)], (5, 6)), scarf)
@@ -294,7 +308,7 @@ def _garment(fig: Figure, dice: Dice, s: Shades, dress: str, neck: float, hem: f
         fig.add(oval(-3.6, waist - 8, 1.5) + oval(-3.6, waist, 1.5) + oval(-3.6, waist + 8, 1.5), line, detail=True)
         fig.add(trace([(-slim - 1, waist + 9), (-slim + 5, waist + 8)]), None, line, 1.2, True)
     elif dress == "dress":
-        fig.add(trace([(-slim, waist), (0, waist + 1.5), (slim, waist)]), None, unlike(dice, s, BANDS), 3.2)
+        fig.add(trace([(-slim, waist), (0, waist + 1.5), (slim, waist)]), None, unlike(dice, s, SCARVES), 3.2)
         dots: Outline = []
         for x, y in ((-8, 8), (-14, 17), (-3, 16), (7, 10), (12, 19), (3, 23)):
             dots += oval(x, waist + min(y, (hem - waist) * 0.85), 1.5)
@@ -302,7 +316,7 @@ def _garment(fig: Figure, dice: Dice, s: Shades, dress: str, neck: float, hem: f
     elif dress == "robe":
         fig.add(trace([(-7, neck), (1, neck + 10), (8, waist)]) + trace([(7, neck), (0, neck + 9)]), None, PAPER, 2.6)
         fig.add(
-            band([(-slim - 0.5, waist), (0, waist + 1.5), (slim + 0.5, waist)], (5.5, 6, 5.5)), unlike(dice, s, BANDS)
+            band([(-slim - 0.5, waist), (0, waist + 1.5), (slim + 0.5, waist)], (5.5, 6, 5.5)), unlike(dice, s, SCARVES)
         )
     else:
         fig.add(trace([(-2, neck + 4), (-7, hem)]) + trace([(6, neck + 4), (13, hem - 2)]), None, line, 1.0, True)

@@ -10,6 +10,8 @@ from .shapes import INK, PAPER, RGB, Point, Shades, Shape, mixed
 
 Outline = list[tuple[str, tuple[Point, ...]]]  # commands M, C and Z with their points
 MARGIN = 0.004  # of the frame left free: curves between their sampled points bulge by less
+ROSE: RGB = (238, 146, 150)  # inside ears, noses, cheeks
+BANDS: tuple[RGB, ...] = ((206, 60, 56), (62, 110, 184), (240, 190, 64), (70, 146, 110))  # collars, straps, scarves
 _FORMATS = {"M": "M%.4f %.4f", "C": "C%.4f %.4f %.4f %.4f %.4f %.4f", "Z": "Z"}
 
 

@@ -6,6 +6,7 @@ import math
 
 from .dice import Dice
 from .figure import (
+    BANDS,
     Figure,
     Outline,
     arcs,
@@ -21,8 +22,6 @@ from .figure import (
     unlike,
 )
 from .shapes import INK, PAPER, RGB, Point, Shades, Shape, mixed
-
-BANDS: tuple[RGB, ...] = ((206, 60, 56), (62, 110, 184), (240, 190, 64), (70, 146, 110))
 
 
 def horse(dice: Dice, s: Shades) -> list[Shape]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from . import animals, creatures, horse, plants
+from .palette import COLOURS
 from .shapes import Kind
 
-_ANY = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey")
+_ANY = tuple(COLOURS)
 _PETALS = ("red", "orange", "yellow", "blue", "purple", "pink", "white")
 _CAPS = ("red", "orange", "yellow", "blue", "purple", "pink", "brown", "white", "grey")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from .buildings import RIDGE, house, pagoda
 from .goods import BASKET_RIM, POT_RIM, basket, kite, lantern, pot
+from .palette import COLOURS
 from .shapes import Kind
 from .street import DECK, RAIL, SEAT, bench, bridge, fence, lamp
 from .vehicles import GONDOLA, RIM, ROOF, balloon, boat, car
 
-_ALL = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey")
+_ALL = tuple(COLOURS)
 _BRIGHT = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white")
 _SOLID = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "white", "grey")
 

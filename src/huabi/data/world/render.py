@@ -16,7 +16,7 @@ from .dice import Dice
 from .kinds import KINDS
 from .palette import shades
 from .scene import Scene, Thing
-from .shapes import RGB, Shape, mixed, number
+from .shapes import RGB, Shape, number
 
 Pixels = NDArray[np.uint8]
 
@@ -200,8 +200,3 @@ def edges(scene: Scene, size: tuple[int, int]) -> Pixels:
         body += [_paint(shape, look, lambda rgb: rgb, thing.height, []) for shape in shapes]
         body.append("</g>")
     return rasterize(_document(size, scene, body, [], crisp=False))[..., 0]
-
-
-def paled(share: float, paper: RGB = (252, 249, 240)) -> Callable[[RGB], RGB]:
-    """A fill mixed with this share of paper."""
-    return lambda rgb: mixed(rgb, paper, share)

@@ -102,19 +102,6 @@ def blob(x: float, y: float, rx: float, ry: float, dice: Dice, points: int = 10,
     return smooth([(x + rx * r * math.cos(a), y + ry * r * math.sin(a)) for a, r in zip(around, radii)])
 
 
-def limb(points: Sequence[Point], widths: Sequence[float]) -> str:
-    """A tapering band along the points, `widths` across at each: tails, trunks, necks, legs."""
-    left: list[Point] = []
-    right: list[Point] = []
-    for k, ((x, y), width) in enumerate(zip(points, widths)):
-        (xa, ya), (xb, yb) = points[max(k - 1, 0)], points[min(k + 1, len(points) - 1)]
-        length = math.hypot(xb - xa, yb - ya) or 1.0
-        nx, ny = -(yb - ya) / length * width / 2, (xb - xa) / length * width / 2
-        left.append((x + nx, y + ny))
-        right.append((x - nx, y - ny))
-    return smooth([*left, *reversed(right)], tension=0.8)
-
-
 @dataclass(frozen=True)
 class Kind:
     """How one kind of object looks, and what is possible for it."""
