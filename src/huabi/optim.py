@@ -34,12 +34,13 @@ def orthogonalize(x: Tensor, iterations: int = 4) -> Tensor:
     gram = x @ x.mT
     size = gram.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None] * 1.02 + 1e-14  # above |x|^2
     gram, eye = gram / size, torch.eye(x.shape[-2], dtype=x.dtype, device=x.device)
-    total = eye * size.rsqrt()
-    for a, b, c in _POLAR[:iterations]:
+    total = eye
+    for k, (a, b, c) in enumerate(_POLAR[:iterations]):
         step = a * eye + b * gram + c * (gram @ gram)
-        total = step @ total
-        gram = step @ gram @ step
-    return total @ x
+        total = step @ total if k else step
+        if k + 1 < iterations:
+            gram = step @ gram @ step
+    return (total * size.rsqrt()) @ x
 
 
 def hidden_matrices(net: nn.Module, least: int = 32) -> list[nn.Parameter]:

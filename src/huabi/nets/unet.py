@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 __all__ = ["UNet", "shape_for"]
 
+SHORT = 256  # positions whose attention fits into a processor's caches as plain matrix products
+
 
 def shape_for(size: int, width: int = 64) -> dict[str, Any]:
     """Keywords of a UNet for pictures of `size` pixels: its levels work at 32 to 4 pixels.
@@ -156,8 +158,15 @@ class Attention(nn.Module):
         qkv = self.qkv(self.norm(x)).permute(0, 2, 3, 1).reshape(b, h * w, 3, self.heads, c // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, HW, C / heads) each
         q = F.normalize(q, dim=-1) * self.sharpness.to(q.dtype)
-        y = F.scaled_dot_product_attention(q, F.normalize(k, dim=-1), v, scale=1.0)
+        y = _attend(q, F.normalize(k, dim=-1), v)
         return cast(Tensor, self.out(y.transpose(1, 2).reshape(b, h, w, c).permute(0, 3, 1, 2)))
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """softmax(q k^T) v for (B, heads, positions, channels)."""
+    if q.is_cpu and q.shape[-2] <= SHORT:  # the fused kernel's backward pass takes several times as long in bf16
+        return (q @ k.mT).softmax(-1) @ v
+    return F.scaled_dot_product_attention(q, k, v, scale=1.0)
 
 
 def _norm(width: int, affine: bool = True) -> nn.GroupNorm:
