@@ -228,7 +228,7 @@ count, path = int(sys.argv[1]), Path(sys.argv[2])
 with path.open("wb") as file:
     file.truncate(count * 3072)
 images = np.memmap(path, np.uint8, "r", shape=(count, 32, 32, 3))
-data = loader.PictureData(DataSpec((32, 32), count=count), "", images, None, None, None, None, np.arange(count),
+data = loader.PictureData(DataSpec((32, 32), count=count), "", images, None, None, None, None, None, np.arange(count),
                           np.arange(0), True, None, {})
 stream = batches(data, 500, seed=0)
 for _ in range(count // 500):

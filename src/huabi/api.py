@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import text
+from . import index, text
 from .checkpoint import Checkpoint
 from .data import Preflight
 from .data import inspect as inspect_data
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 def load(path: str | Path, device: str = "auto") -> Family:
-    """The trained model of a run folder, ready to sample; no code from the folder runs.
+    """The trained model of a run folder, or one that comes with Huabi, by its name; no code from the folder runs.
 
     Raises `RunError` where there is no run, or where it is damaged.
     """
-    return Checkpoint.load(Path(path), pick_device(device))
+    return Checkpoint.load(index.place(path), pick_device(device))
 
 
 def train(

@@ -18,6 +18,7 @@ from .plan import Plan
 from .ranks import Ranks
 from .rng import BatchRng
 from .trainer import Trainer
+from .truth import record_size, unpack
 
 SPARE = 0.6  # the share of free memory that a run may plan to take
 SLACK = 2.0  # working memory of kernels and gradients in flight, over what autograd saves
@@ -42,7 +43,20 @@ def example(spec: DataSpec, rows: int, seed: int = 0) -> Batch:
     paired = torch.zeros_like(picture) if spec.pairing == "paired" else None
     other = torch.zeros_like(picture) if spec.pairing == "unpaired" else None
     label = rng.integers(len(spec.labels)) if spec.labels else None
-    return Batch(picture, BatchRng(seed, 0, rows), torch.arange(rows), label=label, target=paired, other=other)
+    truth = _truth(spec, rows) if spec.facts else None
+    rng = BatchRng(seed, 0, rows)
+    return Batch(picture, rng, torch.arange(rows), label=label, target=paired, other=other, truth=truth)
+
+
+def _truth(spec: DataSpec, count: int) -> torch.Tensor:
+    """Records of a scene of four things, one in each quarter."""
+    records = torch.zeros(count, record_size(spec.facts, spec.size), dtype=torch.uint8)
+    truth = unpack(records, spec.facts, spec.size)
+    truth.kind[:, :4] = truth.colour[:, :4] = 1
+    rows, columns = (side // 2 for side in spec.size)
+    for k, (top, left) in enumerate(itertools.product((0, rows), (0, columns))):
+        truth.map[:, top:, left:] = k + 1
+    return records
 
 
 def _train(family: Family, rows: int, steps: int = 1, micro: int | None = None, precision: str = "fp32") -> float:

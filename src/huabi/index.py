@@ -11,6 +11,8 @@ from filelock import FileLock
 
 from .durable import explained, write_json
 
+SHIPPED = Path(__file__).parent / "shipped"  # runs that come with Huabi
+
 
 def home() -> Path:
     """Where Huabi keeps what belongs to the user: HUABI_HOME, or the platform's place for it."""
@@ -38,6 +40,12 @@ def add(model_hash: str, run: Path) -> None:
     path = folder / "runs.json"
     with FileLock(folder / "runs.lock"), explained(path):
         write_json(path, _read(path) | {model_hash: str(run.resolve())})
+
+
+def place(run: str | Path) -> Path:
+    """The folder of a run; a name that is no path here, as `world-reader`, means a model that comes with Huabi."""
+    shipped = SHIPPED / str(run)
+    return shipped if not Path(run).exists() and (shipped / "run.json").exists() else Path(run)
 
 
 def find(model_hash: str) -> Path | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from . import __version__, cost
+from . import __version__, cost, index
 from .checkpoint import Checkpoint
 from .config import configure, leaves
 from .data import PictureData, batches, prepare
@@ -215,7 +215,7 @@ class Job:
     def _create(self) -> Checkpoint:
         options = self.options
         kind = find(options.family)
-        source = Checkpoint.open(options.init) if options.init else None
+        source = Checkpoint.open(index.place(options.init)) if options.init else None
         if source is not None and source.header["family"] != options.family:
             raise RunError(f"--init {options.init} is a {source.header['family']}, not a {options.family}")
         config = configure(kind.Config(), source.header["config"] if source else {})
@@ -315,7 +315,7 @@ class Job:
         family = kind(configure(kind.Config(), header["config"]), DataSpec.from_json(header["spec"]))
         family.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if header["init"] and not self._checkpoint.states():
-            Checkpoint.open(Path(header["init"])).load_weights(family)
+            Checkpoint.open(index.place(header["init"])).load_weights(family)
         events = header["events"]
         plan = Plan([e for e in events if "total" in e], header["budget"])
         micro = min([header["micro"], *(e["micro"] for e in events if "micro" in e)])

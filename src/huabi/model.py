@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from .errors import RequestError, nearest
 from .rng import BatchRng
+from .truth import Facts, Reading
 
 if TYPE_CHECKING:
     from .requests import Request
@@ -31,6 +32,7 @@ class DataSpec:
     pairing: Literal["none", "unpaired", "paired"] = "none"
     count: int = 0  # pictures to train on
     weights: tuple[float, ...] = ()  # share of each label, summing to 1
+    facts: Facts = ()  # what is known of each picture, where it was drawn from a scene
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -44,6 +46,7 @@ class DataSpec:
             "caption": self.captions,
             "target": self.pairing == "paired",
             "other": self.pairing == "unpaired",
+            "truth": bool(self.facts),
         }.get(need, False)
 
     def label_index(self, label: str | None) -> int:
@@ -61,8 +64,11 @@ class DataSpec:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> DataSpec:
-        tuples: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
-        return cls(**tuples)
+        return cls(**{k: _tuples(v) for k, v in value.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 class Batch(NamedTuple):
@@ -77,6 +83,7 @@ class Batch(NamedTuple):
     other: Tensor | None = None  # (B, C, H, W) a picture of the other, unpaired domain
     mask: Tensor | None = None  # (B, 1, H, W) in {0, 1}
     sound: Tensor | None = None  # (B, S)
+    truth: Tensor | None = None  # (B, T) uint8, see `huabi.truth.unpack`
 
     def rows(self, start: int, stop: int) -> Batch:
         """The part of this batch that lies in rows `start` to `stop`, randomness included."""
@@ -137,6 +144,14 @@ class Classifies(Protocol):
 
     def classify(self, x: Tensor) -> Tensor:
         """Pictures (B, C, H, W) in [-1, 1] -> logits (B, labels), in the order of `spec.labels`."""
+
+
+@runtime_checkable
+class Reads(Protocol):
+    """A model that reads scenes; one that learnt labels alone raises `RequestError`."""
+
+    def read(self, x: Tensor) -> list[Reading]:
+        """What is seen in pictures (B, C, H, W) in [-1, 1]."""
 
 
 class Family(Model, nn.Module):

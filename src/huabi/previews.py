@@ -12,7 +12,8 @@ from .data.loader import to_unit
 from .drawing import ROWS, draw
 from .errors import RequestError
 from .metrics.confusion import accuracy, confusion, confusion_picture
-from .model import Classifies, Family, Identity
+from .metrics.reading import Agreement
+from .model import Classifies, Family, Identity, Reads
 from .pictures import grid
 from .requests import Generate
 from .trainer import Trainer
@@ -53,4 +54,14 @@ def _read(family: Family, trainer: Trainer, data: PictureData, say: Callable[[st
     counts = confusion(torch.from_numpy(data.labels[rows]), read, len(family.spec.labels))
     share = accuracy(counts)
     say(f"step {trainer.step}: {share:.1%} of {len(rows)} held-out pictures are read as they are labelled")
-    return confusion_picture(counts, family.spec.labels), {"heldout_accuracy": share, "heldout": len(rows)}
+    figures = {"heldout_accuracy": share, "heldout": len(rows)}
+    if isinstance(family, Reads) and data.truth is not None:
+        agreement = Agreement(family.spec.facts, family.spec.size)
+        for k in range(0, len(rows), ROWS):
+            part = rows[k : k + ROWS]
+            for record, reading in zip(data.truth[part], family.read(to_unit(data.images[part]).to(family.device))):
+                agreement.add(record, reading)
+        shares = agreement.shares()
+        say(f"step {trainer.step}: read rightly " + ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
+        figures |= {f"heldout_{name.replace(' ', '_')}": share for name, share in shares.items()}
+    return confusion_picture(counts, family.spec.labels), figures

@@ -108,6 +108,7 @@ def _print_forecast(found: Preflight) -> None:
 
 def run_summary(path: Path) -> dict[str, Any]:
     """What a run is and how far it is, as plain values."""
+    path = index.place(path)
     checkpoint = Checkpoint.open(path)
     header = checkpoint.header
     states = [int(state.name) for state in checkpoint.states()]

@@ -1,6 +1,6 @@
 """Pictures decoded once, into files that training reads by row.
 
-    pictures/<key>/     images.u8 (and target.u8, other.u8), table.json; the key is of content and settings
+    pictures/<key>/     images.u8 (and target.u8, other.u8, truth.u8), table.json; the key is of content and settings
     index/<key>.json    which of those a folder, as it lies now, has become, and what was found in it
     unpacked/, hub/     what can only be read after decompressing or downloading it
 
@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from ..decoding import Fit
 from ..durable import sync_folder, write_json
 from ..errors import DataError, RequestError
+from ..truth import Facts as Words
 from .files import SPARE, cache_root, shown
 from .pool import Pool
 from .preflight import (
@@ -42,6 +43,7 @@ from .preflight import (
     require_usable,
     survey,
 )
+from .rows import Rows, row_sizes
 from .sources import Item, Listing, scan
 from .split import split
 from .worker import Facts, Task
@@ -49,7 +51,7 @@ from .worker import Facts, Task
 if TYPE_CHECKING:
     from .loader import PictureData
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -118,53 +120,29 @@ def _check_disk(needed: int) -> None:
         )
 
 
-class _Rows:
-    """Writes the pixels of a listing's items to a file, and drops afterwards what is not kept."""
+def _known(listing: Listing) -> Words:
+    """What is known of each picture of a listing: of drawn scenes, all."""
+    if listing.kind != "world":
+        return ()
+    from .world.truth import FACTS
 
-    def __init__(self, folder: Path, name: str, paired: bool) -> None:
-        self.files: list[IO[bytes]] = [(folder / f"{name}.u8").open("wb+")]
-        if paired:
-            self.files.append((folder / "target.u8").open("wb+"))
-        self.row_of: dict[int, int] = {}
-
-    def add(self, n: int, facts: Facts) -> None:
-        self.row_of[n] = len(self.row_of)
-        for file, pixels in zip(self.files, (facts.pixels, facts.target)):
-            file.write(pixels)
-
-    def finish(self, kept: Sequence[int], row: int) -> None:
-        """Moves the rows of `kept` to the front, in their order, cuts the rest and flushes to the disk."""
-        for file in self.files:
-            for to, n in enumerate(kept):
-                if self.row_of[n] != to:
-                    file.seek(self.row_of[n] * row)
-                    pixels = file.read(row)
-                    file.seek(to * row)
-                    file.write(pixels)
-            file.truncate(len(kept) * row)
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()
-
-    def close(self) -> None:
-        for file in self.files:
-            file.close()
+    return FACTS
 
 
 def _decode(listing: Listing, task: Task, folder: Path, progress: Progress | None) -> list[Survey]:
     """Decodes the listing into `folder` and surveys it; the other domain of unpaired data, too."""
     assert task.size is not None
-    row = task.size[0] * task.size[1] * task.channels
-    paired = listing.pairing == "paired"
-    _check_disk((len(listing.items) * (2 if paired else 1) + len(listing.other)) * row)
+    sizes = row_sizes(task.size, task.channels, listing.pairing, _known(listing))
+    other = {"other": sizes.pop("other")} if "other" in sizes else {}
+    _check_disk(len(listing.items) * sum(sizes.values()) + len(listing.other) * sum(other.values()))
     surveys = []
-    for name, items in (("images", listing.items), ("other", listing.other)):
-        if not items and name == "other":
+    for files, items in ((sizes, listing.items), (other, listing.other)):
+        if not files:
             continue
-        rows = _Rows(folder, name, paired and name == "images")
+        rows = Rows(folder, files)
         try:
             found = survey(items, task, progress, rows.add)
-            rows.finish(found.kept, row)
+            rows.finish(found.kept)
         finally:
             rows.close()
         surveys.append(found)
@@ -208,6 +186,7 @@ def _table(listing: Listing, surveys: list[Survey], size: tuple[int, int], chann
         "labels": labels,
         "numbers": numbers,
         "captions": [i.caption or "" for i in items] if listing.captions else None,
+        "facts": _known(listing),
         "names": [i.name for i in items],
         **_split(listing.items, found, numbers),
     }
@@ -239,14 +218,10 @@ def _whole(folder: Path) -> dict[str, Any] | None:
     table = _read_json(folder / "table.json")
     if not isinstance(table, dict) or table.get("format") != FORMAT:
         return None
-    row = table["size"][0] * table["size"][1] * table["channels"]
-    needed = {"images.u8": table["count"]}
-    if table["pairing"] == "paired":
-        needed["target.u8"] = table["count"]
-    if table["pairing"] == "unpaired":
-        needed["other.u8"] = table["others"]
+    sizes = row_sizes(table["size"], table["channels"], table["pairing"], table["facts"])
+    counts = {name: table["others" if name == "other" else "count"] for name in sizes}
     try:
-        whole = all((folder / name).stat().st_size == count * row for name, count in needed.items())
+        whole = all((folder / f"{name}.u8").stat().st_size == counts[name] * row for name, row in sizes.items())
     except OSError:
         return None
     return table if whole else None
@@ -301,7 +276,7 @@ def prepare(
         data: see `scan`.
         size: (rows, columns) or both at once; the advised one by default.
         fit: how pictures of other proportions are brought to it; see `fit_picture`.
-        flip: whether training mirrors pictures; by default yes, but for the digits.
+        flip: whether training mirrors pictures; by default yes, but for the digits and the picture world.
         balance: whether training takes as many pictures of each class.
         progress: called with what is being done, how many are done, and of how many.
 
@@ -328,7 +303,9 @@ def prepare(
                 write_json(index, known)
     except OSError as error:
         raise DataError(f"the cache in {cache_root()} cannot be used ({error.strerror}); set HUABI_CACHE") from None
-    flip = listing.kind != "digits" if flip is None else flip
+    if flip and listing.kind == "world":
+        raise RequestError("what is said of the picture world names left and right: leave --flip out")
+    flip = listing.kind not in ("digits", "world") if flip is None else flip
     asked = {"channels": channels, "fit": fit, "flip": flip, "pairs": pairs, "balance": balance}
     return _opened(cache_root() / "pictures" / known["cache"], Preflight.from_json(known["findings"]), asked)
 
@@ -342,9 +319,14 @@ def _opened(folder: Path, findings: Preflight, asked: Mapping[str, Any]) -> Pict
         raise DataError(f"the cache {folder} was removed while it was being opened: run again")
     os.utime(folder / "table.json")
     shape = (*table["size"], table["channels"])
+    sizes = row_sizes(table["size"], table["channels"], table["pairing"], table["facts"])
 
-    def mapped(name: str, count: int) -> np.memmap:
-        return np.memmap(folder / f"{name}.u8", np.uint8, "r", shape=(count, *shape))
+    def mapped(name: str) -> np.memmap | None:
+        if name not in sizes:
+            return None
+        count = table["others" if name == "other" else "count"]
+        row = (sizes[name],) if name == "truth" else shape
+        return np.memmap(folder / f"{name}.u8", np.uint8, "r", shape=(count, *row))
 
     def rows(name: str) -> NDArray[np.int64]:
         return np.array(table.get(name, []), np.int64)
@@ -353,7 +335,8 @@ def _opened(folder: Path, findings: Preflight, asked: Mapping[str, Any]) -> Pict
     numbers = None if table["numbers"] is None else np.array(table["numbers"], np.int64)
     counts = np.bincount(numbers[train], minlength=len(table["labels"])) if numbers is not None else np.zeros(0)
     settings = {"size": table["size"], **asked}
-    captions = table["captions"]
+    captions, images = table["captions"], mapped("images")
+    assert images is not None
     return PictureData(
         spec=DataSpec(
             size=(table["size"][0], table["size"][1]),
@@ -363,13 +346,15 @@ def _opened(folder: Path, findings: Preflight, asked: Mapping[str, Any]) -> Pict
             pairing=table["pairing"],
             count=len(train),
             weights=tuple((counts / max(counts.sum(), 1)).tolist()) if numbers is not None else (),
+            facts=tuple((name, tuple(words)) for name, words in table["facts"]),
         ),
         fingerprint=_digest(FORMAT, table["content"], settings),
-        images=mapped("images", table["count"]),
+        images=images,
         labels=numbers,
         captions=None if captions is None else tuple(captions),
-        target=mapped("target", table["count"]) if table["pairing"] == "paired" else None,
-        other=mapped("other", table["others"]) if table["pairing"] == "unpaired" else None,
+        target=mapped("target"),
+        other=mapped("other"),
+        truth=mapped("truth"),
         train=train,
         heldout=rows("heldout"),
         flip=asked["flip"],

@@ -34,6 +34,7 @@ class PictureData:
     captions: tuple[str, ...] | None
     target: Pixels | None  # (N, H, W, C) the partner of each image
     other: Pixels | None  # (M, H, W, C) the second domain
+    truth: Pixels | None  # (N, T) what is known of each image, see `huabi.truth`
     train: NDArray[np.int64]  # rows of images, by content
     heldout: NDArray[np.int64]
     flip: bool  # mirrored at random while training
@@ -45,7 +46,7 @@ class PictureData:
 
     def close(self) -> None:
         """Unmaps the cache; the arrays must not be used afterwards."""
-        for array in (self.images, self.target, self.other):
+        for array in (self.images, self.target, self.other, self.truth):
             mapping = getattr(array, "_mmap", None)
             if mapping is not None:
                 mapping.close()
@@ -174,6 +175,7 @@ def batches(
     start, stop = rank * batch // world, (rank + 1) * batch // world
     order = _Order(data.train, data.labels, balance, seed, "order")
     readers = {n: rows_of(a) for n, a in (("image", data.images), ("target", data.target)) if a is not None}
+    truth = None if data.truth is None else rows_of(data.truth)
     others = None
     if data.other is not None:
         others = _Order(data.other_train, None, False, seed, "other order"), rows_of(data.other)
@@ -193,6 +195,7 @@ def batches(
             index=torch.from_numpy(rows.copy()),
             label=None if data.labels is None else torch.from_numpy(data.labels[rows]),
             caption=None if data.captions is None else tuple(data.captions[n] for n in rows.tolist()),
+            truth=None if truth is None else torch.from_numpy(truth(rows)),
             **tensors,
         )
         step += 1

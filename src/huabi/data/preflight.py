@@ -119,7 +119,7 @@ def survey(
             if len(group) == 1:
                 if keep is not None:
                     keep(n, result)
-                facts[n] = result._replace(pixels=b"", target=b"")
+                facts[n] = result._replace(pixels=b"", target=b"", truth=b"")
     paired = task.halves or any(item.partner for item in items)
     blank = [] if paired else [n for n, f in facts.items() if f.blank]
     if 2 * len(blank) > len(facts):

@@ -46,6 +46,7 @@ class Facts(NamedTuple):
     blank: bool
     pixels: bytes = b""  # H x W x C
     target: bytes = b""
+    truth: bytes = b""  # of a drawn scene, see `huabi.truth`
 
 
 Job = tuple[Where, Where | None]
@@ -99,16 +100,19 @@ def _drawn(where: Where, task: Task) -> Facts:
     from .world.compose import draw_scene
     from .world.spec import FORMAT
     from .world.styles import draw
+    from .world.truth import record
 
     size = task.size or (where.size, where.size)
     if task.measure:
         return Facts(b"", *size, "", "", b"", b"", False)
-    pixels = draw(draw_scene(where.offset, size[1] / size[0], **dict(where.fixed)), size, where.path)
+    scene = draw_scene(where.offset, size[1] / size[0], **dict(where.fixed))
+    pixels = draw(scene, size, where.path)
     image = Image.fromarray(pixels)
     if task.channels != 3:
         image = image.convert("L" if task.channels == 1 else "RGBA")
     sha = hashlib.sha256(repr((FORMAT, where.offset, where.path, where.fixed)).encode()).digest()
-    return _facts(sha, size, "RGB", "world", image, None, task)
+    facts = _facts(sha, size, "RGB", "world", image, None, task)
+    return facts._replace(truth=record(scene, where.path, size)) if task.size else facts
 
 
 def _facts(

@@ -13,7 +13,10 @@ from torch import Tensor
 from ..errors import RequestError
 from ..model import Batch, DataSpec, Family, Update
 from ..nets.convnets import ConvClassifier
+from ..nets.scenenet import SceneNet
 from ..optim import Muon
+from ..truth import THINGS, Reading, unpack
+from ._scene import readings, scene_losses
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class ClassifierConfig:
 
 
 class Classifier(Family):
-    """Reads the label of a picture; it draws nothing."""
+    """Reads the label of a picture; where it learnt from drawn scenes, all that they show. It draws nothing."""
 
     name = "classifier"
     title = "reads which class a picture is of"
@@ -50,23 +53,48 @@ class Classifier(Family):
 
     def __init__(self, config: ClassifierConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        net = config.net
-        self.net = ConvClassifier(spec.channels, spec.size, max(1, len(spec.labels)), width=net.width, depth=net.depth)
+        shape: dict[str, Any] = {"width": config.net.width, "depth": config.net.depth}
+        labels = max(1, len(spec.labels))
+        self.net: ConvClassifier | SceneNet
+        if spec.facts:
+            words = {name: len(known) for name, known in spec.facts}
+            things = {f"{name}s": words.pop(name) for name in THINGS}
+            self.net = SceneNet(spec.channels, spec.size, (*words.values(), labels), **things, **shape)
+        else:
+            self.net = ConvClassifier(spec.channels, spec.size, labels, **shape)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"net": Muon.of(self.net, lr=self.config.lr, weight_decay=self.config.weight_decay)}
 
     def losses(self, batch: Batch, step: int) -> Iterator[Update]:
         assert batch.label is not None
-        logits = self.net(shifted(batch.image, self.config.shift, batch.rng.uniform(2))).float()
+        u = batch.rng.uniform(2)
+        image = shifted(batch.image, self.config.shift, u)
+        parts: dict[str, Tensor] = {}
+        if isinstance(self.net, SceneNet):
+            assert batch.truth is not None
+            truth = unpack(batch.truth, self.spec.facts, self.spec.size)
+            truth = truth._replace(map=shifted(truth.map[:, None], self.config.shift, u)[:, 0])
+            maps = self.net(image)
+            logits, parts = maps.scene[-1], scene_losses(self.net, maps, truth, self.config.smoothing)
+        else:
+            logits = self.net(image).float()
         loss = F.cross_entropy(logits, batch.label, label_smoothing=self.config.smoothing)
-        yield Update("net", loss, {"accuracy": (logits.argmax(1) == batch.label).float().mean()})
+        accuracy = (logits.argmax(1) == batch.label).float().mean()
+        yield Update("net", loss + sum(parts.values()), {"accuracy": accuracy, **parts})
 
     @torch.no_grad()
     def classify(self, x: Tensor) -> Tensor:
         """Pictures (B, C, H, W) in [-1, 1] -> logits (B, labels), in the order of `spec.labels`."""
-        logits: Tensor = self.net(x).float()
-        return logits
+        logits: Tensor = self.net(x).scene[-1] if isinstance(self.net, SceneNet) else self.net(x)
+        return logits.float()
+
+    @torch.no_grad()
+    def read(self, x: Tensor) -> list[Reading]:
+        """What is seen in pictures (B, C, H, W) in [-1, 1]; raises `RequestError` where it learnt labels alone."""
+        if not isinstance(self.net, SceneNet):
+            raise RequestError("this classifier learnt labels alone; one that is trained on `world` reads scenes")
+        return list(readings(self.net, self.net(x), self.spec.facts))
 
     def sample(self, requests: Sequence[Any]) -> Iterator[Tensor]:
         """Draws nothing: raises `RequestError`."""
