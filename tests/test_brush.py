@@ -298,6 +298,15 @@ def test_what_is_no_picture_gets_one_line(huabi: Any, tmp_path: Path) -> None:
         assert says in err
 
 
+def test_a_picture_that_breaks_off_is_named(huabi: Any, photo: Path, tmp_path: Path) -> None:
+    whole = photo.read_bytes()
+    (tmp_path / "broken.png").write_bytes(whole[: len(whole) // 2])
+    code, _, err = huabi("paint", tmp_path / "broken.png", "--out", tmp_path / "x.png")
+    assert code == 2
+    assert "broken.png: " in err
+    assert not (tmp_path / "x.png").exists()
+
+
 def test_mp4_without_its_package_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(film.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(RequestError, match=r"huabi\[film\]"):

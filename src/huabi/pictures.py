@@ -57,6 +57,7 @@ class Picture:
     """
 
     data: bytes
+    name: str | None = None  # of the file that it came from, for messages
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +74,10 @@ class Picture:
 
     def image(self, channels: int = 3) -> Image.Image:
         """The decoded picture; see `open_picture`."""
-        return open_picture(self.data, channels)
+        try:
+            return open_picture(self.data, channels)
+        except PictureError as error:
+            raise PictureError(error.reason, self.name) from None
 
     @classmethod
     def of(cls, source: Any) -> Picture:
@@ -109,7 +113,7 @@ class Picture:
     @classmethod
     def _checked(cls, data: bytes, name: str | None = None) -> Picture:
         with opened(io.BytesIO(data), MAX_PIXELS, name):
-            return cls(data)
+            return cls(data, name)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:

@@ -25,7 +25,7 @@ def on_grid(truth: Truth, patch: int) -> Tensor:
 
 def masks_of(numbers: Tensor) -> Tensor:
     """(B, SLOTS, h, w) of 0 and 1, from a map of things that are numbered from 1."""
-    return F.one_hot(numbers, SLOTS + 1)[..., 1:].permute(0, 3, 1, 2).float()
+    return (numbers[:, None] == torch.arange(1, SLOTS + 1, device=numbers.device)[:, None, None]).float()
 
 
 def scene_losses(net: SceneNet, maps: SceneMaps, truth: Truth, smoothing: float) -> dict[str, Tensor]:
@@ -84,7 +84,7 @@ def _middles(masks: Tensor) -> tuple[Tensor, Tensor]:
     middle = [(masks * axis).sum((2, 3)) / area.clamp(min=1) for axis in (rows, columns)]  # (B, S) each
     away = [m[..., None, None] - axis for m, axis in zip(middle, (rows, columns), strict=True)]
     heat = torch.exp((away[0] ** 2 + away[1] ** 2) / (-2 * SPREAD**2)) * (area > 0)[..., None, None]
-    return heat.amax(1), torch.stack([(masks * (a + 0 * masks)).sum(1) for a in away], 1)
+    return heat.amax(1), torch.stack([(masks * a).sum(1) for a in away], 1)
 
 
 def readings(net: SceneNet, maps: SceneMaps, facts: Facts) -> Iterator[Reading]:
