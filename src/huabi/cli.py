@@ -181,7 +181,7 @@ def sample(
                 target = out if out.suffix.lower() in IMAGE_SUFFIXES else out / _name(recipe, position, between)
                 save_picture(picture, target, None if no_recipe else recipe)
     if model.identity is not None:
-        index.add(model.identity.hash, run)
+        index.add(model.identity.hash, index.place(run))
     if grid is not None:
         save_picture(sheet([pictures[i] for i in range(len(requests))]), grid, None)
     typer.echo(grid or out)

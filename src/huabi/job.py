@@ -17,6 +17,7 @@ from . import __version__, cost, index
 from .checkpoint import Checkpoint
 from .config import configure, leaves
 from .data import PictureData, batches, prepare
+from .data.files import Progress
 from .drawing import ROWS
 from .errors import DataError, HuabiError, RequestError, RunError
 from .families import find
@@ -88,9 +89,6 @@ class Options:
             raise RequestError(f"--seed {self.seed}: it lies between 0 and 2^63 - 1")
         if self.precision not in (None, "bf16", "fp32"):
             raise RequestError(f"--precision {self.precision}: known are bf16 and fp32")
-
-
-Progress = Callable[[str, int, int], None]
 
 
 class Job:

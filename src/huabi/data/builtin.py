@@ -13,7 +13,7 @@ from PIL import Image
 
 from ..durable import write_json
 from ..errors import DataError
-from .files import Where, cache_root
+from .files import Progress, Where, cache_root
 
 Row = tuple[str, Where, str, str | None, str | None]  # name, where, stamp, label, caption
 
@@ -33,7 +33,7 @@ def digits() -> list[Row]:
     return rows
 
 
-def world(text: str) -> list[Row]:
+def world(text: str, progress: Progress | None = None) -> list[Row]:
     """The pictures of a `world:...`, as yet undrawn; what is said of them is kept in the cache."""
     from .world import spec as worlds
 
@@ -44,9 +44,11 @@ def world(text: str) -> list[Row]:
         said = json.loads(index.read_text("ascii"))
     except (OSError, ValueError):
         said = []
-        for picture in spec.pictures():
+        for k, picture in enumerate(spec.pictures()):
             scene = picture.scene()
             said.append((spec.label_of(picture, scene), spec.caption_of(picture, scene)))
+            if progress is not None and k % 512 == 511:
+                progress("composing", k + 1, spec.n)
         index.parent.mkdir(parents=True, exist_ok=True)
         write_json(index, said)
     rows: list[Row] = []

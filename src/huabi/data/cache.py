@@ -29,11 +29,10 @@ from ..decoding import Fit
 from ..durable import sync_folder, write_json
 from ..errors import DataError, RequestError
 from ..truth import Facts as Words
-from .files import SPARE, cache_root, shown
+from .files import SPARE, Progress, cache_root, shown
 from .pool import Pool
 from .preflight import (
     Preflight,
-    Progress,
     Survey,
     advised_size,
     check_channels,
@@ -286,7 +285,7 @@ def prepare(
     check_channels(channels)
     if fit not in ("crop", "pad", "squash"):
         raise RequestError(f"fit {fit!r}: crop, pad and squash are possible")
-    listing = scan(data, pairs)
+    listing = scan(data, pairs, progress)
     task = Task(None, channels, fit, pairs == "side-by-side")
     place = listing.source if listing.kind in ("world", "digits", "hub") else str(Path(data).expanduser().absolute())
     key = _digest(FORMAT, place, checked, channels, fit, pairs)

@@ -22,6 +22,8 @@ from typing import Any, Literal
 from ..decoding import PictureError
 from ..errors import DataError
 
+Progress = Callable[[str, int, int], None]  # what is being done, how much of it is done, and of how much
+
 PICTURES = frozenset(
     (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".avif")
 ) | {".ppm", ".pgm", ".pnm", ".jp2"}

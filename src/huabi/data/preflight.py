@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, RequestError
-from .files import shown
+from .files import Progress, shown
 from .near import near_groups
 from .pool import Pool
 from .sources import Item, Listing, scan
 from .worker import Facts, Job, Task
 
-Progress = Callable[[str, int, int], None]
 SIZES = (8, 16, 32, 64, 128, 256)
 FEWEST = 4  # usable pictures
 ACTIONS = {
@@ -213,7 +212,7 @@ def inspect(
     if size is not None:
         check_size(size)
     check_channels(channels)
-    listing = scan(data, pairs)
+    listing = scan(data, pairs, progress)
     task = Task(channels=channels, halves=pairs == "side-by-side")
     surveys = [survey(listing.items, task, progress)]
     if listing.other:

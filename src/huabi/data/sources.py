@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from ..errors import DataError, RequestError
 from . import builtin
-from .files import ARCHIVES, Entry, Found, Where, is_picture, list_archive, read, shown, walk
+from .files import ARCHIVES, Entry, Found, Progress, Where, is_picture, list_archive, read, shown, walk
 
 Pairing = Literal["none", "unpaired", "paired"]
 PAIRS = (None, "side-by-side", "none")
@@ -56,7 +56,7 @@ class Listing:
     ignored: Mapping[str, int] = field(default_factory=dict)
 
 
-def scan(data: str | Path, pairs: str | None = None) -> Listing:
+def scan(data: str | Path, pairs: str | None = None, progress: Progress | None = None) -> Listing:
     """What `data` holds: pictures with labels, captions and partners, by their names.
 
     Args:
@@ -64,13 +64,14 @@ def scan(data: str | Path, pairs: str | None = None) -> Listing:
             such a name is `./digits`.
         pairs: "side-by-side" where each picture holds input and result as its left and right half; "none" to take
             folders A and B for classes.
+        progress: called with what is being done, how much is done, and of how much.
 
     Raises DataError where there is nothing to train on.
     """
     if pairs not in PAIRS:
         raise RequestError(f"pairs={pairs!r}: known are side-by-side and none")
     if isinstance(data, str) and data.partition(":")[0] == "world":
-        return _built_in(data, "world", builtin.world(data), pairs)
+        return _built_in(data, "world", builtin.world(data, progress), pairs)
     if isinstance(data, str) and data == "digits":
         return _built_in(data, "digits", builtin.digits(), pairs)
     if isinstance(data, str) and data.startswith("hf:"):
