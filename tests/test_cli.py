@@ -253,6 +253,21 @@ def test_a_signal_saves_and_prints_the_line_that_resumes(number: int, code: int,
     assert json.loads((folder / "log.jsonl").read_text().splitlines()[-1])["step"] <= saved[-1]
 
 
+def test_a_signal_ends_the_reading_of_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUABI_CACHE", str(tmp_path / "cache"))
+    words = ["vae", "world:n=5000,styles=oil", "--out", str(tmp_path / "run"), "--size", "64", "--steps", "1"]
+    process = subprocess.Popen([sys.executable, "-m", "huabi", "train", *words], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("cache/pictures/.*.tmp/images.u8")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=45)
+    assert process.returncode == 130, errors
+    assert "before the first step; go on with: huabi train vae" in errors
+    assert not (tmp_path / "run" / "run.json").exists()
+    assert not list(tmp_path.glob("cache/pictures/.*"))
+
+
 def test_two_trainings_at_once_and_two_in_one_run(photos: Path, tmp_path: Path) -> None:
     def start(name: str) -> subprocess.Popen[str]:
         words = ["vae", str(photos), "--out", str(tmp_path / name), "--size", "8", "--steps", "150", "--threads", "1"]

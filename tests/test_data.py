@@ -56,11 +56,13 @@ def test_pixels_are_those_of_the_pictures(folder: Path) -> None:
 
 
 def test_the_second_start_decodes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    advised = prepare(folder)
     first = prepare(folder, size=8)
     monkeypatch.setattr(cache, "survey", None)
-    again = prepare(folder, size=8)
-    assert again.fingerprint == first.fingerprint
-    assert again.findings.usable == COUNT
+    for size, before in ((8, first), (None, advised), (advised.spec.size, advised)):
+        again = prepare(folder, size=size)
+        assert again.fingerprint == before.fingerprint
+        assert again.findings.usable == COUNT
 
 
 def test_a_changed_file_is_read_again_and_a_renamed_folder_is_the_same(folder: Path, tmp_path: Path) -> None:

@@ -109,6 +109,7 @@ class Job:
         self.data: PictureData | None = None
         self.trainer: Trainer | None = None
         self.checkpoint: Checkpoint | None = None
+        self._stop = [0]  # the signal that came, if one did
         self._saved_step, self._saved_at = -1, 0.0
         self._logged = self._preview_at = 0.0
         self._board: SummaryWriter | None = None
@@ -116,8 +117,8 @@ class Job:
     def run(self) -> Iterator[Report]:
         """Trains to the end of the plan. Raises `Stopped` on SIGINT and SIGTERM, after saving."""
         try:
-            with stop_signals() as stop:
-                yield from self._run(stop)
+            with stop_signals() as self._stop:
+                yield from self._run()
         finally:
             if self._board is not None:
                 self._board.close()
@@ -126,7 +127,7 @@ class Job:
             if self.data is not None:
                 self.data.close()
 
-    def _run(self, stop: list[int]) -> Iterator[Report]:
+    def _run(self) -> Iterator[Report]:
         header = self.ranks.first(self._open)
         self.checkpoint = self.checkpoint or Checkpoint(self.options.out, header)
         trainer = self.trainer = self._trainer(header)
@@ -162,7 +163,7 @@ class Job:
             if self.ranks.main:
                 self._keep(report)
             yield report
-            signum = self.ranks.most(stop[0], trainer.family.device)
+            signum = self.ranks.most(self._stop[0], trainer.family.device)
             if signum:
                 self._save()
                 raise Stopped(f"stopped at step {trainer.step}, saved", signum)
@@ -273,10 +274,17 @@ class Job:
         settings = dict(settings)
         if isinstance(settings.get("size"), list):
             settings["size"] = tuple(settings["size"])
-        data = prepare(self.options.data, progress=self.progress, **settings)
+        data = prepare(self.options.data, progress=self._reading, **settings)
         for line in preflight_lines(data.findings):
             self._tell(line)
         return data
+
+    def _reading(self, what: str, done: int, total: int) -> None:
+        """Shows how far the pictures are; ends here where a signal came, since decoding may take long."""
+        if self._stop[0]:
+            raise Stopped("stopped while the pictures were being read, before the first step", self._stop[0])
+        if self.progress is not None:
+            self.progress(what, done, total)
 
     def _agree(self, header: dict[str, Any]) -> None:
         """Refuses to go on where what was asked differs from what the run is; more steps or time are welcome."""

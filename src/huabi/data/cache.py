@@ -96,12 +96,14 @@ def _alone(key: str, progress: Progress | None) -> Iterator[None]:
     path = cache_root() / "locks" / f"{key}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        if progress is not None:
-            progress("waiting for another process", 0, 0)
-        lock.acquire()
+    wait = 0.0
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=wait)
+        except Timeout:
+            wait = 1.0
+            if progress is not None:
+                progress("waiting for another process", 0, 0)
     try:
         yield
     finally:
@@ -228,8 +230,8 @@ def _whole(folder: Path) -> dict[str, Any] | None:
 
 def _build(
     listing: Listing, size: tuple[int, int] | None, task: Task, key: str, progress: Progress | None
-) -> tuple[Preflight, str]:
-    """Makes the cache of a listing; the preflight and the name of the folder that holds it."""
+) -> tuple[Preflight, str, tuple[int, int]]:
+    """Makes the cache of a listing; the preflight, the name of the folder that holds it, and the pictures' size."""
     pictures = cache_root() / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
     for left in pictures.glob(f".{key}.*.tmp"):  # of a process that was killed: this one holds the lock
@@ -255,7 +257,7 @@ def _build(
         raise DataError(f"the cache in {pictures} cannot be written ({error.strerror}); set HUABI_CACHE") from None
     finally:
         shutil.rmtree(temp, ignore_errors=True)
-    return findings, name
+    return findings, name, size
 
 
 def prepare(
@@ -288,18 +290,24 @@ def prepare(
     listing = scan(data, pairs, progress)
     task = Task(None, channels, fit, pairs == "side-by-side")
     place = listing.source if listing.kind in ("world", "digits", "hub") else str(Path(data).expanduser().absolute())
-    key = _digest(FORMAT, place, checked, channels, fit, pairs)
-    index = cache_root() / "index" / f"{key}.json"
     state = _state(listing)
+
+    def key(size: Sequence[int] | None) -> str:
+        return _digest(FORMAT, place, size, channels, fit, pairs)
+
+    def index(size: Sequence[int] | None) -> Path:
+        return cache_root() / "index" / f"{key(size)}.json"
+
     try:
-        with _alone(key, progress):
-            known = _read_json(index)
+        with _alone(key(checked), progress):
+            known = _read_json(index(checked))
             folder = cache_root() / "pictures" / str(known.get("cache")) if isinstance(known, dict) else None
             if known is None or known.get("state") != state or folder is None or _whole(folder) is None:
-                findings, name = _build(listing, checked, task, key, progress)
+                findings, name, size_made = _build(listing, checked, task, key(checked), progress)
                 known = {"state": state, "cache": name, "source": place, "findings": findings.to_json()}
-                index.parent.mkdir(parents=True, exist_ok=True)
-                write_json(index, known)
+                index(checked).parent.mkdir(parents=True, exist_ok=True)
+                for asked_size in (size_made, checked):  # who resumes a run asks for the size that was advised
+                    write_json(index(asked_size), known)
     except OSError as error:
         raise DataError(f"the cache in {cache_root()} cannot be used ({error.strerror}); set HUABI_CACHE") from None
     if flip and listing.kind == "world":
