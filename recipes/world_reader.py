@@ -19,7 +19,7 @@ from huabi.trainer import Report
 
 FAMILY = "classifier"
 DATA = "world:n=40000,size=64,seed=1"
-BUDGET = "29m"
+BUDGET = "16m"
 SETTINGS = {"lr": 4e-3, "smoothing": 0.02, "shift": 0.05}
 
 

