@@ -388,7 +388,7 @@ def clear_caches(*names: str) -> int:
     """Removes the prepared sets of these names, or everything cached; returns the bytes that were freed."""
     root = cache_root()
     freed = 0
-    places = [root / "pictures" / n for n in names] or [root / n for n in ("pictures", "unpacked", "hub", "world")]
+    places = [root / "pictures" / n for n in names] or [root / n for n in ("pictures", "unpacked", "hub", "world", "features")]
     for place in places:
         if place.resolve().parent not in (root.resolve(), (root / "pictures").resolve()):
             raise RequestError(f"no cache {place.name!r}")
