@@ -12,7 +12,7 @@ from torch import Tensor
 from ..errors import DataError
 from ..truth import Reading, Seen
 
-__all__ = ["Asked", "Wanted", "clip_score", "claims", "scene_agreement"]
+__all__ = ["Asked", "Wanted", "claims", "clip_score", "scene_agreement"]
 
 
 class Asked(NamedTuple):

@@ -92,4 +92,4 @@ def two_sides(samples: Tensor, reference: Tensor) -> None:
     for side, x in (("samples", samples), ("reference", reference)):
         if not (fine := x.isfinite().all(1)).all():
             wrong = f"{int((~fine).sum()):,} of {len(x):,}"
-            raise DataError(f"features of the {side} hold NaN or infinity ({wrong} pictures): those pictures are broken")
+            raise DataError(f"features of the {side} hold NaN or infinity ({wrong} pictures): they are broken")
