@@ -95,6 +95,10 @@ def test_inception_is_found_folded_and_read(inception_pth: tuple[Path, str], mon
     monkeypatch.setattr(weights, "INCEPTION", digest)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(path.parent.parent))
     assert features().name == "inception"
+    other = path.with_name("weights-inception-2015-12-05-6726825d.pth")
+    path.rename(other)
+    assert weights.inception_file() == other
+    other.rename(path)
     net = weights.inception()
     state = torch.load(path, weights_only=True)
     x = noise(2, 288, 5, 5)
@@ -131,8 +135,10 @@ def test_unknown_features_name_the_nearest() -> None:
 def test_a_classifier_of_ones_own_gives_features(photos: Path, tmp_path: Path) -> None:
     huabi.train("classifier", photos, tmp_path / "run", size=8, steps=1, settings={"net.width": 16})
     net = features(f"classifier:{tmp_path / 'run'}")
-    found = torch.cat(list(embed(net, [noise(5, 3, 12, 12), noise(2, 1, 8, 8).expand(2, 3, 8, 8)][:1])))
-    assert found.shape[0] == 5
+    (found,) = embed(net, [noise(5, 3, 12, 12)])
+    (grey,) = embed(net, [noise(2, 1, 8, 8)])
+    assert (len(found), len(grey)) == (5, 2)
+    assert found.shape[1] == grey.shape[1]
     assert len(net.weights) == 64
 
 

@@ -61,7 +61,7 @@ def efficientnet_lite0() -> EfficientNetLite0:
 def inception_file() -> Path | None:
     """The weights of Inception where torch's own downloads and those of other measures lie, or None."""
     folder = Path(torch.hub.get_dir()) / "checkpoints"
-    names = (f"{prefix}-inception-2015-12-05-6726825d.pth" for prefix in ("pt", "weights"))
+    names = (f"{prefix}inception-2015-12-05-6726825d.pth" for prefix in ("pt_", "weights-"))
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,7 +14,8 @@ from ..truth import Reading, Seen
 __all__ = ["Asked", "Wanted", "claims", "clip_score", "scene_agreement"]
 
 
-class Asked(NamedTuple):
+@dataclass(frozen=True)
+class Asked:
     """Things of one kind that a text asks for."""
 
     kind: str
@@ -39,12 +39,12 @@ def claims(reading: Reading, wanted: Wanted) -> list[tuple[str, bool]]:
     two things that fit stand in it.
     """
     found = [(name, reading.scene.get(name) == word) for name, word in wanted.scene.items()]
-    for kind, colour, count in wanted.things:
-        found.append(("kind", reading.count(kind) > 0))
-        if colour is not None:
-            found.append(("colour", reading.count(kind, colour) > 0))
-        if count is not None:
-            found.append(("count", reading.count(kind, colour) == count))
+    for asked in wanted.things:
+        found.append(("kind", reading.count(asked.kind) > 0))
+        if asked.colour is not None:
+            found.append(("colour", reading.count(asked.kind, asked.colour) > 0))
+        if asked.count is not None:
+            found.append(("count", reading.count(asked.kind, asked.colour) == asked.count))
     for subject, name, target in wanted.relations:
         pairs = ((reading.things[a], reading.things[b]) for a, said, b in reading.relations if said == name)
         fits = any(_fits(a, wanted.things[subject]) and _fits(b, wanted.things[target]) for a, b in pairs)
