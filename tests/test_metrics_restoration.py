@@ -63,15 +63,15 @@ def test_restoration_orders_what_people_would() -> None:
     assert (perceptual_distance(net, x, slight) < perceptual_distance(net, x, strong)).all()
     one = perceptual_distance(net, x[:1], strong[:1])
     torch.testing.assert_close(perceptual_distance(net, x, strong)[:1], one, rtol=1e-3, atol=1e-5)
-    scores = restoration([(slight[:1], x[:1]), (slight[1:], x[1:])], net, weights.EFFICIENTNET_LITE0)
+    scores = restoration([(slight[:1], x[:1]), (slight[1:], x[1:])])
     assert [s.name for s in scores] == ["PSNR", "SSIM", "perceptual distance"]
     assert scores[0].value == pytest.approx(psnr(slight, x).mean().item())
     assert scores[0].protocol.samples == 2
     assert "too few" in str(scores[0])
     with pytest.raises(DataError, match="at least 2 pairs"):
-        restoration([], net, "")
+        restoration([])
     with pytest.raises(DataError, match="NaN"):
-        restoration([(x * math.nan, x)], net, "")
+        restoration([(x * math.nan, x)])
 
 
 def seen(kind: str, colour: str) -> Seen:

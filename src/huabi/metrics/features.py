@@ -31,6 +31,7 @@ class Features:
     embed: Callable[[Tensor], Tensor]  # pictures (B, 1 or 3, H, W) in [-1, 1] -> (B, D)
     logits: Callable[[Tensor], Tensor] | None = None  # features (N, D) -> (N, K), for the Inception Score
     text: Callable[[Sequence[str]], Tensor] | None = None  # texts -> (N, D), for the CLIP score
+    device: torch.device = torch.device("cpu")
 
 
 def features(name: str | None = None, device: torch.device | str = "cpu") -> Features:
@@ -48,14 +49,14 @@ def features(name: str | None = None, device: torch.device | str = "cpu") -> Fea
     return FEATURES[kind](which, torch.device(device))
 
 
-def embed(net: Features, pictures: Iterable[Any], *, device: torch.device | str = "cpu") -> Iterator[Tensor]:
+def embed(net: Features, pictures: Iterable[Any]) -> Iterator[Tensor]:
     """Features (b, D), float32 on the CPU, of a stream of pictures, a few at a time.
 
     Pictures are PIL images, tensors (C, H, W) or batches (B, C, H, W) in [-1, 1]; alpha is left out. Raises
     DataError where they are not all of one size.
     """
     for batch in _batches(pictures):
-        yield net.embed(batch[:, :3].to(device)).float().cpu()
+        yield net.embed(batch[:, :3].to(net.device)).float().cpu()
 
 
 def _batches(pictures: Iterable[Any], rows: int = 50) -> Iterator[Tensor]:
@@ -80,12 +81,13 @@ def _batches(pictures: Iterable[Any], rows: int = 50) -> Iterator[Tensor]:
 def _inception(file: str, device: torch.device) -> Features:
     net = weights.inception(Path(file) if file else None).to(device)
     resize = "8 bits, TensorFlow 1's bilinear to 299x299"
-    return Features("inception", weights.INCEPTION, resize, net, net.logits)
+    return Features("inception", weights.INCEPTION, resize, net, net.logits, device=device)
 
 
 def _lite0(which: str, device: torch.device) -> Features:
     net = weights.efficientnet_lite0().to(device)
-    return Features("efficientnet-lite0", weights.EFFICIENTNET_LITE0, "antialiased bicubic to 224x224", net)
+    resize = "antialiased bicubic to 224x224"
+    return Features("efficientnet-lite0", weights.EFFICIENTNET_LITE0, resize, net, device=device)
 
 
 def _classifier(run: str, device: torch.device) -> Features:
@@ -102,17 +104,17 @@ def _classifier(run: str, device: torch.device) -> Features:
         return model.embed(_resized(x, (rows, columns)))
 
     resize = f"antialiased bicubic to {columns}x{rows}"
-    return Features("classifier", identity.hash if identity else "", resize, of)
+    return Features("classifier", identity.hash if identity else "", resize, of, device=device)
 
 
 def _clip(which: str, device: torch.device) -> Features:
     net = weights.clip(which or "openai/clip-vit-base-patch32", device)
-    return Features("clip", net.weights, _square(net.size), _normalised(net), text=net.text)
+    return Features("clip", net.weights, _square(net.size), _normalised(net), text=net.text, device=device)
 
 
 def _dinov2(which: str, device: torch.device) -> Features:
     net = weights.dinov2(which or "facebook/dinov2-base", device)
-    return Features("dinov2", net.weights, _square(net.size), _normalised(net))
+    return Features("dinov2", net.weights, _square(net.size), _normalised(net), device=device)
 
 
 FEATURES: dict[str, Callable[[str, torch.device], Features]] = {

@@ -13,6 +13,8 @@ from .score import Estimate
 
 __all__ = ["inception_score"]
 
+_NEVER = -1e4  # a log probability whose exponential is 0, so that 0 log 0 is 0
+
 
 def inception_score(logits: Iterable[Tensor], splits: int = 10) -> Estimate:
     """exp(mean KL(p(y|x) || p(y))) over a stream of logits (n, K), from 1 to K (Salimans et al. 2016, section 4).
@@ -23,15 +25,17 @@ def inception_score(logits: Iterable[Tensor], splits: int = 10) -> Estimate:
     """
     seen, probability, negentropy = 0, torch.zeros(0), torch.zeros(splits, dtype=torch.float64)
     for batch in logits:
-        log_p = batch.detach().double().cpu().log_softmax(1)
-        if log_p.isnan().any():
+        log_p = batch.detach().double().cpu().log_softmax(1).clamp_(min=_NEVER)
+        p = log_p.exp()
+        certainty = (p * log_p).sum(1)  # (n,), minus the entropy of each row
+        if certainty.isnan().any():
             raise DataError("logits hold NaN: some of the pictures are broken")
         if not seen:
-            probability = torch.zeros(splits, log_p.shape[1], dtype=torch.float64)
-        part = (torch.arange(len(log_p)) + seen) % splits
-        p = log_p.exp()
-        probability.index_add_(0, part, p)
-        negentropy.index_add_(0, part, torch.where(p > 0, p * log_p, 0).sum(1))
+            probability = torch.zeros(splits, p.shape[1], dtype=torch.float64)
+        for k in range(splits):
+            rows = slice((k - seen) % splits, None, splits)
+            probability[k] += p[rows].sum(0)
+            negentropy[k] += certainty[rows].sum()
         seen += len(log_p)
     if seen < 2 * splits:
         raise DataError(f"an Inception Score over {splits} parts needs at least {2 * splits} pictures, not {seen}")

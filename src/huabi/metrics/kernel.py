@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -38,13 +39,9 @@ def kernel_estimate(samples: Tensor, reference: Tensor) -> Estimate:
     two_sides(samples, reference)
     n, m = len(samples), len(reference)
     parts = [samples[k::BLOCKS] for k in range(min(BLOCKS, n))]
-    within = torch.zeros(len(parts), len(parts), dtype=torch.float64)
-    for i, x in enumerate(parts):
-        for j, y in enumerate(parts[: i + 1]):
-            within[i, j] = within[j, i] = _sum(x, y)
-        within[i, i] -= _diagonal(x)
+    within = _within(parts)
     between = torch.stack([_sum(x, reference) for x in parts])
-    yy = (_sum(reference, reference) - _diagonal(reference)) / (m * (m - 1))
+    yy = _within(reference.split(_ROWS)).sum() / (m * (m - 1))
 
     def mmd2(xx: Tensor, xy: Tensor, count: int) -> float:
         return 1000 * float(xx / (count * (count - 1)) + yy - 2 * xy / (count * m))
@@ -64,9 +61,14 @@ def _sum(x: Tensor, y: Tensor) -> Tensor:
     return torch.stack([_kernel(x, rows).sum(dtype=torch.float64) for rows in y.split(_ROWS)]).sum()
 
 
-def _diagonal(x: Tensor) -> Tensor:
-    """The kernel's sum over each row of x with itself."""
-    return (x.double().square().mean(1) + 1).pow(3).sum()
+def _within(parts: Sequence[Tensor]) -> Tensor:
+    """The kernel's sums between all parts of a set, without what each row gives with itself."""
+    sums = torch.zeros(len(parts), len(parts), dtype=torch.float64)
+    for i, x in enumerate(parts):
+        for j, y in enumerate(parts[: i + 1]):
+            sums[i, j] = sums[j, i] = _sum(x, y)
+        sums[i, i] -= (x.double().square().mean(1) + 1).pow(3).sum()
+    return sums
 
 
 def _kernel(x: Tensor, y: Tensor) -> Tensor:

@@ -66,8 +66,7 @@ def manifold(samples: Tensor, reference: Tensor, *, neighbours: int = 3, dense: 
 def _share(values: Tensor, groups: int) -> Estimate:
     """The mean of one value for each sample."""
     left_out = [
-        float((values.sum() - values[k::groups].sum()) / (len(values) - len(values[k::groups])))
-        for k in range(groups)
+        float((values.sum() - values[k::groups].sum()) / (len(values) - len(values[k::groups]))) for k in range(groups)
     ]
     return Estimate(float(values.mean()), _error(left_out))
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .. import weights
 from ..errors import DataError
+from ..nets.features import EfficientNetLite0
 from .score import Protocol, Score, averaged
-
-if TYPE_CHECKING:
-    from ..nets.features import EfficientNetLite0
 
 __all__ = ["perceptual_distance", "psnr", "restoration", "ssim"]
 
@@ -60,22 +58,22 @@ def perceptual_distance(net: EfficientNetLite0, x: Tensor, y: Tensor) -> Tensor:
     return torch.stack(layers).mean(0)
 
 
-def restoration(pairs: Iterable[tuple[Tensor, Tensor]], net: EfficientNetLite0, weights: str) -> list[Score]:
+def restoration(pairs: Iterable[tuple[Tensor, Tensor]]) -> list[Score]:
     """PSNR, SSIM and perceptual distance of a stream of restored and true pictures (B, 1 or 3, H, W) in [-1, 1].
 
-    `weights` is the sha256 of those of `net`. Each is the mean over pictures; a pair of equal pictures makes the
-    PSNR infinite.
+    Each is the mean over pictures; a pair of equal pictures makes the PSNR infinite.
     """
+    net = weights.efficientnet_lite0()
     found: dict[str, list[Tensor]] = {"PSNR": [], "SSIM": [], "perceptual distance": []}
     for x, y in pairs:
         found["PSNR"].append(psnr(x, y))
         found["SSIM"].append(ssim(x, y))
-        found["perceptual distance"].append(perceptual_distance(net, x, y))
+        found["perceptual distance"].append(perceptual_distance(net.to(x.device), x, y))
     count = sum(map(len, found["PSNR"]))
     if count < 2:
         raise DataError(f"a mean needs at least 2 pairs of pictures, not {count}")
     pixels = Protocol("pixels", "", "not resized", count, count)
-    deep = Protocol("efficientnet-lite0, 5 layers", weights, "not resized", count, count)
+    deep = Protocol("efficientnet-lite0, 5 layers", weights.EFFICIENTNET_LITE0, "not resized", count, count)
     return [averaged(name, torch.cat(rows), deep if "perc" in name else pixels) for name, rows in found.items()]
 
 

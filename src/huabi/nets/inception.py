@@ -117,7 +117,7 @@ class Inception(nn.Module):
     @torch.no_grad()
     def logits(self, features: Tensor) -> Tensor:
         """Features (N, 2048) -> logits (N, 1008) without the last layer's bias, as the Inception Score reads them."""
-        logits: Tensor = self.fc(features)
+        logits: Tensor = self.fc(features.to(self.fc.weight))
         return logits
 
     def _features(self, x: Tensor) -> Tensor:
