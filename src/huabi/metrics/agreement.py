@@ -70,7 +70,7 @@ def scene_agreement(pairs: Iterable[tuple[Reading, Wanted]]) -> Tensor:
 def clip_score(pictures: Tensor, texts: Tensor) -> Tensor:
     """100 max(cos, 0), (N,), of CLIP's embeddings (N, D) of pictures and of their texts.
 
-    The CLIPScore of Hessel et al. 2021, eq. 1, has the factor 2.5 in place of 100.
+    The CLIPScore of Hessel et al. 2021, section 3, has the factor 2.5 in place of 100.
     """
     if pictures.shape != texts.shape:
         raise DataError(f"{len(pictures)} pictures and {len(texts)} texts are no pairs: give each picture its text")

@@ -31,7 +31,7 @@ class Features:
     embed: Callable[[Tensor], Tensor]  # pictures (B, 1 or 3, H, W) in [-1, 1] -> (B, D)
     logits: Callable[[Tensor], Tensor] | None = None  # features (N, D) -> (N, K), for the Inception Score
     text: Callable[[Sequence[str]], Tensor] | None = None  # texts -> (N, D), for the CLIP score
-    device: torch.device = torch.device("cpu")
+    device: torch.device | str = "cpu"
 
 
 def features(name: str | None = None, device: torch.device | str = "cpu") -> Features:

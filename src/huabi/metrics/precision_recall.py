@@ -26,7 +26,7 @@ class Manifold(NamedTuple):
 
 
 def manifold(samples: Tensor, reference: Tensor, *, neighbours: int = 3, dense: int = 5) -> Manifold:
-    """Precision and recall (Kynkäänniemi et al. 2019, eq. 2), density and coverage (Naeem et al. 2020, eqs. 3 and 5).
+    """Precision and recall (Kynkäänniemi et al. 2019, eq. 2), density and coverage (Naeem et al. 2020, section 3).
 
     Each picture is the centre of a ball that reaches to its k-th nearest of its own set: k is `neighbours` for
     precision and recall, `dense` for the others. All but density depend on the counts: give both sides as many.
