@@ -189,6 +189,7 @@ def test_precision_and_recall_of_equal_and_of_distant_sets() -> None:
     narrow = manifold(normal(60, 4, 1, scale=0.2), x)  # good pictures of too few kinds
     assert narrow.precision.value > 0.9 > 0.5 > narrow.recall.value
     assert 0 < narrow.coverage.error < 0.3
+    assert math.isnan(manifold(x, x).precision.error)
 
 
 @pytest.mark.parametrize("measured", [kernel_estimate, manifold])

@@ -21,6 +21,7 @@ from huabi.data import prepare
 from huabi.data.files import cache_root
 from huabi.errors import DataError, HuabiError, RequestError
 from huabi.metrics.features import Features, embed, features
+from huabi.metrics.frechet import Moments
 from huabi.metrics.measure import measure
 from huabi.metrics.reference import Reference, reference
 from huabi.metrics.score import Protocol, Score
@@ -249,8 +250,6 @@ def test_a_reference_is_computed_once_and_found_by_content(photos: Path) -> None
 def test_scores_carry_their_protocol_and_warn() -> None:
     net, _ = colours()
     x, y = torch.randn(40, 9, generator=rng()), torch.randn(60, 9, generator=rng(1))
-    from huabi.metrics.frechet import Moments
-
     scores = {s.name: s for s in measure(x, Reference(y, Moments([y]), seed=3), net)}
     assert list(scores) == [
         "Fréchet distance", "kernel distance x 1000", "precision", "recall", "density", "coverage",
@@ -260,6 +259,7 @@ def test_scores_carry_their_protocol_and_warn() -> None:
     assert distance.interval[0] < distance.value < distance.interval[1]
     assert not distance.warnings  # 40 pictures of 9 features
     assert scores["recall"].protocol.reference == 40
+    assert scores["recall"].interval[1] <= 1
     few = measure(x[:15], Reference(y, Moments([y])), replace(net, name="inception", logits=lambda f: f))
     assert [s.name for s in few][:2] == ["FID", "KID x 1000"]
     assert "read KID" in few[0].warnings[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -20,6 +22,8 @@ _FEW = 50  # pictures below which even the kernel distance says little
 _BALLS = 500  # pictures below which balls to the k-th neighbour say little
 _SPLIT = 5000  # pictures below which the Inception Score is biased downward by its splits
 _LEAST, _LEAST_SPLIT = 6, 20  # pictures that balls and the Inception Score cannot do without
+_BOUNDS = {"precision": (0.0, 1.0), "recall": (0.0, 1.0), "density": (0.0, math.inf), "coverage": (0.0, 1.0)}
+_BOUNDS |= {"FID": (0.0, math.inf), "Fréchet distance": (0.0, math.inf), "Inception Score": (1.0, math.inf)}
 
 
 def measure(samples: Tensor, reference: Reference, net: Features) -> list[Score]:
@@ -34,9 +38,9 @@ def measure(samples: Tensor, reference: Reference, net: Features) -> list[Score]
     fd, kd = ("FID", "KID") if net.name == "inception" else ("Fréchet distance", "kernel distance")
     kd = f"{kd} x 1000"
 
-    def score(name: str, found: Estimate, *warnings: str, sides: tuple[int, int] = (n, m)) -> Score:
+    def score(name: str, found: Estimate, warning: str, sides: tuple[int, int] = (n, m)) -> Score:
         protocol = Protocol(net.name, net.weights, net.resize, *sides, seed)
-        return Score(name, found.value, found.error, protocol, tuple(filter(None, warnings)))
+        return Score(name, *found, protocol, (warning,) if warning else (), _BOUNDS.get(name, (-math.inf, math.inf)))
 
     count = min(n, m)
     biased = _small(fd, count, kd) if count < _SURE * samples.shape[1] else ""
@@ -47,10 +51,10 @@ def measure(samples: Tensor, reference: Reference, net: Features) -> list[Score]
     if count >= _LEAST:
         x, y = (_drawn(side, count, seed) for side in (samples, reference.features))
         found = zip(("precision", "recall", "density", "coverage"), manifold(x, y), strict=True)
-        scores += [score(name, part, _few(count, _BALLS), sides=(count, count)) for name, part in found]
+        scores += [score(name, part, _few(count, _BALLS), (count, count)) for name, part in found]
     if net.logits is not None and n >= _LEAST_SPLIT:
         found_score = inception_score([net.logits(samples)])
-        scores.append(score("Inception Score", found_score, _few(n, _SPLIT), sides=(n, 0)))
+        scores.append(score("Inception Score", found_score, _few(n, _SPLIT), (n, 0)))
     return scores
 
 

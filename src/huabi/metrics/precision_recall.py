@@ -78,7 +78,8 @@ def _reach(hits: Tensor) -> Estimate:
 
 
 def _error(left_out: list[float]) -> float:
-    return jackknife(left_out) if len(left_out) == BLOCKS else math.nan
+    """nan where all blocks agree, as at a share of 0 or 1: that tells nothing of other samples."""
+    return jackknife(left_out) if len(left_out) == BLOCKS and len(set(left_out)) > 1 else math.nan
 
 
 def _radii(x: Tensor, counts: tuple[int, ...]) -> tuple[Tensor, ...]:

@@ -51,11 +51,15 @@ class Score:
     error: float  # standard error
     protocol: Protocol
     warnings: tuple[str, ...] = ()
+    bounds: tuple[float, float] = (-math.inf, math.inf)  # that the measure cannot leave
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval over the pictures that were drawn; (nan, nan) where it is not known."""
-        return self.value - _REACH * self.error, self.value + _REACH * self.error
+        """The 95 % interval over the pictures that were drawn, within `bounds`; (nan, nan) where it is not known."""
+        if math.isnan(self.error):
+            return math.nan, math.nan
+        reach = _REACH * self.error
+        return max(self.value - reach, self.bounds[0]), min(self.value + reach, self.bounds[1])
 
     def __str__(self) -> str:
         low, high = self.interval
