@@ -39,7 +39,7 @@ $(STAMP): pyproject.toml constraints.txt
 .PHONY: bench-env
 BENCH_PIP := .bench/bin/python -m pip install --quiet --disable-pip-version-check
 
-# The peers that bench/quality.py compares Huabi with, in an environment of their own.
+# The peers that bench/quality.py and bench/metrics.py compare Huabi with, in an environment of their own.
 bench-env: .bench/.installed
 
 .bench/.installed: pyproject.toml constraints.txt bench/requirements.txt

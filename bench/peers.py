@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from huabi.config import configure
 
-__all__ = ["PEERS", "Trained", "build", "train"]
+__all__ = ["PEERS", "Trained", "build", "let_torchvision_import", "train"]
 
 
 class Peer(ABC):
@@ -158,7 +158,7 @@ class Ddpm(Peer):
 
     def __init__(self, config: DdpmConfig, channels: int, size: int, device: torch.device) -> None:
         super().__init__(config, channels, size, device)
-        _let_torchvision_import()
+        let_torchvision_import()
         import denoising_diffusion_pytorch.denoising_diffusion_pytorch as package
         from ema_pytorch import EMA
 
@@ -189,17 +189,17 @@ class Ddpm(Peer):
         return model.sample(batch_size=n) * 2 - 1
 
 
-def _let_torchvision_import() -> None:
+def let_torchvision_import() -> None:
     """Lets torchvision be imported beside a torch that it was not compiled for.
 
-    Only its transforms are used; its compiled operators are missing there, and naming two of them is all that its
+    Its transforms alone are used; its compiled operators are missing there, and naming two of them is all that its
     import asks for.
     """
     try:
         import torchvision  # noqa: F401
     except RuntimeError:
         # kept alive: a library that is collected takes its operators with it
-        _let_torchvision_import.library = library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[attr-defined]
+        let_torchvision_import.library = library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[attr-defined]
         for name in ("nms", "qnms"):
             if not hasattr(torch.ops.torchvision, name):
                 library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
@@ -233,7 +233,7 @@ class Diffusers(Peer):
 
     def __init__(self, config: DiffusersConfig, channels: int, size: int, device: torch.device) -> None:
         super().__init__(config, channels, size, device)
-        _let_torchvision_import()
+        let_torchvision_import()
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         from diffusers import DDPMScheduler, UNet2DModel
         from diffusers.training_utils import EMAModel

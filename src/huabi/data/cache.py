@@ -3,6 +3,7 @@
     pictures/<key>/     images.u8 (and target.u8, other.u8, truth.u8), table.json; the key is of content and settings
     index/<key>.json    which of those a folder, as it lies now, has become, and what was found in it
     unpacked/, hub/     what can only be read after decompressing or downloading it
+    features/           statistics of prepared pictures, see `huabi.metrics.reference`
 
 A folder of the cache is made under a temporary name, flushed and renamed last: it is whole or it is not there.
 """
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from .loader import PictureData
 
 FORMAT = 2
+PLACES = ("pictures", "unpacked", "hub", "world", "features")
 
 
 @dataclass(frozen=True)
@@ -395,7 +397,7 @@ def clear_caches(*names: str) -> int:
     """Removes the prepared sets of these names, or everything cached; returns the bytes that were freed."""
     root = cache_root()
     freed = 0
-    places = [root / "pictures" / n for n in names] or [root / n for n in ("pictures", "unpacked", "hub", "world")]
+    places = [root / "pictures" / n for n in names] or [root / n for n in PLACES]
     for place in places:
         if place.resolve().parent not in (root.resolve(), (root / "pictures").resolve()):
             raise RequestError(f"no cache {place.name!r}")

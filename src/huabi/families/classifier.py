@@ -90,6 +90,14 @@ class Classifier(Family):
         return logits.float()
 
     @torch.no_grad()
+    def embed(self, x: Tensor) -> Tensor:
+        """Pictures (B, C, H, W) in [-1, 1] -> features (B, D): what the label is read from, or what a scene says."""
+        if isinstance(self.net, SceneNet):
+            maps = self.net(x)
+            return torch.cat([maps.features.mean((2, 3)), *maps.scene], 1)
+        return self.net.features(x).float()
+
+    @torch.no_grad()
     def read(self, x: Tensor) -> list[Reading]:
         """What is seen in pictures (B, C, H, W) in [-1, 1]; raises `RequestError` where it learnt labels alone."""
         if not isinstance(self.net, SceneNet):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
-__all__ = ["Moments", "frechet_distance"]
+from ..errors import DataError
+from .score import BLOCKS, Estimate, jackknife
+
+__all__ = ["Moments", "frechet_distance", "frechet_estimate"]
 
 
 class Moments:
-    """Count, mean (d,) and covariance (d, d) of a stream of features, in float64 (Chan et al. 1979).
+    """Count, mean (d,) and scatter (d, d) of a stream of features, in float64 (Chan et al. 1979).
 
-    The moments do not depend on how the stream is cut into batches, but for rounding.
+    They do not depend on how the stream is cut into batches, but for rounding. Memory is flat in the number of
+    pictures.
     """
 
     def __init__(self, batches: Iterable[Tensor] = ()) -> None:
@@ -24,37 +29,68 @@ class Moments:
             self.update(features)
 
     def update(self, features: Tensor) -> None:
-        """Take in features (n, d)."""
+        """Take in features (n, d). Raises DataError where they hold NaN or infinity, or d is another than before."""
         x = features.detach().double().cpu()
         if not len(x):
             return
+        if not x.isfinite().all():
+            raise DataError("features hold NaN or infinity: some of the pictures are broken")
         if not self.count:
             self.mean, self.scatter = x.new_zeros(x.shape[1]), x.new_zeros(x.shape[1], x.shape[1])
+        if x.shape[1] != len(self.mean):
+            raise DataError(f"features of {x.shape[1]} numbers among those of {len(self.mean)}: use one network")
         total, delta = self.count + len(x), x.mean(0) - self.mean
         centred = x - x.mean(0)
         self.scatter += centred.T @ centred + torch.outer(delta, delta) * (self.count * len(x) / total)
         self.mean = self.mean + delta * (len(x) / total)
         self.count = total
 
+    def without(self, part: Moments) -> Moments:
+        """These moments as if `part`, which is among them, had never been taken in."""
+        rest = Moments()
+        rest.count = self.count - part.count
+        rest.mean = (self.mean * self.count - part.mean * part.count) / rest.count
+        delta = part.mean - rest.mean
+        rest.scatter = self.scatter - part.scatter - torch.outer(delta, delta) * (rest.count * part.count / self.count)
+        return rest
+
     @property
     def covariance(self) -> Tensor:
-        """The unbiased covariance. Raises ValueError below two rows."""
+        """The unbiased covariance. Raises DataError below two rows."""
         if self.count < 2:
-            raise ValueError(f"a covariance needs at least 2 pictures, not {self.count}")
+            raise DataError(f"a Fréchet distance needs at least 2 pictures on both sides, not {self.count}")
         return self.scatter / (self.count - 1)
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
     """|m_a - m_b|^2 + tr(A + B - 2 (A B)^(1/2)) of two Gaussians (Heusel et al. 2017, eq. 6).
 
-    tr (A B)^(1/2) is the sum of the singular values of A^(1/2) B^(1/2): symmetric eigenproblems alone, stable
-    where A and B are singular, as they are with fewer pictures than features. Biased upward at small counts:
-    give a floor.
+    tr (A B)^(1/2) is that of (B^(1/2) A B^(1/2))^(1/2): symmetric eigenproblems alone, stable where A and B are
+    singular, as they are with fewer pictures than features. Biased upward at small counts: give a floor.
     """
-    left, right = _root(a.covariance), _root(b.covariance)
-    product = left @ right
-    cross = torch.linalg.eigvalsh(product @ product.T).clamp(min=0).sqrt().sum()
-    distance = (a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace() - 2 * cross
+    return _distance(a, b, _root(b.covariance))
+
+
+def frechet_estimate(samples: Tensor, reference: Moments) -> Estimate:
+    """The Fréchet distance of features (n, d) from `reference`, and its jackknife error over blocks of the samples.
+
+    The reference stands as it is: the error is that of drawing other samples. nan below 2 x `BLOCKS` samples.
+    """
+    whole, root = Moments([samples]), _root(reference.covariance)
+    value = _distance(whole, reference, root)
+    if len(samples) < 2 * BLOCKS:
+        return Estimate(value, math.nan)
+    parts = (whole.without(Moments([samples[k::BLOCKS]])) for k in range(BLOCKS))
+    return Estimate(value, jackknife([_distance(part, reference, root) for part in parts]))
+
+
+def _distance(a: Moments, b: Moments, root: Tensor) -> float:
+    """The distance, given the square root of b's covariance."""
+    covariance = a.covariance
+    if len(a.mean) != len(b.mean):
+        raise DataError(f"features of {len(a.mean)} and {len(b.mean)} numbers are not of one network")
+    cross = torch.linalg.eigvalsh(root @ covariance @ root).clamp(min=0).sqrt().sum()
+    distance = (a.mean - b.mean).square().sum() + covariance.trace() + b.covariance.trace() - 2 * cross
     return max(0.0, float(distance))
 
 

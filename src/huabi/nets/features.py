@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,6 +20,7 @@ _STAGES = [
     (5, 2, 6, 192, 4),
     (3, 1, 6, 320, 1),
 ]
+_LAYERS = (0, 2, 4, 7, 10)  # the last blocks of the stages of 16, 24, 40, 80 and 112 channels
 
 
 class EfficientNetLite0(nn.Module):
@@ -52,11 +55,23 @@ class EfficientNetLite0(nn.Module):
     def _features(self, x: Tensor) -> Tensor:
         x = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
         x = F.interpolate(x, (self.size, self.size), mode="bicubic", antialias=True).clamp(-1, 1)
+        for h in self._maps(x):
+            last = h
+        pooled: Tensor = self.conv_head(last).clamp_(0, 6).mean((2, 3))
+        return pooled
+
+    @torch.no_grad()
+    def layers(self, x: Tensor) -> list[Tensor]:
+        """Maps of growing depth, (B, 16, H / 2, W / 2) to (B, 112, H / 16, W / 16), of pictures in their own size."""
+        x = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
+        return [h for i, h in zip(range(_LAYERS[-1] + 1), self._maps(x), strict=False) if i in _LAYERS]
+
+    def _maps(self, x: Tensor) -> Iterator[Tensor]:
+        """What each block gives."""
         h = self.conv_stem(x.contiguous(memory_format=torch.channels_last)).clamp_(0, 6)
         for block in self.blocks:
             h = block(h)
-        pooled: Tensor = self.conv_head(h).clamp_(0, 6).mean((2, 3))
-        return pooled
+            yield h
 
 
 class MBConv(nn.Module):
