@@ -11,12 +11,12 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .PHONY: demo test test-slow lint install clean
 
 # What the demo trains on: a built-in set, or a folder of pictures of your own.
-DATA ?= world:styles=flat,size=32,n=6000
+DATA ?= world:styles=flat,size=32,n=4000
 
 demo: install
 	$(BIN)/huabi inspect $(DATA) --no-forecast
 	rm -rf demo/run
-	$(BIN)/huabi train diffusion $(DATA) --budget 90s --out demo/run
+	$(BIN)/huabi train diffusion $(DATA) --budget 140s --out demo/run
 	$(BIN)/huabi sample demo/run --n 40 --out demo/pictures --grid demo/pictures.png
 	@echo "new pictures: $(CURDIR)/demo/pictures.png"
 

@@ -138,14 +138,8 @@ def advised_size(sides: Sequence[int]) -> int:
     return max((s for s in SIZES if s <= 1.15 * median), default=SIZES[0])
 
 
-def advised_family(listing: Listing, usable: int) -> str:
-    """What to train first on such data."""
-    if listing.pairing == "paired":
-        return "pix2pix"
-    if listing.pairing == "unpaired":
-        return "cyclegan"
-    if listing.captions:
-        return "text_to_image"
+def advised_family(usable: int) -> str:
+    """What to train first on so many pictures."""
     return "diffusion" if usable >= 200 else "gan"
 
 
@@ -194,7 +188,7 @@ def report(listing: Listing, surveys: Sequence[Survey]) -> Preflight:
         ignored=dict(listing.ignored),
         notes=listing.notes,
         size=advised_size([min(f.rows, f.columns) for f in facts]),
-        family=advised_family(listing, len(kept)),
+        family=advised_family(len(kept)),
     )
 
 
