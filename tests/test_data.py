@@ -99,7 +99,7 @@ if point == "table": cache.write_json = die
 if point == "rename": cache.sync_folder = die
 if point == "moved": real = cache.sync_folder; cache.sync_folder = lambda f: die() if f.name == "pictures" else real(f)
 if point == "index": w = cache.write_json; cache.write_json = lambda p, v: (die if "index" in str(p) else w)(p, v)
-if point == "rows": cache._Rows.finish = die
+if point == "rows": cache.Rows.finish = die
 prepare(sys.argv[1], size=8, progress=lambda stage, done, total: die() if point == "reading" else None)
 """
 
