@@ -231,7 +231,8 @@ class Layout:
             low, high = max(band[0] + 0.05, height + 0.02), max(band[1], height + 0.05)
             return min(low, high), min(high, 0.97)
         if kind == "mountain":
-            return line + 0.02, line + 0.08
+            low = max(line + 0.02, 0.8 * height)  # the peak of a tall one stays in the picture
+            return low, low + 0.06
         low = max(line + 0.1, height + 0.02)
         if band and band[1] < 0.9:
             low = max(low, band[1] + 0.03)  # on land, in front of the water
