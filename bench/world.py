@@ -1,7 +1,7 @@
 """How fast the picture world is drawn, and how far its reader agrees with the truth.
 
     python bench/world.py --size 64          # pictures a second in each style, on all cores and on one
-    python bench/world.py --read 3000        # on scenes that it never saw: what is right
+    python bench/world.py --read 1200        # on scenes that it never saw: what is right
 
 Scenes are composed, drawn and turned into pixels; each core works in a process of its own, as it does when data is
 prepared.

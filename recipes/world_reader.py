@@ -2,7 +2,7 @@
 
     python recipes/world_reader.py --out runs/world-reader     # trains it; goes on where it was stopped
     python recipes/world_reader.py --out runs/world-reader --ship src/huabi/shipped/world-reader
-    python bench/world.py --read 3000                          # how far it agrees with the truth
+    python bench/world.py --read 1200                          # how far it agrees with the truth
 
 Expected: see docs/world.md.
 """

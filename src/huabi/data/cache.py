@@ -290,6 +290,8 @@ def prepare(
     if fit not in ("crop", "pad", "squash"):
         raise RequestError(f"fit {fit!r}: crop, pad and squash are possible")
     listing = scan(data, pairs, progress)
+    if flip and listing.kind == "world":
+        raise RequestError("what is said of the picture world names left and right: leave --flip out")
     task = Task(None, channels, fit, pairs == "side-by-side")
     place = listing.source if listing.kind in ("world", "digits", "hub") else str(Path(data).expanduser().absolute())
     state = _state(listing)
@@ -312,8 +314,6 @@ def prepare(
                     write_json(index(asked_size), known)
     except OSError as error:
         raise DataError(f"the cache in {cache_root()} cannot be used ({error.strerror}); set HUABI_CACHE") from None
-    if flip and listing.kind == "world":
-        raise RequestError("what is said of the picture world names left and right: leave --flip out")
     flip = listing.kind not in ("digits", "world") if flip is None else flip
     asked = {"channels": channels, "fit": fit, "flip": flip, "pairs": pairs, "balance": balance}
     return _opened(cache_root() / "pictures" / known["cache"], Preflight.from_json(known["findings"]), asked)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .convnets import Block, patch_for
 
-__all__ = ["SceneMaps", "SceneNet", "boxes_of", "share_of"]
+__all__ = ["SceneMaps", "SceneNet", "boxes_of"]
 
 
 class SceneMaps(NamedTuple):
@@ -97,7 +97,7 @@ class SceneNet(nn.Module):
         """
         area = masks.sum((2, 3)).clamp(min=1)  # (B, S)
         mean = torch.einsum("behw,bshw->bse", features, masks) / area[..., None]
-        share = share_of(area, masks)
+        share = (area / masks[0, 0].numel()).sqrt()  # the side of a square as large, in sides of the picture
         box = boxes_of(masks)  # (B, S, 4)
         middle = (box[..., :2] + box[..., 2:]) / 2
         single = torch.cat([mean, box, middle, share[..., None]], 2)
@@ -119,11 +119,6 @@ class SceneNet(nn.Module):
 
 def _blocks(width: int, depth: int) -> nn.Sequential:
     return nn.Sequential(*(Block(width) for _ in range(depth)))
-
-
-def share_of(area: Tensor, masks: Tensor) -> Tensor:
-    """Areas in cells as shares of the picture, by their square roots."""
-    return (area / (masks.shape[-2] * masks.shape[-1])).sqrt()
 
 
 def boxes_of(masks: Tensor) -> Tensor:
