@@ -32,22 +32,22 @@ CHUNK = 8
 UNSEEN = 1 << 63  # seeds from here on are in no data set
 
 
-def some(style: str, size: int, start: int, count: int) -> int:
-    for seed in range(start, start + count):
-        draw(draw_scene(seed), (size, size), style)
-    return count
+def drawn(style: str, size: int, start: int, seconds: float) -> float:
+    """Pictures a second of one process, for about this long."""
+    count, begun = 0, time.perf_counter()
+    while (gone := time.perf_counter() - begun) < seconds:
+        draw(draw_scene(start + count), (size, size), style)
+        count += 1
+    return count / gone
 
 
 def rate(style: str, size: int, workers: int, seconds: float) -> float:
-    """Pictures a second by this many processes, for about this long."""
+    """Pictures a second by this many processes at once, for about this long."""
     with ProcessPoolExecutor(workers) as pool:
-        list(pool.map(some, repeat(style, workers), repeat(size), repeat(0), repeat(4)))  # imports
-        done, seed, start = 0, 0, time.perf_counter()
-        while (gone := time.perf_counter() - start) < seconds:
-            seeds = range(seed, seed + workers * CHUNK, CHUNK)
-            done += sum(pool.map(some, repeat(style), repeat(size), seeds, repeat(CHUNK)))
-            seed += workers * CHUNK
-    return done / gone
+        for length in (0.5, seconds):  # the first time for imports
+            starts = range(0, workers * 10**6, 10**6)
+            each = list(pool.map(drawn, repeat(style), repeat(size), starts, repeat(length)))
+    return sum(each)
 
 
 def unseen(style: str, size: int, start: int, count: int) -> list[tuple[np.ndarray, np.ndarray, list[float]]]:

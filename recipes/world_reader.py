@@ -18,8 +18,8 @@ from huabi.durable import write_folder
 from huabi.trainer import Report
 
 FAMILY = "classifier"
-DATA = "world:n=40000,size=64,seed=1"
-BUDGET = "16m"
+DATA = "world:n=50000,size=64,seed=1"
+STEPS = 7000
 SETTINGS = {"lr": 4e-3, "smoothing": 0.02, "shift": 0.05}
 
 
@@ -47,7 +47,7 @@ def main() -> None:
         ship(args.out, args.ship)
         return
     resume = (args.out / "run.json").exists()
-    huabi.train(FAMILY, DATA, args.out, budget=BUDGET, settings=SETTINGS, resume=resume, on_report=tell)
+    huabi.train(FAMILY, DATA, args.out, steps=STEPS, settings=SETTINGS, resume=resume, on_report=tell)
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def _crayon(layers: Layers, brush: Brush, shape: tuple[int, ...], seed: int) -> 
     height = _rough(shape, seed + 1, 1 if large else 0)
     picture = _ground(brush, shape)
     for name, depth in (("paint", 0.8), ("line", 0.7)):
-        picture = over(picture, layers[name], _tooth(layers[name], height, depth if large else 0.3))
+        picture = over(picture, layers[name], _tooth(layers[name], height, depth if large else 0.2))
     return picture
 
 

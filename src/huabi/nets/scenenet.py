@@ -95,24 +95,25 @@ class SceneNet(nn.Module):
 
         Returns: logits (P, relations).
         """
+        rows, one, two = pairs.unbind(1)
         area = masks.sum((2, 3)).clamp(min=1)  # (B, S)
-        mean = torch.einsum("behw,bshw->bse", features, masks) / area[..., None]
+        mean = masks.flatten(2) @ features.flatten(2).mT / area[..., None]
         share = (area / masks[0, 0].numel()).sqrt()  # the side of a square as large, in sides of the picture
         box = boxes_of(masks)  # (B, S, 4)
         middle = (box[..., :2] + box[..., 2:]) / 2
         single = torch.cat([mean, box, middle, share[..., None]], 2)
-        # where the two meet: places next to both
-        wide = F.max_pool2d(masks, 3, 1, 1)
-        rows, one, two = pairs.unbind(1)
-        meet = wide[rows, one] * wide[rows, two]  # (P, h, w)
-        touching = meet.sum((1, 2))
-        at = torch.einsum("pehw,phw->pe", features[rows], meet) / touching.clamp(min=1)[:, None]
+        # where the two meet: places next to both, on a grid half as fine
+        wide = F.max_pool2d(masks, 4, 2, 1).flatten(2)
+        meet = wide[:, :, None] * wide[:, None]  # (B, S, S, places)
+        sums = (meet.flatten(1, 2) @ F.avg_pool2d(features, 2).flatten(2).mT).unflatten(1, meet.shape[1:3])
+        touching = meet.sum(3)[rows, one, two]
+        at = sums[rows, one, two] / touching.clamp(min=1)[:, None]
         smaller = torch.minimum(area[rows, one], area[rows, two])
         extra = torch.cat([
             middle[rows, one] - middle[rows, two],
             (box[rows, one, 1] - box[rows, two, 1])[:, None],
             (box[rows, one, 3] - box[rows, two, 3])[:, None],
-            (touching / smaller.sqrt())[:, None] / 4,
+            (touching / smaller.sqrt())[:, None],
         ], 1)  # fmt: skip
         return cast(Tensor, self.pair(torch.cat([single[rows, one], single[rows, two], at, extra], 1)).float())
 

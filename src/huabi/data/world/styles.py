@@ -18,8 +18,21 @@ from .shapes import RGB, mixed
 GRAPHITE: RGB = (58, 56, 66)
 PAPER: RGB = (252, 249, 240)
 PIXELS = 64  # squares on the shorter side of pixel art, where there are as many pixels
-_PAPER_TONE = ((0, 20), (90, 110), (170, 200), (215, 255), (255, 255))
-INK = replace(BRUSHES["ink"], vivid=290, margin=0.0, lift=40, relief=60, tone=_PAPER_TONE, bands=0)  # keeps colours
+_FIRST, _SECOND, _THIRD, _CONTOUR = BRUSHES["ink"].passes
+_WASHES = replace(_FIRST, opacity=0.8), replace(_SECOND, opacity=0.7, gap=1.8), replace(_THIRD, opacity=0.7)
+INK = replace(  # keeps colours; firmer washes, of which fewer are needed
+    BRUSHES["ink"],
+    passes=(*_WASHES, _CONTOUR),
+    vivid=290,
+    margin=0.0,
+    lift=40,
+    relief=60,
+    tone=((0, 20), (90, 110), (170, 190), (225, 250), (255, 255)),
+    bands=0,
+)
+_BROAD, _, _FINE, _OUTLINE = BRUSHES["crayon"].passes
+_FIRM = replace(_BROAD, opacity=0.9, gap=2.2, length=(3, 8)), replace(_FINE, threshold=40, opacity=0.8)
+CRAYON = replace(BRUSHES["crayon"], passes=(*_FIRM, _OUTLINE), vivid=300, margin=0.0)  # no second layer across
 STEP = 20  # between the levels of brightness of pixel art; hues stay what they are
 
 
@@ -107,10 +120,10 @@ def _pixel(scene: Scene, size: tuple[int, int]) -> Pixels:
 
 
 def washed(rgb: RGB) -> RGB:
-    """What ink on white paper makes of a colour: grey, pale, with a breath of the hue."""
+    """What ink on white paper makes of a colour: grey, pale, with something of the hue."""
     grey = (rgb[0] * 77 + rgb[1] * 151 + rgb[2] * 28) >> 8
-    pale = 172 + (grey * 83 >> 8)
-    return mixed((pale, pale, pale), rgb, 0.12)
+    pale = 160 + (grey * 95 >> 8)
+    return mixed((pale, pale, pale), rgb, 0.25)
 
 
 def _by_brush(brush: Brush, detail: float, look: Look | None = None) -> Callable[[Scene, tuple[int, int]], Pixels]:
@@ -126,8 +139,8 @@ def _by_brush(brush: Brush, detail: float, look: Look | None = None) -> Callable
 _HANDS: dict[str, Callable[[Scene, tuple[int, int]], Pixels]] = {
     "flat": _flat,
     "pencil": _pencil,
-    "ink": _by_brush(INK, 0.9, Look(ground=washed)),
-    "oil": _by_brush(BRUSHES["oil"], 0.9),
+    "ink": _by_brush(INK, 0.8, Look(ground=washed)),
+    "oil": _by_brush(BRUSHES["oil"], 0.8),
     "pixel": _pixel,
-    "crayon": _by_brush(replace(BRUSHES["crayon"], vivid=300, margin=0.0), 0.9),
+    "crayon": _by_brush(CRAYON, 0.9),
 }
