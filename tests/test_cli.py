@@ -68,7 +68,7 @@ def refused(result: Result, *says: str) -> None:
 
 
 def test_every_field_of_a_request_has_its_option() -> None:
-    options = set(inspect.signature(cli.sample).parameters)
+    options = set(inspect.signature(cli.draw.sample).parameters)
     renamed = {"fraction": "frames"}  # a walk's frames stand at equal fractions
     for name in Generate.model_fields:
         assert renamed.get(name, name) in options

@@ -1,0 +1,178 @@
+"""Making pictures: sample, paint, again, world."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import RequestError
+from .options import IMAGE_SUFFIXES, Device, NoRecipe, Run, Size, app, showing, size_of, valid
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+@app.command()
+def sample(
+    run: Run,
+    n: Annotated[int, typer.Option("--n", help="how many pictures")] = 16,
+    out: Annotated[Path | None, typer.Option(help="a folder, or with one picture a file")] = None,
+    grid: Annotated[Path | None, typer.Option(help="also, or only, all of them in one picture")] = None,
+    seed: Annotated[int, typer.Option(help="of the first picture; the next have the next seeds")] = 0,
+    label: Annotated[str | None, typer.Option(help="which class to draw")] = None,
+    steps: Annotated[int | None, typer.Option(help="solver steps")] = None,
+    guidance: Annotated[float | None, typer.Option(help="how strongly the label is obeyed; 1 is off")] = None,
+    solver: Annotated[str | None, typer.Option(help="euler, heun, dpmpp_2m or heun_stochastic")] = None,
+    between: Annotated[tuple[str, str] | None, typer.Option(help="walk between two seeds or pictures")] = None,
+    frames: Annotated[int, typer.Option(help="pictures of the walk")] = 8,
+    device: Device = "auto",
+    no_recipe: NoRecipe = False,
+) -> None:
+    """Draw new pictures with a trained RUN."""
+    from .. import index
+    from ..api import load
+    from ..drawing import draw
+    from ..pictures import grid as sheet
+    from ..pictures import save_picture
+
+    if out is None and grid is None:
+        raise RequestError("say where the pictures go: --out DIR, or --grid FILE for one sheet")
+    if n < 1 or frames < 2:
+        raise RequestError("--n is at least 1 and --frames at least 2")
+    if out is not None and out.suffix.lower() in IMAGE_SUFFIXES and (n > 1 or between):
+        raise RequestError(f"--out {out} is one file; give a folder, or --grid {out} for one sheet, or --n 1")
+    requests = _requests(n, seed, label, steps, guidance, solver, between, frames)
+    model = load(run, device)
+    pictures: dict[int, Image.Image] = {}
+    with showing() as display:
+        for position, picture, recipe in draw(model, requests):
+            pictures[position] = picture
+            display.count("drawing", len(pictures), len(requests))
+            if out is not None:
+                target = out if out.suffix.lower() in IMAGE_SUFFIXES else out / _name(recipe, position, between)
+                save_picture(picture, target, None if no_recipe else recipe)
+    if model.identity is not None:
+        index.add(model.identity.hash, index.place(run))
+    if grid is not None:
+        save_picture(sheet([pictures[i] for i in range(len(requests))]), grid, None)
+    typer.echo(grid or out)
+
+
+def _requests(
+    n: int,
+    seed: int,
+    label: str | None,
+    steps: int | None,
+    guidance: float | None,
+    solver: str | None,
+    between: tuple[str, str] | None,
+    frames: int,
+) -> list[Any]:
+    from ..pictures import Picture
+    from ..requests import Generate
+
+    ends = tuple(int(end) if end.isdigit() else Picture.of(Path(end)) for end in between) if between else None
+    places = [i / (frames - 1) for i in range(frames)] if ends else [0.0] * n
+    same = {"label": label, "steps": steps, "guidance": guidance, "solver": solver, "between": ends}
+    with valid():
+        return [
+            Generate(seed=seed if ends else seed + i, fraction=fraction, **same)  # type: ignore[arg-type]
+            for i, fraction in enumerate(places)
+        ]
+
+
+def _name(recipe: dict[str, Any], position: int, between: tuple[str, str] | None) -> str:
+    """A file name that says what the picture is: model, label, seed."""
+    request = recipe["request"]
+    parts = [recipe["model"][:8] or recipe["family"]]
+    if "label" in request:
+        parts.append("".join(c if c.isalnum() else "_" for c in request["label"]))
+    parts.append(f"{position:05d}" if between else f"{request.get('seed', 0):05d}")
+    return "-".join(parts) + ".png"
+
+
+@app.command()
+def paint(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="the picture to paint")],
+    out: Annotated[Path, typer.Option(help="the file to make")],
+    brush: Annotated[str, typer.Option(help="oil, ink, watercolor, crayon or pencil")] = "oil",
+    film: Annotated[Path | None, typer.Option(help="also the painting as it grows: .gif, .webp or .mp4")] = None,
+    strokes: Annotated[int | None, typer.Option(help="the most strokes")] = None,
+    detail: Annotated[float, typer.Option(help="0 is broad, 1 is fine")] = 0.5,
+    seed: Annotated[int, typer.Option(help="another seed, other strokes")] = 0,
+    svg: Annotated[Path | None, typer.Option(help="also the strokes as SVG")] = None,
+    no_recipe: NoRecipe = False,
+) -> None:
+    """Paint IMAGE by strokes, coarse to fine."""
+    from ..classic.film import FRAMES, check_film, save_film, save_text
+    from ..classic.painter import Painter
+    from ..drawing import draw
+    from ..pictures import Picture, save_picture
+    from ..requests import Paint
+
+    if out.suffix.lower() not in IMAGE_SUFFIXES:
+        raise RequestError(f"--out {out}: one picture is made; give a file, such as {out.stem}.png")
+    if film is not None:
+        check_film(film)
+    given = Picture.of(image)
+    with valid():
+        request = Paint(image=given, brush=brush, detail=detail, strokes=strokes, seed=seed)  # type: ignore[arg-type]
+    frames: list[Image.Image] = []
+    with showing() as display:
+        painter = Painter(FRAMES if film else 1, lambda frame: frames.append(frame) if film else None)
+        for _, picture, recipe in draw(painter, [request], lambda n: display.count("painting", n, painter.frames)):
+            save_picture(picture, out, None if no_recipe else recipe)
+    if film is not None:
+        save_film(frames, film)
+    if svg is not None:
+        save_text(painter.svg(request), svg)
+    typer.echo(out)
+
+
+@app.command()
+def again(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="a picture that Huabi made")],
+    out: Annotated[Path, typer.Option(help="the file to make")],
+    model: Annotated[Path | None, typer.Option(help="the run that made it, where Huabi does not know it")] = None,
+    source: Annotated[Path | None, typer.Option("--input", help="the picture that it was made from")] = None,
+) -> None:
+    """Make the same picture again from the recipe inside it."""
+    from ..drawing import again as redraw
+    from ..pictures import save_picture
+
+    picture, recipe, difference = redraw(image, str(model) if model else None, source)
+    save_picture(picture, out, recipe)
+    same = "the same to the bit" if difference == 0 else f"differs by at most {difference}/255"
+    typer.echo(f"{out}: {same}")
+
+
+@app.command()
+def world(
+    n: Annotated[int | None, typer.Option("--n", help="how many pictures (default 64)")] = None,
+    out: Annotated[Path | None, typer.Option(help="a folder; of one scene a file")] = None,
+    spec: Annotated[str, typer.Option(help="which pictures, as world:styles=ink+flat,mood=calm")] = "world",
+    style: Annotated[str | None, typer.Option(help="one of the six, or several, as ink+oil")] = None,
+    size: Size = None,
+    seed: Annotated[int | None, typer.Option(help="of the pictures")] = None,
+    scene: Annotated[Path | None, typer.Option(help="draw this scene, a JSON file, instead")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="also, or only, a contact sheet: a row for each style")] = None,
+) -> None:
+    """Draw the picture world: scenes with captions and masks, in six styles."""
+    from ..data.world import export
+    from ..data.world.spec import choose
+    from ..data.world.written import read_scene
+
+    if out is None and sheet is None:
+        raise RequestError("say where the pictures go: --out DIR, or --sheet FILE for one sheet")
+    chosen, shape = choose(spec, n, style, seed), size_of(size)
+    with showing() as display:
+        if scene is not None:
+            export.one_scene(read_scene(scene), chosen.styles, shape or (256, 256), out, sheet)
+        else:
+            if sheet is not None:
+                export.sheet(chosen, shape or (160, 160), sheet)
+            if out is not None:
+                export.export(chosen, out, shape or (256, 256), display.count)
+    typer.echo(out or sheet)

@@ -1,0 +1,56 @@
+"""What every command shares: the program, its common options, the display."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .. import text
+from ..errors import RequestError
+
+app = typer.Typer(
+    name="huabi",
+    help="Huabi (画笔): a folder of pictures becomes a picture-maker.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif"}
+
+Data = Annotated[str, typer.Argument(metavar="DATA", help="a folder, .zip, .tar, `world`, `digits`, hf:owner/name")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder")]
+Size = Annotated[str | None, typer.Option(help="pixels: 64, or 96x64 for width x height; advised by default")]
+Channels = Annotated[int | None, typer.Option(help="1 grey, 3 colour, 4 with transparency")]
+Pairs = Annotated[str | None, typer.Option(help="side-by-side: each picture holds a pair, left and right")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")]
+NoRecipe = Annotated[bool, typer.Option("--no-recipe", help="leave the recipe out of the pictures")]
+
+
+@contextmanager
+def valid() -> Iterator[None]:
+    """Turns pydantic's report of a bad option into one line."""
+    from pydantic import ValidationError
+
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"][:1])
+        raise RequestError(f"--{name} {first['input']}: {first['msg'].lower()}") from None
+
+
+def size_of(value: str | None) -> tuple[int, int] | None:
+    return text.size(value) if value is not None else None
+
+
+def showing() -> Any:
+    from ..display import Display
+
+    return Display()
