@@ -153,7 +153,7 @@ def _crayon(layers: Layers, brush: Brush, shape: tuple[int, ...], seed: int) -> 
     large = scale > 0.3
     height = _rough(shape, seed + 1, 1 if large else 0)
     picture = _ground(brush, shape)
-    for name, depth in (("paint", 0.8), ("line", 0.7)):
+    for name, depth in (("paint", 0.5), ("line", 0.6)):
         picture = over(picture, layers[name], _tooth(layers[name], height, depth if large else 0.2))
     return picture
 
