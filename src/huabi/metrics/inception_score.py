@@ -25,9 +25,9 @@ def inception_score(logits: Iterable[Tensor], splits: int = 10) -> Estimate:
     """
     seen, probability, negentropy = 0, torch.zeros(0), torch.zeros(splits, dtype=torch.float64)
     for batch in logits:
-        log_p = batch.detach().double().cpu().log_softmax(1).clamp_(min=_NEVER)
+        log_p = batch.detach().float().cpu().log_softmax(1).clamp_(min=_NEVER)
         p = log_p.exp()
-        certainty = (p * log_p).sum(1)  # (n,), minus the entropy of each row
+        certainty = torch.linalg.vecdot(p, log_p)  # (n,), minus the entropy of each row
         if certainty.isnan().any():
             raise DataError("logits hold NaN: some of the pictures are broken")
         if not seen:
