@@ -19,7 +19,7 @@ from huabi.trainer import Report
 
 FAMILY = "classifier"
 DATA = "world:n=50000,size=64,seed=1"
-STEPS = 7000
+STEPS = 5600
 SETTINGS = {"lr": 4e-3, "smoothing": 0.02, "shift": 0.05}
 
 

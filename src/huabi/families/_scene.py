@@ -15,6 +15,9 @@ SPREAD = 1.5  # of a middle's peak, in cells
 PEAK = 0.2  # of the heat map, from which on it is a thing's
 LEAST = 4  # cells of a thing
 FOREIGN = 6.0  # cells that a place of another kind counts as farther away
+APART = 8  # cells of another kind, and
+SHARE = 0.2  # of the places that point at one middle, from which on they are a thing of their own
+GROWN, SHRUNK = 0.4, 0.1  # of the sides of masks in training
 
 
 def on_grid(truth: Truth, patch: int) -> Tensor:
@@ -28,8 +31,8 @@ def masks_of(numbers: Tensor) -> Tensor:
     return (numbers[:, None] == torch.arange(1, SLOTS + 1, device=numbers.device)[:, None, None]).float()
 
 
-def scene_losses(net: SceneNet, maps: SceneMaps, truth: Truth, smoothing: float) -> dict[str, Tensor]:
-    """The losses of `maps` under the truth, each the mean over pictures."""
+def scene_losses(net: SceneNet, maps: SceneMaps, truth: Truth, smoothing: float, u: Tensor) -> dict[str, Tensor]:
+    """The losses of `maps` under the truth, each the mean over pictures; u (B, 4 SLOTS) in [0, 1) is chance."""
     numbers = on_grid(truth, net.patch)  # (B, h, w)
     masks, some = masks_of(numbers), (numbers > 0).float()
     seen = some.mean((1, 2)).clamp(min=1e-3)  # share of each picture
@@ -54,18 +57,29 @@ def scene_losses(net: SceneNet, maps: SceneMaps, truth: Truth, smoothing: float)
         "colour": where_seen(colours),
         "centre": 100 * ((maps.centre - heat) ** 2).mean(),
         "offset": 0.1 * where_seen((maps.offset - offset).abs().sum(1)),
-        "relation": _relation_loss(net, maps.features, masks, truth),
+        "relation": _relation_loss(net, maps.features, masks, truth, u),
     }
 
 
-def _relation_loss(net: SceneNet, features: Tensor, masks: Tensor, truth: Truth) -> Tensor:
+def _relation_loss(net: SceneNet, features: Tensor, masks: Tensor, truth: Truth, u: Tensor) -> Tensor:
     pairs = pairs_of(masks)
     rows, one, two = pairs.unbind(1)
-    logits = net.relations(features, masks, pairs)
+    logits = net.relations(features, unsteady(masks, u), pairs)
     bits = truth.relation[rows, one, two].long()[:, None] >> torch.arange(logits.shape[1], device=logits.device)
     each = F.binary_cross_entropy_with_logits(logits, (bits & 1).float(), reduction="none").sum(1)
     count = torch.bincount(rows, minlength=len(masks))
     return (each / count[rows]).sum() / len(masks)
+
+
+def unsteady(masks: Tensor, u: Tensor) -> Tensor:
+    """Masks (B, S, h, w) as a reader sees them: some sides are a cell farther out or in, by u (B, 4 S) in [0, 1)."""
+    chance = u.view(len(masks), 4, -1, 1, 1)
+    for side, (dim, step) in enumerate(((2, 1), (2, -1), (3, 1), (3, -1))):
+        moved = masks.roll(step, dim)
+        moved.select(dim, min(0, step)).zero_()  # what came in from the other end
+        masks = torch.where(chance[:, side] < GROWN, torch.maximum(masks, moved), masks)
+        masks = torch.where(chance[:, side] > 1 - SHRUNK, torch.minimum(masks, moved), masks)
+    return masks
 
 
 def pairs_of(masks: Tensor) -> Tensor:
@@ -139,7 +153,13 @@ def _things(kind: Tensor, centre: Tensor, offset: Tensor) -> Tensor:
         votes = torch.zeros(len(peaks), kind.shape[0], device=kind.device)
         votes.index_put_((mine, words), torch.ones(len(mine), device=kind.device), accumulate=True)
         far = far + FOREIGN * (votes.argmax(1)[None] != words[:, None])
-    sizes = torch.bincount(mine, minlength=len(peaks))
+    # one thing before another may have lost its middle: two kinds are two things
+    own = (votes >= APART) & (votes >= SHARE * votes.sum(1, keepdim=True))
+    top = torch.arange(len(peaks), device=kind.device), votes.argmax(1)
+    own[top] = True
+    thing = own.flatten().cumsum(0).view_as(votes) - 1  # (n, kinds)
+    mine = torch.where(own[mine, words], thing[mine, words], thing[top][mine])
+    sizes = torch.bincount(mine, minlength=int(own.sum()))
     kept = torch.where(sizes >= LEAST, (sizes >= LEAST).cumsum(0), 0)
-    numbers[some] = kept[mine]
+    numbers[some] = kept[mine] * (kept[mine] <= SLOTS)
     return numbers

@@ -15,7 +15,7 @@ from ..model import Batch, DataSpec, Family, Update
 from ..nets.convnets import ConvClassifier
 from ..nets.scenenet import SceneNet
 from ..optim import Muon
-from ..truth import THINGS, Reading, unpack
+from ..truth import SLOTS, THINGS, Reading, unpack
 from ._scene import readings, scene_losses
 
 
@@ -76,7 +76,8 @@ class Classifier(Family):
             truth = unpack(batch.truth, self.spec.facts, self.spec.size)
             truth = truth._replace(map=shifted(truth.map[:, None], self.config.shift, u)[:, 0])
             maps = self.net(image)
-            logits, parts = maps.scene[-1], scene_losses(self.net, maps, truth, self.config.smoothing)
+            chance = batch.rng.uniform(4 * SLOTS)
+            logits, parts = maps.scene[-1], scene_losses(self.net, maps, truth, self.config.smoothing, chance)
         else:
             logits = self.net(image).float()
         loss = F.cross_entropy(logits, batch.label, label_smoothing=self.config.smoothing)
