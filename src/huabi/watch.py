@@ -185,7 +185,7 @@ class Watch:
         self._cost: float | None = None  # seconds of the next look at pictures
         self._shown: float | None = None  # seconds of a preview
         self._preview_at, self._look_at = FIRST, EVERY
-        self._signs: dict[str, Sign] = {}
+        self.signs: dict[str, Sign] = {}
         self._active = _active(log_rows(checkpoint.path / "log.jsonl"))
         self._unseen = set(self._active)  # told of before, and not looked at since
 
@@ -338,13 +338,13 @@ class Watch:
         """Looks at the log and at `count` pictures; returns the alarms that begin or end."""
         start = time.perf_counter()
         rows = [row for row in log_rows(self.checkpoint.path / "log.jsonl") if "seconds" in row]
-        self._signs |= log_signs(rows, list(self.trainer.optimizers), self._settled)
+        self.signs |= log_signs(rows, list(self.trainer.optimizers), self._settled)
         complete = not self.draws
         if count:
             pictures = self._draw(count)
             found = self.witness.embed(pictures) if bool(pictures.isfinite().all()) else None
             if self._settled:
-                self._signs |= self.witness.signs(pictures, found)
+                self.signs |= self.witness.signs(pictures, found)
                 complete = True
             if judge:
                 self._judge(found, count)
@@ -371,7 +371,7 @@ class Watch:
         """The alarms that begin, and the ends of those that were told of before."""
         if complete:
             self._unseen = set()
-        firing = {sign.alarm: sign for sign in self._signs.values() if sign.fires}
+        firing = {sign.alarm: sign for sign in self.signs.values() if sign.fires}
         settings = leaves(self.trainer.family.config)
         begun = [sign.line(settings) for name, sign in firing.items() if name not in self._active]
         over = [f"{name}: over" for name in sorted(self._active - firing.keys() - self._unseen)]

@@ -119,8 +119,8 @@ class GAN(Family):
     def critic_turn(self, image: Tensor, fake: Tensor, label: Tensor | None, step: int) -> Update:
         """The critic's turn, with R1 every `r1_every` steps (Karras et al. 2020, section 3.1).
 
-        It logs `confidence`, how probable the critic thinks it on the mean that the real one of two pictures is the real
-        one (Jolicoeur-Martineau 2018, eq. 4).
+        It logs `confidence`: how probable the critic finds it, on the mean, that of a real picture and a fake one the
+        first is the real one (Jolicoeur-Martineau 2018).
         """
         if self.config.r1 == 0 or step % self.config.r1_every:
             return self._contest(self.critic(image, label), self.critic(fake, label))

@@ -55,11 +55,13 @@ _REMEDIES: dict[str, tuple[tuple[str, str], ...]] = {
         ("beta", "lower --set beta (now {beta:g})"),
         ("guidance", "lower --set guidance (now {guidance:g}) or --set lr (now {lr:g})"),
         ("lr", "lower --set lr (now {lr:g})"),
+        ("", "train with smaller steps"),
     ),
     "memorisation": (("", "add pictures or train for less time; --evaluate-every 5m keeps the best state"),),
     "over-smoothing": (
         ("beta", "lower --set beta (now {beta:g}), or train diffusion or gan"),
-        ("", "train longer, or give the network more --set net.width"),
+        ("net.width", "train longer, or raise --set net.width"),
+        ("", "train longer"),
     ),
     "divergence": (("lr", "start again with a lower --set lr (now {lr:g})"), ("", "start again with smaller steps")),
 }
