@@ -2,7 +2,8 @@
 
 Reads one JSON job a line from stdin, writes one JSON answer a line: forking a warm process makes a trial cheap.
 A job is {"args": [...], "at": n} (SIGKILL before the n-th operation), {"args": [...], "after": seconds} or
-{"args": [...]} (not killed); the answer is {"code": exit status or -signal, "operations": how many there were}.
+{"args": [...]} (not killed); with "look" its runs look at themselves after each step. The answer is {"code": exit
+status or -signal, "operations": how many there were}.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np  # noqa: F401 - warm before the fork
 import torch
 
-from conftest import TINY
+from conftest import TINY, look_at_every_step
 from huabi import api, cli, durable, families, pictures  # noqa: F401 - warm too
 from huabi.config import configure
 from huabi.cost import saved_bytes
@@ -50,13 +51,15 @@ def watch(counter: Path, at: int | None) -> None:
         setattr(module, name, counted(getattr(module, name)))
 
 
-def child(args: list[str], counter: Path, at: int | None) -> None:
+def child(args: list[str], counter: Path, at: int | None, look: bool) -> None:
     os.setsid()
     quiet = os.open(os.devnull, os.O_WRONLY)
     errors = os.open(counter.with_suffix(".err"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(quiet, 1)
     os.dup2(errors, 2)
     watch(counter, at)
+    if look:
+        look_at_every_step()
     sys.argv = ["huabi", *args]
     try:
         cli.main()
@@ -76,7 +79,7 @@ def main() -> None:
         counter.write_text("0")
         pid = os.fork()
         if pid == 0:
-            child(job["args"], counter, job.get("at"))
+            child(job["args"], counter, job.get("at"), job.get("look", False))
         end = time.monotonic() + job.get("after", 1e9)
         while True:
             done, status = os.waitpid(pid, os.WNOHANG)

@@ -35,6 +35,7 @@ def train(
     out: str | Path,
     *,
     budget: str | float | None = None,
+    evaluate_every: str | float | None = None,
     size: str | int | None = None,
     on_report: Callable[[Report], object] | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -47,11 +48,13 @@ def train(
         data: a folder, an archive, `digits` or `hf:owner/name`.
         budget: wall time, in seconds or as "10m"; or give `steps`. Ten minutes by default.
         size: pixels, as 64 or "96x64" (width x height); by default what the preflight advises.
+        evaluate_every: time between evaluations, in seconds or as "5m"; the state whose pictures are nearest to
+            held-out ones is kept, and not the last.
         on_report: called after each step.
         settings: the family's own settings by dotted name, as `--set` takes them.
         options: the other fields of `huabi.job.Options`, such as steps, seed, resume, init, device.
     """
-    seconds = text.duration(budget) if isinstance(budget, str) else budget
+    seconds, every = (text.duration(t) if isinstance(t, str) else t for t in (budget, evaluate_every))
     shape = text.size(str(size)) if size is not None else None
     known = Options.__dataclass_fields__
     unknown = sorted(set(options) - set(known))
@@ -60,7 +63,14 @@ def train(
     if options.get("init") is not None:
         options["init"] = Path(options["init"])
     asked = Options(
-        family, str(data), Path(out), size=shape, budget=seconds, settings=dict(settings or {}), **options
+        family,
+        str(data),
+        Path(out),
+        size=shape,
+        budget=seconds,
+        evaluate_every=every,
+        settings=dict(settings or {}),
+        **options,
     )
     for report in Job(asked).run():
         if on_report is not None:

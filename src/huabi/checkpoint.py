@@ -1,7 +1,7 @@
 """The run folder: what a training run leaves on the disk, and how it goes on from there.
 
     run.json            what the run is: family, settings, data, plan and every later change of it
-    model.safetensors   averaged weights, all that loading needs besides run.json
+    model.safetensors   averaged weights, all that loading needs besides run.json; the best ones where they are judged
     state/<step>/       raw weights, optimizers and step; the last two are kept
     log.jsonl, previews/
 
@@ -28,7 +28,7 @@ from .config import configure
 from .durable import explained, sha256, write_file, write_folder, write_json
 from .errors import RunError
 from .model import DataSpec, Family, Identity
-from .trainer import Trainer, sampled_tensors
+from .trainer import Best, Trainer, sampled_tensors
 
 FORMAT = 1
 STATES_KEPT = 2
@@ -132,27 +132,41 @@ class Checkpoint:
     def save(self, trainer: Trainer) -> None:
         """Puts the trainer's whole state and the averaged weights on the disk, and drops states before the last two."""
         files = {"raw.safetensors": pack(trainer.family.state_dict())}
-        files["average.safetensors"] = average = pack(trainer.state.average)
+        files["average.safetensors"] = chosen = pack(trainer.state.average)
         numbers: dict[str, Any] = {}
         for name, optimizer in trainer.optimizers.items():
             tensors, numbers[name] = _split_optimizer(optimizer.state_dict())
             files[f"optimizer-{name}.safetensors"] = pack(tensors)
         state = {"step": trainer.step, "seconds": trainer.seconds, "bad": trainer.state.bad, "optimizers": numbers}
+        state["judged"] = trainer.state.judged
+        if best := trainer.state.best:
+            files["best.safetensors"] = chosen = pack(best.average)
+            state["best"] = {"step": best.step, "kernel_distance": best.distance}
         files["state.json"] = json.dumps(state).encode()
         manifest = {name: sha256(data) for name, data in files.items()}
         files["manifest.json"] = json.dumps(manifest, indent=1).encode()
         folder = self.path / "state" / f"{trainer.step:08d}"
         with explained(folder):
             write_folder(folder, files)
-        self.write_model(average)
+        self.write_model(chosen)
         for old in self.states()[:-STATES_KEPT]:
             shutil.rmtree(old, ignore_errors=True)
 
-    def write_model(self, average: bytes) -> None:
+    def write_model(self, chosen: bytes) -> None:
         """Puts packed averaged weights where loading looks for them."""
         path = self.path / "model.safetensors"
         with explained(path):
-            write_file(path, average)
+            write_file(path, chosen)
+
+    def best(self) -> dict[str, Any] | None:
+        """Which step the model is of and its distance to held-out pictures, where the run is judged by it."""
+        for folder in reversed(self.states()):
+            try:
+                found: dict[str, Any] | None = json.loads((folder / "state.json").read_bytes()).get("best")
+            except (OSError, ValueError):
+                continue  # damaged: the one before stands in, as in `restore`
+            return found
+        return None
 
     def states(self) -> list[Path]:
         """The saved states, oldest first."""
@@ -194,10 +208,10 @@ class Checkpoint:
     def settle(self, trainer: Trainer) -> None:
         """Makes the whole folder say what the restored trainer says: a kill may have fallen between two files."""
         if trainer.step:
-            average = pack(trainer.state.average)
+            chosen = pack(trainer.state.chosen)
             model = self.path / "model.safetensors"
-            if not model.exists() or model.read_bytes() != average:
-                self.write_model(average)
+            if not model.exists() or model.read_bytes() != chosen:
+                self.write_model(chosen)
         self.forget_after(trainer.step)
 
     def forget_after(self, step: int) -> None:
@@ -230,7 +244,8 @@ class Checkpoint:
             if not whole:
                 raise
             warnings.warn(f"{error}; using the saved state {int(whole[-1].name)}", stacklevel=2)
-            tensors, digest = unpack(whole[-1] / "average.safetensors")
+            best = whole[-1] / "best.safetensors"
+            tensors, digest = unpack(best if best.exists() else whole[-1] / "average.safetensors")
         _copy_in(sampled_tensors(family), tensors, self.path)
         return digest
 
@@ -292,6 +307,11 @@ def _restore_state(folder: Path, trainer: Trainer) -> None:
         tensors = unpack(folder / f"optimizer-{name}.safetensors")[0]
         _join_optimizer(optimizer, tensors, state["optimizers"][name])
     trainer.state.step, trainer.state.seconds, trainer.state.bad = state["step"], state["seconds"], state["bad"]
+    trainer.state.judged = state.get("judged", 0)
+    if best := state.get("best"):
+        tensors = {name: torch.empty_like(value) for name, value in trainer.state.average.items()}
+        _copy_in(tensors, unpack(folder / "best.safetensors")[0], folder)
+        trainer.state.best = Best(best["step"], best["kernel_distance"], tensors)
 
 
 def _split_optimizer(state: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -61,7 +61,7 @@ class Display:
     def train(self, report: Report) -> None:
         """A training step: losses, rate and time left."""
         for alarm in report.alarms:
-            self.say(f"warning: {alarm}")
+            self.say(alarm if alarm.endswith(": over") else f"warning: {alarm}")
         losses = " ".join(f"{name} {value:.4g}" for name, value in list(report.losses.items())[:3])
         note = f"{losses}  {report.images_per_second:.0f} images/s"
         if report.total and report.step:

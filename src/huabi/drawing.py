@@ -48,13 +48,19 @@ def draw(
         for start in range(0, len(positions), identity.rows):
             part = positions[start : start + identity.rows]
             rows = [requests[p] for p in part]
-            pictures = _answer(model, rows, identity, on_step)
+            pictures = _whole(answers(model, rows, identity, on_step))
             for row, position in enumerate(part):
                 yield position, to_image(pictures[row]), _recipe(identity, requests[position], row, pictures[row])
 
 
-def _answer(model: Model, rows: list[Any], identity: Identity, on_step: Callable[[int], None] | None) -> Tensor:
-    padded = rows + [rows[-1]] * (identity.rows - len(rows))
+def answers(
+    model: Model, rows: Sequence[Any], identity: Identity, on_step: Callable[[int], None] | None = None
+) -> Tensor:
+    """Pictures (N, C, H, W) in [-1, 1] on the CPU for at most `identity.rows` requests of one `batch_key`.
+
+    They may hold NaN, where the training diverged.
+    """
+    padded = [*rows, *[rows[-1]] * (identity.rows - len(rows))]
     result = None
     with _frozen(identity):
         estimates = model.sample(padded)
@@ -69,7 +75,11 @@ def _answer(model: Model, rows: list[Any], identity: Identity, on_step: Callable
                 on_step(n)
     if result is None:
         raise RequestError("the model gave no picture")
-    pictures = model.decode(result).float().cpu()[: len(rows)]
+    return model.decode(result).float().cpu()[: len(rows)]
+
+
+def _whole(pictures: Tensor) -> Tensor:
+    """`pictures`, none of whose values may be NaN or infinite."""
     if not bool(pictures.isfinite().all()):
         raise RequestError("the picture came out as not-a-number: the training diverged; draw from another run")
     return pictures

@@ -23,20 +23,18 @@ from .errors import DataError, HuabiError, RequestError, RunError
 from .families import find
 from .machine import pick_device, pick_precision, pick_threads
 from .model import DataSpec
-from .pictures import save_picture
 from .plan import Plan
-from .previews import preview
 from .ranks import Ranks
 from .report import preflight_lines
 from .signals import stop_signals
 from .trainer import Report, Trainer
+from .watch import Watch
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 SAVE_SECONDS = 30.0
 LOG_SECONDS = 1.0
-PREVIEW_SHARE = 0.03  # of the run's time, at most, goes into previews
 DEFAULT_BUDGET = 600.0  # seconds
 
 
@@ -52,7 +50,8 @@ class Stopped(HuabiError):
 class Options:
     """What a person may say of a run; None leaves it to Huabi, or, on resume, to what the run says.
 
-    `budget` is in seconds; `settings` are the family's own, by dotted name; `save_every` is in steps.
+    `budget` and `evaluate_every` are in seconds; `settings` are the family's own, by dotted name; `save_every` is in
+    steps.
     """
 
     family: str
@@ -76,6 +75,7 @@ class Options:
     threads: int | None = None
     precision: str | None = None
     save_every: int | None = None
+    evaluate_every: float | None = None
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
@@ -85,6 +85,8 @@ class Options:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise RequestError(f"--{name.replace('_', '-')} {value}: it must be at least 1")
+        if self.evaluate_every is not None and self.evaluate_every <= 0:
+            raise RequestError(f"--evaluate-every {self.evaluate_every}: it must be more than no time, such as 5m")
         if self.seed is not None and not 0 <= self.seed < 2**63:
             raise RequestError(f"--seed {self.seed}: it lies between 0 and 2^63 - 1")
         if self.precision not in (None, "bf16", "fp32"):
@@ -109,9 +111,10 @@ class Job:
         self.data: PictureData | None = None
         self.trainer: Trainer | None = None
         self.checkpoint: Checkpoint | None = None
+        self.watch: Watch | None = None  # where this process writes files
         self._stop = [0]  # the signal that came, if one did
         self._saved_step, self._saved_at = -1, 0.0
-        self._logged = self._preview_at = 0.0
+        self._logged = 0.0
         self._board: SummaryWriter | None = None
 
     def run(self) -> Iterator[Report]:
@@ -158,39 +161,46 @@ class Job:
         if self.options.tensorboard and self.ranks.main:
             self._board = _board(self.options.out)
         self._saved_step, self._saved_at = trainer.step, time.perf_counter()
-        self._preview_at = trainer.seconds + 10
+        if self.ranks.main:
+            self.watch = Watch(trainer, data, self.checkpoint, header.get("evaluate_every"), self.say)
         for report in trainer.run(source):
-            if self.ranks.main:
-                self._keep(report)
-            yield report
+            yield self._keep(report)
             signum = self.ranks.most(self._stop[0], trainer.family.device)
-            if signum:
+            if signum and not trainer.plan.done(trainer.step):
                 self._save()
                 raise Stopped(f"stopped at step {trainer.step}, saved", signum)
+        if self.watch is not None:
+            self.watch.finish()
         self._save()
-        self._preview()
+        if self.watch is not None:
+            self.watch.preview()
         self._finish()
 
     def _finish(self) -> None:
         last = self._checkpoint.header["events"][-1:]
         if self.ranks.main and self.trainer and not any(event.get("finished") for event in last):
-            self._checkpoint.add_event({"step": self.trainer.step, "finished": True})
+            best = self.trainer.state.best
+            judged = {"best": best.step, "kernel_distance": best.distance} if best else {}
+            self._checkpoint.add_event({"step": self.trainer.step, "finished": True, **judged})
 
     def _tell(self, line: str) -> None:
         if self.ranks.main:
             self.say(line)
 
-    def _keep(self, report: Report) -> None:
-        """Logs, saves and previews as it is due; none of it touches the training's numbers."""
-        if report.alarms or report.seconds - self._logged > LOG_SECONDS or report.step == report.total:
+    def _keep(self, report: Report) -> Report:
+        """Looks, logs and saves as it is due, none of which touches the training's numbers; the report with alarms."""
+        if self.watch is None or self.trainer is None:
+            return report
+        report = self.watch.step(report)
+        ends = report.step in (1, report.total)
+        if ends or report.alarms or report.seconds - self._logged > LOG_SECONDS:
             self._log(report)
             self._logged = report.seconds
         every = self.options.save_every
         late = time.perf_counter() - self._saved_at > SAVE_SECONDS if every is None else report.step % every == 0
-        if late:
+        if late and not self.trainer.plan.done(report.step):  # the end has its own save, after it is judged
             self._save()
-        if report.seconds > self._preview_at:
-            self._preview()
+        return report
 
     def _open(self) -> dict[str, Any]:
         """The run's header: a new one, or on resume the old one, once it agrees with what was asked."""
@@ -258,6 +268,7 @@ class Job:
             "versions": {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()},
             "init": str(options.init) if options.init else None,
             "budget": budget,
+            "evaluate_every": options.evaluate_every,
             "events": [{"step": 0, "total": options.steps}] if options.steps else [],
         }
 
@@ -296,6 +307,7 @@ class Job:
         pairs += [("--batch", options.batch, header["batch"]), ("--micro", options.micro, header["micro"])]
         pairs += [("--threads", options.threads, header["threads"])]
         pairs += [("--precision", options.precision, header["precision"])]
+        pairs += [("--evaluate-every", options.evaluate_every, header.get("evaluate_every"))]
         for name in ("channels", "fit", "flip", "pairs", "balance"):
             pairs.append((f"--{name}", getattr(options, name), old.get(name)))
         pairs.append(("--size", list(options.size) if options.size else None, list(old["size"])))
@@ -389,22 +401,7 @@ class Job:
         if self._saved_step != trainer.step or not self._checkpoint.states():
             self._checkpoint.save(trainer)
         self._saved_step, self._saved_at = trainer.step, time.perf_counter()
-        trainer.reserve = max(0.2, 2 * (self._saved_at - start))
-
-    def _preview(self) -> None:
-        """What the averaged weights can do by now, as a picture and, where it can be measured, as figures."""
-        if not self.ranks.main or self.trainer is None:
-            return
-        start, trainer = time.perf_counter(), self.trainer
-        shown = preview(trainer, self.data, self.say)
-        if shown is None:
-            return
-        picture, figures = shown
-        save_picture(picture, self.options.out / "previews" / f"{trainer.step:08d}.png", None)
-        if figures:
-            self._checkpoint.log({"step": trainer.step, **figures})
-        took = time.perf_counter() - start
-        self._preview_at = trainer.seconds + took / PREVIEW_SHARE
+        trainer.reserve = max(0.2, 2 * (self._saved_at - start)) + (self.watch.reserve if self.watch else 0.0)
 
 
 def _tupled(value: Any) -> Any:

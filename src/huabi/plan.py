@@ -48,10 +48,13 @@ class Plan:
         """Whether the length is to be estimated anew at `step`: a fixed point that no event has decided yet."""
         if self.budget is None or step == 0 or any(e["step"] >= step for e in self.events):
             return False
+        return self.total(step) is None or self.fixed(step)
+
+    def fixed(self, step: int) -> bool:
+        """Whether `step` is a point at which what hangs on the time is decided: 1, 2, 4 ... 64, and `FRACTIONS`."""
         total = self.total(step)
-        if total is None or (step <= 64 and step & (step - 1) == 0):
-            return True
-        return any(step == round(f * total) for f in FRACTIONS)
+        early = 0 < step <= 64 and step & (step - 1) == 0
+        return early or (total is not None and any(step == round(f * total) for f in FRACTIONS))
 
     def estimate(self, step: int, elapsed: float, step_seconds: float, reserve: float) -> dict[str, Any]:
         """The event for `step`: the steps that fit into what is left of the budget.

@@ -113,7 +113,7 @@ def run_summary(path: Path) -> dict[str, Any]:
     header = checkpoint.header
     states = [int(state.name) for state in checkpoint.states()]
     totals = [event["total"] for event in header["events"] if "total" in event]
-    lines = _log_rows(path / "log.jsonl")
+    lines = log_rows(path / "log.jsonl")
     rows = [line for line in lines if "seconds" in line]
     measured = [line for line in lines if "seconds" not in line]
     previews = sorted((path / "previews").glob("*.png"))
@@ -132,6 +132,7 @@ def run_summary(path: Path) -> dict[str, Any]:
         "images_per_second": rows[-1]["images_per_second"] if rows else None,
         "losses": {k: v for k, v in (rows[-1] if rows else {}).items() if k not in _NO_LOSS},
         "measured": measured[-1] if measured else {},
+        "best": checkpoint.best(),
         "curve": _curve(rows),
         "alarms": [alarm for row in rows for alarm in row.get("alarms", [])],
         "config": header["config"],
@@ -148,7 +149,8 @@ def run_summary(path: Path) -> dict[str, Any]:
 _NO_LOSS = ("step", "seconds", "images_per_second", "alarms")
 
 
-def _log_rows(path: Path) -> list[dict[str, Any]]:
+def log_rows(path: Path) -> list[dict[str, Any]]:
+    """The lines of a run's log; none where there is no log yet."""
     rows = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -180,6 +182,7 @@ def print_run(summary: Mapping[str, Any]) -> None:
     planned = summary["planned"] or "?"
     state = "finished" if summary["finished"] else "not finished: --resume goes on"
     losses = ", ".join(f"{name} {value:.4g}" for name, value in summary["losses"].items())
+    best = summary["best"]
     facts = {
         "family": summary["family"],
         "data": f"{summary['data']}, {summary['pictures']['train']} pictures to train on, "
@@ -190,7 +193,8 @@ def print_run(summary: Mapping[str, Any]) -> None:
         "losses": losses or "none yet",
         "measured": ", ".join(f"{name} {value:.4g}" for name, value in summary["measured"].items()),
         "curve": summary["curve"],
-        "alarms": _some(summary["alarms"]) or "none",
+        "best": f"step {best['step']}, kernel distance {best['kernel_distance']:.4g}" if best else "",
+        "alarms": "\n".join(summary["alarms"][-SHOWN:]) or "none",
         "settings": ", ".join(f"{key}={value}" for key, value in summary["config"].items()),
         "frozen": f"seed {summary['seed']}, {summary['precision']}, {summary['threads']} threads, {summary['device']}, "
         f"torch {summary['versions']['torch']}",

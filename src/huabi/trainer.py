@@ -35,6 +35,15 @@ class Report:
     alarms: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Best:
+    """The averaged weights whose pictures were nearest to the held-out ones so far."""
+
+    step: int
+    distance: float
+    average: dict[str, Tensor]
+
+
 @dataclass
 class TrainerState:
     """What a trainer must remember, beside the family's own tensors, to go on to the bit."""
@@ -43,6 +52,13 @@ class TrainerState:
     seconds: float = 0.0
     bad: int = 0  # steps in a row without a finite gradient
     average: dict[str, Tensor] = field(default_factory=dict)
+    judged: int = 0  # the last step whose pictures were held against held-out ones
+    best: Best | None = None  # where that was asked for
+
+    @property
+    def chosen(self) -> dict[str, Tensor]:
+        """The averaged weights that the run gives: the best ones where they are judged, else the latest."""
+        return self.best.average if self.best else self.average
 
 
 class Trainer:
@@ -225,7 +241,10 @@ class Trainer:
                 f"{PATIENCE} steps in a row gave no finite gradient (step {self.step}); the last saved state is good: "
                 "start again with a lower learning rate, such as --set lr=0.0003"
             )
-        return losses, [f"step {self.step}: the gradient is not finite, step skipped"]
+        bad = f"{self.state.bad} in a row, {PATIENCE} end the run"
+        return losses, [
+            f"divergence: the gradient of step {self.step} is not finite, step skipped ({bad}); lower --set lr"
+        ]
 
     @torch.no_grad()
     def _average(self) -> None:

@@ -59,6 +59,9 @@ def train(
     threads: Annotated[int | None, typer.Option(help="of the processor; all that are free by default")] = None,
     precision: Annotated[str | None, typer.Option(help="bf16 or fp32; by default what is fast here")] = None,
     save_every: Annotated[int | None, typer.Option(help="steps between saves; every 30 s by default")] = None,
+    evaluate_every: Annotated[
+        str | None, typer.Option(help="time between evaluations, as 5m: the state nearest to held-out pictures is kept")
+    ] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="write curves for TensorBoard too")] = False,
 ) -> None:
     """Train FAMILY on DATA; the run folder holds all that resuming and drawing need."""
@@ -86,6 +89,7 @@ def train(
         threads=threads,
         precision=precision,
         save_every=save_every,
+        evaluate_every=text.duration(evaluate_every) if evaluate_every is not None else None,
         tensorboard=tensorboard,
     )
     with showing() as display:

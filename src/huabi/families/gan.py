@@ -110,22 +110,32 @@ class GAN(Family):
                 real = self.critic(batch.image, label)
         yield Update("generator", generator_loss(self.critic(fake, label), real))
         fake = fake.detach()
-        yield Update("critic", self.critic_turn(batch.image, fake, label, step))
+        yield self.critic_turn(batch.image, fake, label, step)
 
     @property
     def relativistic(self) -> bool:
         return self.config.loss == "relativistic"
 
-    def critic_turn(self, image: Tensor, fake: Tensor, label: Tensor | None, step: int) -> Tensor:
-        """The critic's loss, with R1 every `r1_every` steps (Karras et al. 2020, section 3.1)."""
+    def critic_turn(self, image: Tensor, fake: Tensor, label: Tensor | None, step: int) -> Update:
+        """The critic's turn, with R1 every `r1_every` steps (Karras et al. 2020, section 3.1).
+
+        It logs `confidence`: how probable the critic finds it, on the mean, that of a real picture and a fake one the
+        first is the real one (Jolicoeur-Martineau 2018).
+        """
         if self.config.r1 == 0 or step % self.config.r1_every:
-            return critic_loss(self.critic(image, label), self.critic(fake, label), self.relativistic)
+            return self._contest(self.critic(image, label), self.critic(fake, label))
         with torch.autocast(image.device.type, enabled=False):  # gradients of gradients want float32
             image = image.detach().float().requires_grad_()
             real = self.critic(image, label)
             penalty = gradient_penalty(real, image).mean()
             weight = self.config.r1 / 2 * self.config.r1_every
-            return critic_loss(real, self.critic(fake.float(), label), self.relativistic) + weight * penalty
+            update = self._contest(real, self.critic(fake.float(), label))
+            return update._replace(loss=update.loss + weight * penalty)
+
+    def _contest(self, real: Tensor, fake: Tensor) -> Update:
+        """The critic's update on its scores (B,) of real pictures and of fake ones."""
+        confidence = (real - fake).detach().sigmoid().mean()
+        return Update("critic", critic_loss(real, fake, self.relativistic), {"confidence": confidence})
 
     @torch.no_grad()
     def sample(self, requests: Sequence[Generate]) -> Iterator[Tensor]:

@@ -1,0 +1,391 @@
+"""What looks at a run while it trains: previews, alarms, and the distance of its pictures to held-out ones.
+
+All of it together takes at most `PREVIEWS + LOOKS` of the run's time, and none of it touches the training's numbers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .checkpoint import Checkpoint
+from .config import leaves
+from .data import PictureData, rows_of, to_unit
+from .drawing import ROWS, answers
+from .metrics.alarms import (
+    Side,
+    Sign,
+    collapse,
+    losses_lost,
+    memorisation,
+    over_smoothing,
+    overconfidence,
+    pictures_lost,
+    thumbnails,
+)
+from .metrics.features import Features, embed, features
+from .metrics.kernel import kernel_estimate
+from .model import Family, Identity
+from .pictures import save_picture
+from .previews import preview
+from .report import log_rows
+from .requests import Generate
+from .text import clock
+from .trainer import Best, Report, Trainer
+
+PREVIEWS, LOOKS = 0.01, 0.04  # of the run's time, at most
+FIRST = 10.0  # seconds until the first preview
+EVERY = 30.0  # seconds between two looks at the losses; at pictures too, where they can be afforded
+PICTURES = 128  # of a look
+SETTLED = 1 / 4  # of the plan: before it, pictures are too young for an alarm
+FEWEST, MOST = 64, 1000  # pictures of an evaluation
+USABLE = 50  # held-out pictures below which a distance to them says little
+CHUNK = 1000  # pictures that are read at once
+
+
+class Witness:
+    """The data's side of all comparisons; each part is read when it is first needed."""
+
+    def __init__(self, data: PictureData, device: torch.device | str = "cpu") -> None:
+        self.data, self.device = data, device
+        self._read = rows_of(data.images)
+        self._judges: dict[int, Tensor] = {}
+
+    @cached_property
+    def net(self) -> Features:
+        return features("efficientnet-lite0", self.device)
+
+    @cached_property
+    def training(self) -> Side:
+        """Some training pictures."""
+        pictures = self.some(self.data.train, PICTURES)
+        return Side(pictures, self.embed(pictures))
+
+    @cached_property
+    def heldout(self) -> Tensor:
+        """Some held-out pictures; there may be none."""
+        return self.some(self.data.heldout, PICTURES)
+
+    @cached_property
+    def thumbnails(self) -> Tensor:
+        """Thumbnails of the whole training set."""
+        return self.thumbnails_of(self.data.train)
+
+    @property
+    def judging(self) -> str:
+        """Which pictures `judges` is of: held-out ones, but for where they are too few."""
+        return "held-out" if len(self.data.heldout) >= USABLE else "training"
+
+    def judges(self, count: int) -> Tensor:
+        """Features of at most `count` pictures that a run's pictures are held against."""
+        if count not in self._judges:
+            rows = self.data.heldout if self.judging == "held-out" else self.data.train
+            self._judges[count] = self.embed(self.some(rows, count))
+        return self._judges[count]
+
+    def some(self, rows: NDArray[np.int64], count: int) -> Tensor:
+        """At most `count` pictures of `rows`, always the same."""
+        chosen = np.random.default_rng(0).choice(rows, min(count, len(rows)), replace=False)
+        return to_unit(self._read(np.sort(chosen)))
+
+    def thumbnails_of(self, rows: NDArray[np.int64]) -> Tensor:
+        return torch.cat([thumbnails(to_unit(self._read(rows[k : k + CHUNK]))) for k in range(0, len(rows), CHUNK)])
+
+    def embed(self, pictures: Tensor) -> Tensor:
+        return torch.cat(list(embed(self.net, [pictures])))
+
+    def signs(self, pictures: Tensor, found: Tensor | None) -> dict[str, Sign]:
+        """What drawn pictures and their features say, None of broken ones; where pictures are lost, that alone."""
+        lost = pictures_lost(pictures, self.training.pictures)
+        if lost.fires or found is None:
+            return {"pictures": lost}
+        pictures, found = pictures[:PICTURES], found[:PICTURES]
+        return {
+            "pictures": lost,
+            "variety": collapse(Side(pictures, found), self.training),
+            "copies": memorisation(pictures, self.thumbnails, self.heldout, mirrored=self.data.flip),
+            "detail": over_smoothing(pictures, self.training.pictures),
+        }
+
+
+def log_signs(rows: Sequence[Mapping[str, Any]], losses: Sequence[str], settled: bool) -> dict[str, Sign]:
+    """What a run's log says; `losses` are those that its optimizers step on."""
+
+    def course(name: str) -> list[float]:
+        return [row[name] for row in rows if name in row]
+
+    found = {"losses": losses_lost({name: course(name) for name in losses})}
+    return found | ({"critic": overconfidence(course("confidence"))} if settled else {})
+
+
+def drawn(family: Family, count: int) -> Tensor:
+    """The family's pictures of seeds 0 to `count`, as 8 bits show them."""
+    requests = [Generate(seed=seed) for seed in range(count)]
+    identity = family.identity or Identity(rows=ROWS)
+    parts = [answers(family, requests[k : k + ROWS], identity) for k in range(0, count, ROWS)]
+    return torch.cat(parts).mul(127.5).round().div(127.5)
+
+
+def schedule(whole: float, every: float, picture: float, judge: float, once: float) -> tuple[float, int] | None:
+    """Seconds between evaluations and pictures of each, so that all of them take at most `LOOKS` of the run.
+
+    More pictures rather than more evaluations than asked for; None where not even one of the fewest fits.
+
+    Args:
+        whole: seconds that the run takes.
+        every: seconds between evaluations, as asked.
+        picture: seconds to draw and embed a picture.
+        judge: seconds to embed one that the drawn are held against, of which there are as many.
+        once: seconds that the data's side takes besides.
+    """
+    rounds = max(1, math.ceil(whole / every))
+    spare = LOOKS * whole - once
+    count = int(spare / (rounds * picture + judge))
+    if count >= FEWEST:
+        return every, min(count, MOST)
+    rounds = int((spare - FEWEST * judge) / (FEWEST * picture))
+    return (whole / rounds, FEWEST) if rounds >= 1 else None
+
+
+class Watch:
+    """Looks at a run after its steps, as often as the time allows.
+
+    Args:
+        every: seconds between evaluations, where the state nearest to held-out pictures is to be kept.
+        say: called with a line for people.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        data: PictureData,
+        checkpoint: Checkpoint,
+        every: float | None = None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.trainer, self.data, self.checkpoint, self.say = trainer, data, checkpoint, say
+        self.witness = Witness(data, trainer.family.device)
+        self.draws = Generate in trainer.family.requests
+        self.every = every if self.draws else None
+        if every and not self.draws:
+            say(f"--evaluate-every does not apply: {trainer.family.name} draws no pictures")
+        self._began, self._first = time.perf_counter(), trainer.step
+        self._spent = 0.0  # seconds of looks
+        self._cost: float | None = None  # seconds of the next look at pictures
+        self._shown: float | None = None  # seconds of a preview
+        self._preview_at, self._look_at = FIRST, EVERY
+        self.signs: dict[str, Sign] = {}
+        self._active = _active(log_rows(checkpoint.path / "log.jsonl"))
+        self._unseen = set(self._active)  # told of before, and not looked at since
+
+    @property
+    def age(self) -> float:
+        """Seconds since the training began or was resumed."""
+        return time.perf_counter() - self._began
+
+    @property
+    def reserve(self) -> float:
+        """Seconds that the look and the preview at the end take."""
+        look = self._cost or 0.0
+        if self.every is None and self._spent + look > LOOKS * self._whole:
+            look = 0.0  # there will be none
+        return look + (self._shown or 0.0)
+
+    def step(self, report: Report) -> Report:
+        """Does what is due after a step; returns `report` with the alarms that begin or end there."""
+        step, plan = report.step, self.trainer.plan
+        last = plan.done(step) and not plan.due(step)
+        names = {alarm.partition(":")[0] for alarm in report.alarms}
+        self._active |= names
+        self._unseen |= names
+        with self._working():
+            self._decide(step)
+            count = self._due(step, last)
+            if count or last or self.age >= self._look_at:
+                alarms = self._look(count or (PICTURES if self._affordable(last) else 0), judge=bool(count))
+                report = replace(report, alarms=(*report.alarms, *alarms))
+                self._look_at = self.age + EVERY
+        if self.age >= self._preview_at and not last:
+            self.preview()
+        return report
+
+    def finish(self) -> None:
+        """Judges the last state, where it is not yet: the plan may have ended by a change of itself."""
+        if count := self._due(self.trainer.step, last=True):
+            for alarm in self._look(count, judge=True):
+                self.say(alarm)
+
+    def preview(self) -> None:
+        """What the averaged weights can do by now, as a picture and, where it can be measured, as figures."""
+        start, trainer = time.perf_counter(), self.trainer
+        shown = preview(trainer, self.data, self.say)
+        if shown is not None:
+            picture, figures = shown
+            save_picture(picture, self.checkpoint.path / "previews" / f"{trainer.step:08d}.png", None)
+            if figures:
+                self.checkpoint.log({"step": trainer.step, **figures})
+        self._shown = time.perf_counter() - start
+        self._preview_at = self.age + self._shown / PREVIEWS
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._spent += time.perf_counter() - start
+
+    @property
+    def _whole(self) -> float:
+        """Seconds that the training takes from its start or resume to the end of the plan, as far as is known."""
+        step = self.trainer.step
+        total = self.trainer.plan.total(step) or step
+        return self.age * (total - self._first) / max(1, step - self._first)
+
+    @property
+    def _settled(self) -> bool:
+        total = self.trainer.plan.total(self.trainer.step)
+        return total is not None and self.trainer.step >= SETTLED * total
+
+    def _affordable(self, last: bool) -> bool:
+        """Whether there is time for a look at pictures; before the last step, for one more at the end too."""
+        if self.every is not None or not self.draws or not self._settled:
+            return False
+        whole = self._whole
+        if self._cost is None:
+            if self._shown is None or self._spent + self._shown * PICTURES / ROWS > LOOKS * whole:
+                return False
+            picture, judge, once = self._measure()
+            self._cost = PICTURES * (picture + judge) + once
+        ahead = 0.0 if last else self._cost
+        return self._spent + self._cost <= LOOKS * self.age and self._spent + self._cost + ahead <= LOOKS * whole
+
+    def _measure(self) -> tuple[float, float, float]:
+        """Seconds to draw and embed a picture, to embed one, and to make thumbnails of all: tried on a few."""
+        rows = self.data.train
+        some = self.witness.some(rows, ROWS)
+        self.witness.embed(some[:1])  # reads the network's weights
+        times = [time.perf_counter()]
+        self._draw(ROWS)
+        times.append(time.perf_counter())
+        self.witness.embed(some)
+        times.append(time.perf_counter())
+        self.witness.thumbnails_of(rows[:CHUNK])
+        times.append(time.perf_counter())
+        draw, judge, small = (after - before for before, after in itertools.pairwise(times))
+        return (draw + judge) / ROWS, judge / len(some), small * len(rows) / min(CHUNK, len(rows))
+
+    def _decide(self, step: int) -> None:
+        """At fixed points of the plan, turns the time between evaluations into steps: on the disk before it acts."""
+        plan, header = self.trainer.plan, self.checkpoint.header
+        total = plan.total(step)
+        known = [event for event in header["events"] if "evaluate" in event]
+        if self.every is None or total is None or not plan.fixed(step) or (step < 64 and 8 * step < total):
+            return
+        if any(event["step"] >= step for event in known):
+            return
+        if known:
+            seconds, count = known[-1]["seconds"], known[-1]["pictures"]
+        else:
+            seconds, count = self._schedule(self.every)
+        pace = self.trainer.seconds / step
+        steps = max(1, round(min(seconds / pace, total)))
+        self.checkpoint.add_event({"step": step, "evaluate": steps, "seconds": seconds, "pictures": count})
+
+    def _schedule(self, every: float) -> tuple[float, int]:
+        """Seconds between evaluations and pictures of each, told to people; 0 pictures where none can be afforded."""
+        picture, judge, once = self._measure()
+        found = schedule(self._whole, every, picture, judge, once + PICTURES * judge)
+        share = f"{LOOKS:.0%} of the run"
+        if found is None:
+            self.say(f"--evaluate-every: judging {FEWEST} pictures takes more than {share}; its last state is kept")
+            return every, 0
+        seconds, count = found
+        self._cost = count * (picture + judge) + once
+        why = f", not every {clock(every)}: more would take over {share}" if seconds > every else ""
+        stand = "" if self.witness.judging == "held-out" else f", since only {len(self.data.heldout)} are held out"
+        self.say(
+            f"every {clock(seconds)}{why}, {count} pictures are held against {self.witness.judging} ones{stand}; "
+            "the best state is kept"
+        )
+        return seconds, count
+
+    def _due(self, step: int, last: bool) -> int:
+        """How many pictures are to be judged now; 0 for none."""
+        known = [e for e in self.checkpoint.header["events"] if "evaluate" in e and e["step"] <= step]
+        if self.every is None or not known or self.trainer.state.judged == step:
+            return 0
+        due = last or step - self.trainer.state.judged >= known[-1]["evaluate"]
+        return int(known[-1]["pictures"]) if due else 0
+
+    def _draw(self, count: int) -> Tensor:
+        with self.trainer.averaged() as family:
+            family.identity = Identity(rows=ROWS, precision=self.trainer.precision, device=family.device.type)
+            return drawn(family, count)
+
+    def _look(self, count: int, judge: bool) -> list[str]:
+        """Looks at the log and at `count` pictures; returns the alarms that begin or end."""
+        start = time.perf_counter()
+        rows = [row for row in log_rows(self.checkpoint.path / "log.jsonl") if "seconds" in row]
+        self.signs |= log_signs(rows, list(self.trainer.optimizers), self._settled)
+        complete = not self.draws
+        if count:
+            pictures = self._draw(count)
+            found = self.witness.embed(pictures) if bool(pictures.isfinite().all()) else None
+            if self._settled:
+                self.signs |= self.witness.signs(pictures, found)
+                complete = True
+            if judge:
+                self._judge(found, count)
+            self._cost = time.perf_counter() - start
+        return self._news(complete)
+
+    def _judge(self, found: Tensor | None, count: int) -> None:
+        """Keeps the averaged weights where their pictures' features are the nearest so far; None is of broken ones."""
+        state, step = self.trainer.state, self.trainer.step
+        state.judged = step
+        if found is None:
+            self.say(f"step {step}: the pictures are not a number, so they are not judged")
+            return
+        distance = kernel_estimate(found, self.witness.judges(count)).value
+        best = state.best is None or distance < state.best.distance
+        if best:
+            state.best = Best(step, distance, {name: value.clone() for name, value in state.average.items()})
+        figures = {"kernel_distance": distance, "best": best, "pictures": count}
+        self.checkpoint.log({"step": step, "at": round(self.trainer.seconds, 3), **figures})
+        than = "the best so far" if best or state.best is None else f"step {state.best.step} stays the best"
+        self.say(f"step {step}: kernel distance x 1000 to {self.witness.judging} pictures {distance:.4g}, {than}")
+
+    def _news(self, complete: bool) -> list[str]:
+        """The alarms that begin, and the ends of those that were told of before."""
+        if complete:
+            self._unseen = set()
+        firing = {sign.alarm: sign for sign in self.signs.values() if sign.fires}
+        settings = leaves(self.trainer.family.config)
+        begun = [sign.line(settings) for name, sign in firing.items() if name not in self._active]
+        over = [f"{name}: over" for name in sorted(self._active - firing.keys() - self._unseen)]
+        self._active = set(firing) | (self._active & self._unseen)
+        return begun + over
+
+
+def _active(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The names of the alarms that a log tells of and does not end."""
+    active: set[str] = set()
+    for line in (alarm for row in rows for alarm in row.get("alarms", [])):
+        name, _, rest = line.partition(": ")
+        if rest == "over":
+            active.discard(name)
+        else:
+            active.add(name)
+    return active
