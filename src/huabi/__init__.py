@@ -21,6 +21,7 @@ _HOME = {
     "Picture": "pictures",
     "Vary": "requests",
     "draw": "api",
+    "evaluate": "api",
     "inspect": "api",
     "load": "api",
     "train": "api",
@@ -36,13 +37,14 @@ __all__ = [
     "Vary",
     "__version__",
     "draw",
+    "evaluate",
     "inspect",
     "load",
     "train",
 ]
 
 if TYPE_CHECKING:
-    from .api import draw, inspect, load, train
+    from .api import draw, evaluate, inspect, load, train
     from .errors import HuabiError
     from .model import DataSpec, Family, Model
     from .pictures import Picture

@@ -1,4 +1,4 @@
-"""The functions of the public face: load, train, draw, inspect."""
+"""The functions of the public face: load, train, draw, evaluate, inspect."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from .trainer import Report
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from .evaluation import Evaluation
 
 
 def load(path: str | Path, device: str = "auto") -> Family:
@@ -85,6 +87,16 @@ def draw(model: Model, requests: Sequence[Any]) -> Iterator[Image.Image]:
         done[position] = picture
     for position in range(len(requests)):
         yield done[position]
+
+
+def evaluate(source: str | Path, against: str | Path, **options: Any) -> Evaluation:
+    """How good a run, or a folder of pictures, is against the pictures of `against`; `save` writes its report.
+
+    `options` are those of `huabi.evaluation.evaluate`, such as features, n, seed and device.
+    """
+    from .evaluation import evaluate as judge
+
+    return judge(Path(source), str(against), **options)
 
 
 def inspect(data: str | Path, **options: Any) -> Preflight:

@@ -130,7 +130,7 @@ def run_summary(path: Path) -> dict[str, Any]:
         "finished": any(event.get("finished") for event in header["events"][-1:]),
         "seconds": rows[-1]["seconds"] if rows else 0.0,
         "images_per_second": rows[-1]["images_per_second"] if rows else None,
-        "losses": {k: v for k, v in (rows[-1] if rows else {}).items() if k not in _NO_LOSS},
+        "losses": losses_of(rows[-1]) if rows else {},
         "measured": measured[-1] if measured else {},
         "best": checkpoint.best(),
         "curve": _curve(rows),
@@ -149,8 +149,13 @@ def run_summary(path: Path) -> dict[str, Any]:
 _NO_LOSS = ("step", "seconds", "images_per_second", "alarms")
 
 
+def losses_of(row: Mapping[str, Any]) -> dict[str, float]:
+    """The losses of a line of the log, by name."""
+    return {name: value for name, value in row.items() if name not in _NO_LOSS}
+
+
 def log_rows(path: Path) -> list[dict[str, Any]]:
-    """The lines of a run's log; none where there is no log yet."""
+    """The lines of a run's log: those of steps have "seconds", the others are measured figures."""
     rows = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -166,7 +171,7 @@ def log_rows(path: Path) -> list[dict[str, Any]]:
 
 def _curve(rows: list[dict[str, Any]], width: int = 48) -> str:
     """The first loss over the run as a line of bars."""
-    names = [key for key in (rows[0] if rows else {}) if key not in _NO_LOSS]
+    names = list(losses_of(rows[0])) if rows else []
     values = [row[names[0]] for row in rows if names and names[0] in row]
     if len(values) < 2:
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from .precision_recall import manifold
 from .reference import Reference
 from .score import Estimate, Protocol, Score, two_sides
 
-__all__ = ["measure"]
+__all__ = ["measure", "measure_few"]
 
 _SURE = 2  # pictures for each feature, below which a covariance is mostly noise
 _FEW = 50  # pictures below which even the kernel distance says little
@@ -34,28 +35,46 @@ def measure(samples: Tensor, reference: Reference, net: Features) -> list[Score]
     and for features that hold NaN.
     """
     two_sides(samples, reference.features)
-    n, m, seed = len(samples), len(reference.features), reference.seed
-    fd, kd = ("FID", "KID") if net.name == "inception" else ("Fréchet distance", "kernel distance")
-    kd = f"{kd} x 1000"
-
-    def score(name: str, found: Estimate, warning: str, sides: tuple[int, int] = (n, m)) -> Score:
-        protocol = Protocol(net.name, net.weights, net.resize, *sides, seed)
-        return Score(name, *found, protocol, (warning,) if warning else (), _BOUNDS.get(name, (-math.inf, math.inf)))
-
-    count = min(n, m)
-    biased = _small(fd, count, kd) if count < _SURE * samples.shape[1] else ""
-    scores = [
-        score(fd, frechet_estimate(samples, reference.moments), biased),
-        score(kd, kernel_estimate(samples, reference.features), _few(count, _FEW)),
-    ]
-    if count >= _LEAST:
-        x, y = (_drawn(side, count, seed) for side in (samples, reference.features))
-        found = zip(("precision", "recall", "density", "coverage"), manifold(x, y), strict=True)
-        scores += [score(name, part, _few(count, _BALLS), (count, count)) for name, part in found]
+    n, count = len(samples), min(len(samples), len(reference.features))
+    fd, kd = _names(net)
+    warning = _small(fd, count, kd) if count < _SURE * samples.shape[1] else ""
+    protocol = _protocol(samples, reference, net)
+    distance = _score(fd, frechet_estimate(samples, reference.moments), protocol, warning)
+    scores = [distance, *measure_few(samples, reference, net)]
     if net.logits is not None and n >= _LEAST_SPLIT:
-        found_score = inception_score([net.logits(samples)])
-        scores.append(score("Inception Score", found_score, _few(n, _SPLIT), (n, 0)))
+        protocol = replace(protocol, reference=0)
+        scores.append(_score("Inception Score", inception_score([net.logits(samples)]), protocol, _few(n, _SPLIT)))
     return scores
+
+
+def measure_few(samples: Tensor, reference: Reference, net: Features) -> list[Score]:
+    """Those of `measure` that few pictures allow, such as those of one class.
+
+    They are the kernel distance, and from 6 pictures on a side precision, recall, density and coverage. Raises as
+    `measure` does.
+    """
+    two_sides(samples, reference.features)
+    count, protocol = min(len(samples), len(reference.features)), _protocol(samples, reference, net)
+    scores = [_score(_names(net)[1], kernel_estimate(samples, reference.features), protocol, _few(count, _FEW))]
+    if count >= _LEAST:
+        x, y = (_drawn(side, count, reference.seed) for side in (samples, reference.features))
+        protocol = replace(protocol, samples=count, reference=count)
+        found = zip(("precision", "recall", "density", "coverage"), manifold(x, y), strict=True)
+        scores += [_score(name, part, protocol, _few(count, _BALLS)) for name, part in found]
+    return scores
+
+
+def _names(net: Features) -> tuple[str, str]:
+    """What the two distances are called: their best-known names are theirs with Inception's features alone."""
+    return ("FID", "KID x 1000") if net.name == "inception" else ("Fréchet distance", "kernel distance x 1000")
+
+
+def _protocol(samples: Tensor, reference: Reference, net: Features) -> Protocol:
+    return Protocol(net.name, net.weights, net.resize, len(samples), len(reference.features), reference.seed)
+
+
+def _score(name: str, found: Estimate, protocol: Protocol, warning: str) -> Score:
+    return Score(name, *found, protocol, (warning,) if warning else (), _BOUNDS.get(name, (-math.inf, math.inf)))
 
 
 def _drawn(x: Tensor, count: int, seed: int) -> Tensor:
