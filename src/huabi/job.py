@@ -76,6 +76,7 @@ class Options:
     threads: int | None = None
     precision: str | None = None
     save_every: int | None = None
+    evaluate_every: float | None = None
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
