@@ -127,7 +127,7 @@ def run_summary(path: Path) -> dict[str, Any]:
         "pictures": header["split"],
         "step": states[-1] if states else 0,
         "planned": totals[-1] if totals else None,
-        "finished": any(event.get("finished") for event in header["events"][-1:]),
+        "finished": checkpoint.finished,
         "seconds": rows[-1]["seconds"] if rows else 0.0,
         "images_per_second": rows[-1]["images_per_second"] if rows else None,
         "losses": {k: v for k, v in (rows[-1] if rows else {}).items() if k not in _NO_LOSS},
