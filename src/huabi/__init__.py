@@ -20,9 +20,11 @@ _HOME = {
     "Paint": "requests",
     "Picture": "pictures",
     "Vary": "requests",
+    "compare": "api",
     "draw": "api",
     "inspect": "api",
     "load": "api",
+    "recommend": "api",
     "train": "api",
 }
 __all__ = [
@@ -35,14 +37,16 @@ __all__ = [
     "Picture",
     "Vary",
     "__version__",
+    "compare",
     "draw",
     "inspect",
     "load",
+    "recommend",
     "train",
 ]
 
 if TYPE_CHECKING:
-    from .api import draw, inspect, load, train
+    from .api import compare, draw, inspect, load, recommend, train
     from .errors import HuabiError
     from .model import DataSpec, Family, Model
     from .pictures import Picture

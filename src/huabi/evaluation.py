@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import __version__, api
+from . import __version__
+from .checkpoint import Checkpoint
 from .data import prepare
 from .data.files import Progress
 from .drawing import draw
+from .machine import pick_device
 from .metrics.features import embed, features
 from .metrics.measure import measure
 from .metrics.reference import Reference, reference
@@ -34,7 +36,7 @@ def evaluate(
     source: Path, against: str, *, features: str | None = None, n: int = 5000, seed: int = 0, device: str = "auto",
     progress: Progress | None = None, say: Callable[[str], None] = lambda line: None,
 ) -> Evaluation:  # fmt: skip
-    net, model = _net(features), api.load(source, device)
+    net, model = _net(features), Checkpoint.load(source, pick_device(device))
     data = prepare(against, size=model.spec.size)
     start, drawn = perf_counter(), {}
     for place, picture, _ in draw(model, [Generate(seed=seed + k) for k in range(n)]):
@@ -49,9 +51,9 @@ def evaluate(
         sides.insert(0, ("held-out pictures", Reference(held.features, held.moments)))
     found = _embedded(net, drawn.values())
     scores = [{"on": on, **_plain(s)} for on, side in sides for s in measure(found, side, net)]
-    facts = {"kind": "evaluation", "huabi": __version__, "source": str(source), "family": model.name, "against": against,
-             "features": net.name, "n": n, "scores": scores, "classes": [], "alarms": [], "notes": [],
-             "curves": {"losses": {}, "distance": []},
+    facts = {"kind": "evaluation", "huabi": __version__, "source": str(source), "family": model.name,
+             "against": against, "features": net.name, "n": n, "scores": scores,
+             "classes": [], "alarms": [], "notes": [], "curves": {"losses": {}, "distance": []},
              "cost": {"parameters": None, "train_seconds": None, "steps": None, "images_per_second": None,
                       "seconds_per_picture": pace, "peak_memory_mb": None}}  # fmt: skip
     return Evaluation(facts, {"sheet": grid(list(drawn.values())[:64])})

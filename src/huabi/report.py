@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from . import __version__, cost, families, index
 from .checkpoint import Checkpoint
@@ -23,6 +24,9 @@ from .errors import HuabiError
 from .machine import free_memory, matrix_ceiling, pick_device, pick_precision, pick_threads, processor
 from .model import DataSpec
 from .text import clock, size_of
+
+if TYPE_CHECKING:
+    from .advice import Advice
 
 SHOWN = 8  # names of a list that are printed; --json has them all
 EXTRAS = {"digits": "sklearn", "hub": "datasets", "board": "tensorboard"}
@@ -211,6 +215,33 @@ def print_table(facts: Mapping[str, Any]) -> None:
     for key, value in facts.items():
         table.add_row(key, str(value))
     Console(soft_wrap=False).print(table, markup=False)
+
+
+def print_advice(advice: Advice) -> None:
+    facts = {"train": f"{advice.family} at size {advice.size}: {advice.title}", "this is": advice.estimate}
+    print_table(facts | {"because": "\n".join(advice.reasons), "next": "\n".join(advice.commands)})
+
+
+def print_comparison(facts: Mapping[str, Any]) -> None:
+    """A comparison's families, the best first, and what to make of them."""
+    place = {name: n for n, group in enumerate(facts["ranking"], 1) for name in group}
+    table = Table(box=None, pad_edge=False)
+    for name in ("place", "family", "state", facts["measure"], "a picture", "alarms"):
+        table.add_column(name, no_wrap=name != "alarms")
+    for row in sorted(facts["families"], key=lambda row: place.get(row["family"], len(place) + 1)):
+        found = row["evaluation"]
+        cells = [str(place.get(row["family"], "-")), row["family"], row["state"]]
+        if found is None:
+            table.add_row(*cells, "-", "-", Text(row["why"]))
+            continue
+        values = [s for s in found["scores"] if s["name"] == facts["measure"]]
+        distances = "\n".join(f"{s['value']:.3g} on {s['on']}" for s in values if s["value"] is not None)
+        seconds = found["cost"]["seconds_per_picture"]
+        alarms = Text("\n".join(found["alarms"]) or "none")
+        table.add_row(*cells, distances, f"{1000 * seconds:.3g} ms" if seconds else "-", alarms)
+    console = Console()
+    console.print(table)
+    console.print(f"\n{facts['advice']}", highlight=False, markup=False)
 
 
 def print_caches(clear: bool, as_json: bool) -> None:

@@ -12,10 +12,10 @@ import typer
 
 from .. import __version__
 from ..errors import HuabiError
-from . import draw, learn
+from . import draw, judge, learn
 from .options import app
 
-__all__ = ["app", "draw", "learn", "main"]
+__all__ = ["app", "draw", "judge", "learn", "main"]
 
 
 def _version(wanted: bool) -> None:
@@ -78,5 +78,7 @@ def _fail(line: str, code: int) -> int:
 
 
 def _resume_line() -> str:
+    """The line that goes on with what was stopped; a comparison goes on by itself."""
     words = ["huabi", *sys.argv[1:]]
-    return shlex.join(words if "--resume" in words else [*words, "--resume"])
+    command = next((word for word in words[1:] if not word.startswith("-")), "")
+    return shlex.join(words if command != "train" or "--resume" in words else [*words, "--resume"])
