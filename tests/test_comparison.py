@@ -334,7 +334,7 @@ def test_narrower_intervals_never_join_groups(found: list[Mark]) -> None:
 
 def test_advice_names_the_first_by_how_much_and_how_sure() -> None:
     said = advice(vae=figures(40.0, 2.0, seconds=0.001), diffusion=figures(10.0, 1.0, seconds=0.04))
-    assert "diffusion is first in kernel distance x 1000: 10 (95 % interval 9 to 11)" in said
+    assert "diffusion is first in kernel distance x 1000 to held-out pictures: 10 (95 % interval 9 to 11)" in said
     assert "vae follows with 40 (95 % interval 38 to 42), 30 more." in said
     assert "Take diffusion." in said
     assert "vae draws 40 times faster than diffusion (1 ms a picture against 40 ms)." in said
@@ -344,9 +344,9 @@ def test_advice_names_the_first_by_how_much_and_how_sure() -> None:
 
 def test_advice_says_tie_and_takes_the_faster() -> None:
     said = advice(vae=figures(11.0, 2.0, seconds=0.001), diffusion=figures(10.0, 1.0, seconds=0.04))
-    assert said.startswith("A tie in kernel distance x 1000: diffusion 10")
+    assert said.startswith("A tie in kernel distance x 1000 to held-out pictures: diffusion 10")
     assert "their 95 % intervals overlap" in said
-    assert "Take vae." in said
+    assert "Take vae. vae draws 40 times faster than diffusion" in said
     unknown = advice(vae=figures(90.0, None), diffusion=figures(10.0, None))
     assert "not all intervals are known; draw more pictures (--n)" in unknown
 
@@ -374,9 +374,11 @@ def test_other_alarms_are_named_and_bar_nothing() -> None:
 
 def test_advice_says_what_it_stands_on() -> None:
     few = {"vae": figures(9.0, reference=verdict.ENOUGH - 1), "gan": figures(30.0, reference=9)}
-    assert "against the training pictures" in advice(**few)
+    assert "Too few pictures are held out" in advice(**few)
+    assert "x 1000 to training pictures: 9" in advice(**few)
     heldout_alone = advice(vae=figures(9.0, reference=4, on=(HELD_OUT,)))
-    assert "against the training pictures" not in heldout_alone
+    assert "x 1000 to held-out pictures: 9" in heldout_alone
+    assert "training pictures" not in heldout_alone
     assert "Memory: vae 100.0 MB, gan 1.0 GB." in advice(vae=figures(memory=100), gan=figures(memory=1024))
     assert "Memory" not in advice(vae=figures(memory=100), gan=figures())
     assert advice(vae="the disk is full.") == "Nothing could be measured. vae failed: the disk is full."

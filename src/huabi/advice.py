@@ -13,18 +13,20 @@ import torch
 from . import cost
 from .comparison import GENERATE, unfit
 from .data import Preflight
+from .data.preflight import MANY
+from .data.split import SHARE
 from .families import find, names
 from .machine import pick_device, pick_threads
 from .model import DataSpec
 from .text import clock
 from .verdict import ENOUGH
 
-SIDE = 32  # pixels at which a step is timed
+SIDE = 128  # pixels at which a step is timed at most
+SMALLEST = 32  # pixels that slow machines are sent to
 STEPS = 5000  # of training, after which pictures can be judged
 BUDGETS = (("10m", 600), ("30m", 1800), ("1h", 3600), ("3h", 10800), ("8h", 28800))
 FEW = 1000  # pictures below which training sets are learnt by heart
 UNEVEN = 3  # times that the largest class has the smallest's pictures
-HELD_OUT = 0.05  # share of the pictures
 UNUSED = {"caption": "captions", "target": "pairs", "other": "two domains"}  # what no family may learn from yet
 
 
@@ -81,9 +83,8 @@ def _spec(found: Preflight, size: int) -> DataSpec:
 
 
 def _family(found: Preflight) -> Iterator[str]:
-    repeated = sum(len(group) - 1 for group in found.near_duplicates)
     about = "about " if found.looked < found.count else ""
-    yield f"{about}{found.usable:,} pictures can be used: {found.family} is first choice from this number alone"
+    yield f"{about}{found.usable:,} pictures can be used: diffusion comes first from {MANY} on, a vae below"
     spec = _spec(found, found.size)
     others = [n for n in names() if n != found.family and not unfit(find(n), spec, GENERATE)]
     yield f"{' and '.join(others)} fit too; only a comparison can tell which of them is best here"
@@ -92,10 +93,11 @@ def _family(found: Preflight) -> Iterator[str]:
             f"fewer than {FEW:,} pictures are easily learnt by heart: heed the alarm `memorisation`; training mirrors"
             " pictures, which helps (--no-flip where left and right matter)"
         )
+    repeated = sum(len(group) - 1 for group in found.near_duplicates)
     if repeated * 20 > found.looked:
         yield f"{repeated:,} of {found.looked:,} pictures nearly repeat another: what repeats is learnt by heart first"
-    if found.usable * HELD_OUT < ENOUGH:
-        held_out = found.usable * HELD_OUT
+    held_out = found.usable * SHARE
+    if held_out < ENOUGH:
         yield f"about {held_out:.0f} pictures are held out, too few to measure on: more pictures help most"
 
 
@@ -127,7 +129,7 @@ def _unused(found: Preflight) -> Iterator[str]:
 def _time(size: int, seconds: float) -> tuple[int, str, str]:
     """The size and budget at which this machine comes to `STEPS` steps, and a reason."""
     smaller = size
-    while seconds * STEPS > BUDGETS[-1][1] and smaller > SIDE:
+    while seconds * STEPS > BUDGETS[-1][1] and smaller > SMALLEST:
         smaller, seconds = smaller // 2, seconds / 4
     budget, limit = next((b for b in BUDGETS if seconds * STEPS <= b[1]), BUDGETS[-1])
     pace = f"{STEPS:,} steps take about {clock(seconds * STEPS)} on this processor at {smaller} pixels"

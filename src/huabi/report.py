@@ -226,19 +226,18 @@ def print_comparison(facts: Mapping[str, Any]) -> None:
     """A comparison's families, the best first, and what to make of them."""
     place = {name: n for n, group in enumerate(facts["ranking"], 1) for name in group}
     table = Table(box=None, pad_edge=False)
-    for name in ("place", "family", "state", facts["measure"], "a picture", "alarms"):
-        table.add_column(name, no_wrap=name != "alarms")
+    for name in ("place", "family", facts["measure"], "a picture", "to know"):
+        table.add_column(name, no_wrap=name != "to know")
     for row in sorted(facts["families"], key=lambda row: place.get(row["family"], len(place) + 1)):
-        found = row["evaluation"]
-        cells = [str(place.get(row["family"], "-")), row["family"], row["state"]]
+        found, cells = row["evaluation"], [str(place.get(row["family"], "-")), row["family"]]
         if found is None:
-            table.add_row(*cells, "-", "-", Text(row["why"]))
+            table.add_row(*cells, "-", "-", Text(f"{row['state']}: {row['why']}"))
             continue
-        values = [s for s in found["scores"] if s["name"] == facts["measure"]]
-        distances = "\n".join(f"{s['value']:.3g} on {s['on']}" for s in values if s["value"] is not None)
+        values = [s for s in found["scores"] if s["name"] == facts["measure"] and s["value"] is not None]
         seconds = found["cost"]["seconds_per_picture"]
-        alarms = Text("\n".join(found["alarms"]) or "none")
-        table.add_row(*cells, distances, f"{1000 * seconds:.3g} ms" if seconds else "-", alarms)
+        pace = f"{1000 * seconds:.3g} ms" if seconds else "-"
+        distances = "\n".join(f"{score['value']:.3g} to {score['on']}" for score in values)
+        table.add_row(*cells, distances, pace, Text("\n".join(found["alarms"]) or "no alarm"))
     console = Console()
     console.print(table)
     console.print(f"\n{facts['advice']}", highlight=False, markup=False)

@@ -98,25 +98,26 @@ def _sentences(
         return ["Nothing could be measured.", *failed]
     known = {f["family"]: f["evaluation"] for f in families if f["family"] in marks}
     chosen = recommended(families, ranking)
-    said = [_lead(marks, ranking, measure), *_barred(known, ranking, chosen), *_choice(known, ranking, chosen)]
+    said = [_lead(marks, ranking, f"{measure} to {on}")]
+    said += [*_barred(known, ranking, chosen), *_choice(known, ranking, chosen)]
     said += [f"{name} blurs (alarm: {BLUR})." for name, found in known.items() if BLUR in _alarms(found)]
     memory = {name: found["cost"]["peak_memory_mb"] for name, found in known.items()}
     if len(memory) > 1 and all(memory.values()):
         said.append("Memory: " + ", ".join(f"{name} {size_of(mb * 2**20)}" for name, mb in memory.items()) + ".")
     said += failed
     if on == TRAINING:
-        said.append("Too few pictures are held out: this is against the training pictures, and learning by heart wins.")
+        said.append("Too few pictures are held out to measure on; against training pictures, learning by heart wins.")
     return [*said, "Behind this stands one training seed: another one may turn close results round."]
 
 
-def _lead(marks: Mapping[str, Mark], ranking: list[list[str]], measure: str) -> str:
+def _lead(marks: Mapping[str, Mark], ranking: list[list[str]], measured: str) -> str:
     """Who is first, by how much, and how sure that is."""
     first = [marks[name] for name in ranking[0]]
     if len(first) > 1:
         unknown = any(mark.low is None for mark in first)
         why = "not all intervals are known; draw more pictures (--n)" if unknown else "their 95 % intervals overlap"
-        return f"A tie in {measure}: {', '.join(f'{mark.family} {mark}' for mark in first)}; {why}."
-    lead = f"{first[0].family} is first in {measure}: {first[0]}"
+        return f"A tie in {measured}: {', '.join(f'{mark.family} {mark}' for mark in first)}; {why}."
+    lead = f"{first[0].family} is first in {measured}: {first[0]}"
     if len(ranking) == 1:
         return f"{lead}; no other family was measured."
     second = marks[ranking[1][0]]
@@ -136,22 +137,22 @@ def _barred(known: Mapping[str, Mapping[str, Any]], ranking: list[list[str]], ch
 
 
 def _choice(known: Mapping[str, Mapping[str, Any]], ranking: list[list[str]], chosen: str | None) -> list[str]:
-    """The recommendation, and what drawing costs."""
-    said = [f"Take {chosen}."] if chosen else []
+    """The recommendation, and what drawing costs: against the best of a tie, and the fastest against the chosen."""
     pace = {name: found["cost"]["seconds_per_picture"] for name, found in known.items()}
     pace = {name: seconds for name, seconds in pace.items() if seconds}
     held = chosen or ranking[0][0]
-    if held not in pace or len(pace) < 2:
+    said = [f"Take {chosen}."] if chosen else []
+    if held not in pace:
         return said
-    fastest = min(pace, key=lambda name: pace[name])
-    other = max(pace, key=lambda name: pace[name]) if fastest == held else held
-    times = pace[other] / pace[fastest]
-    if times >= CLEAR:
-        ratio = f"{times:.0f}" if times >= 10 else f"{times:.1f}"
-        said.append(
-            f"{fastest} draws {ratio} times faster than {other}"
-            f" ({_seconds(pace[fastest])} a picture against {_seconds(pace[other])})."
-        )
+    first = next(group[0] for group in ranking if held in group)
+    fastest, slowest = min(pace, key=pace.__getitem__), max(pace, key=pace.__getitem__)
+    pairs = [(held, first), (fastest, slowest if fastest == held else held)]
+    for name, other in dict.fromkeys(pairs):
+        times = pace.get(other, 0.0) / pace[name]
+        if times >= CLEAR:
+            ratio = f"{times:.0f}" if times >= 10 else f"{times:.1f}"
+            paces = f"{_seconds(pace[name])} a picture against {_seconds(pace[other])}"
+            said.append(f"{name} draws {ratio} times faster than {other} ({paces}).")
     return said
 
 

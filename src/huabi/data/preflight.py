@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from .worker import Facts, Job, Task
 
 SIZES = (8, 16, 32, 64, 128, 256)
 FEWEST = 4  # usable pictures
+MANY = 200  # distinct pictures, from which on diffusion is advised
 GLANCE = 512  # pictures that stand for all of a folder
 ACTIONS = {
     "unreadable": "left out",
@@ -142,7 +144,7 @@ def advised_size(sides: Sequence[int]) -> int:
 
 def advised_family(distinct: int) -> str:
     """What to train first on so many pictures, near duplicates counted once."""
-    return "diffusion" if distinct >= 200 else "gan"
+    return "diffusion" if distinct >= MANY else "vae"
 
 
 def _sizes(facts: Sequence[Facts]) -> dict[str, Any]:
@@ -221,18 +223,18 @@ def inspect(
 def glance(data: str | Path, pairs: str | None = None, progress: Progress | None = None) -> Preflight:
     """As `inspect`, of at most `GLANCE` pictures that stand for all; with more than that, its counts are estimates.
 
-    Taken are neighbours by name, two by two and evenly: near duplicates mostly are such neighbours.
+    Neighbours by name are drawn two by two, since near duplicates mostly are such neighbours.
     """
     listing = scan(data, pairs, progress)
     most = GLANCE if listing.kind != "world" else 16  # those are yet to be drawn
-    few = replace(listing, items=_taken(listing.items, most), other=_taken(listing.other, most))
+    few = replace(listing, items=_drawn(listing.items, most), other=_drawn(listing.other, most))
     task = Task(halves=pairs == "side-by-side")
     found = report(few, [survey(items, task, progress) for items in (few.items, few.other) if items])
     everything = (*listing.items, *listing.other)
     if found.looked == len(everything):
         return found
     share = found.usable / found.looked
-    repeated = sum(len(group) - 1 for group in found.near_duplicates) / found.looked
+    repeated = sum(len(group) - 1 for group in found.near_duplicates) * 2 / found.looked  # of each two one could
     labels = Counter(i.label for i in everything)
     classes = {label: round(share * labels[label]) for label in listing.labels}
     return replace(
@@ -242,15 +244,15 @@ def glance(data: str | Path, pairs: str | None = None, progress: Progress | None
         classes=classes,
         imbalance=max(classes.values()) / max(1, min(classes.values())) if classes else 1.0,
         captions=round(share * sum(bool(i.caption) for i in everything)),
-        family=advised_family(round((share - repeated) * len(everything))),
+        family=advised_family(round(max(0.0, share - repeated) * len(everything))),
     )
 
 
-def _taken(items: Sequence[Item], most: int) -> tuple[Item, ...]:
+def _drawn(items: Sequence[Item], most: int) -> tuple[Item, ...]:
     if len(items) <= most:
         return tuple(items)
-    first = [2 * k * len(items) // most for k in range(most // 2)]
-    return tuple(items[n] for start in first for n in (start, start + 1))
+    first = sorted(random.Random(0).sample(range(len(items) - most // 2), most // 2))
+    return tuple(items[k + n + one] for k, n in enumerate(first) for one in (0, 1))
 
 
 def require_usable(findings: Preflight, counts: Sequence[int]) -> None:
