@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,7 @@ from .verdict import judge
 if TYPE_CHECKING:
     from PIL import Image
 
+RECORD = "compare.json"
 LOOKS = 4  # at the held-out distance, in each training
 SAMPLES = 1000
 
@@ -174,7 +175,7 @@ class _Comparison:
         net = features_of(self.features)
         self.features, self.weights = self.features or net.name, net.weights
         with explained(self.out):
-            write_json(self.out / "compare.json", self.record)
+            write_json(self.out / RECORD, self.record)
 
     def run(self) -> dict[str, Any]:
         """Trains and measures each family, and writes the report."""
@@ -308,10 +309,10 @@ class _Comparison:
 
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
-    """Holds the folder of a comparison, made if need be, for this process."""
+    """Holds the folder of a comparison for this process; one that was made for it and got no record goes again."""
     if out.exists() and not out.is_dir():
         raise RunError(f"{out} is a file; choose a folder for --out")
-    lock = FileLock(out / "lock")
+    made, lock = not out.exists(), FileLock(out / "lock")
     with explained(out):
         out.mkdir(parents=True, exist_ok=True)
         try:
@@ -322,11 +323,15 @@ def _alone(out: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+        if made and not (out / RECORD).exists():
+            with suppress(OSError):
+                (out / "lock").unlink(missing_ok=True)
+                out.rmdir()
 
 
 def _recorded(out: Path) -> dict[str, Any]:
     """What the comparison in `out` is; nothing where none has begun there."""
-    path = out / "compare.json"
+    path = out / RECORD
     if not path.exists():
         if any(out.glob("run.json")) or any(out.glob("*/run.json")):
             raise RunError(f"{out} holds runs that no comparison made; choose another --out")
