@@ -114,7 +114,7 @@ def test_the_whole_way(
     assert end.value.code == 0, errors
     facts = json.loads((out / "report.json").read_text(), parse_constant=lambda name: pytest.fail(name))
     assert states(facts) == {"classifier": "left out", **dict.fromkeys(ARTISTS, "done")}
-    assert (facts["budget"], facts["size"], facts["count"]) == (1.0, [8, 8], 40)
+    assert (facts["budget"], facts["size"], facts["count"]) == (1.0, [8, 8], 20)
     assert sorted(name for group in facts["ranking"] for name in group) == sorted(ARTISTS)
     assert facts["measure"] in comparison.GENERATE.scores
     assert "one training seed" in facts["advice"]
@@ -140,9 +140,10 @@ def test_a_second_start_trains_and_measures_nothing_again(
     compare(str(photos), out, n=30, **HOW)  # more pictures are another measurement of the same runs
     assert measured[3:] == [(name, 30) for name in ARTISTS]
     assert weights(out) == trained
-    (out / "gan" / "evaluation" / "report.json").write_text("{")
+    for name, left in (("gan", "{"), ("vae", '{"of": "another evaluation"}')):
+        (out / name / "evaluation" / "report.json").write_text(left)
     compare(str(photos), out, n=30)
-    assert measured[6:] == [("gan", 30)]
+    assert measured[6:] == [("gan", 30), ("vae", 30)]
 
 
 def test_it_goes_on_in_the_middle_of_a_family(
@@ -360,6 +361,8 @@ def test_alarms_bar_a_family_though_it_ranks_first(alarm: str) -> None:
     assert f"(alarm: {alarm})" in said
     assert "Take vae." in said
     assert recommended(done(gan=learnt, vae=figures(2.0)), [["gan"], ["vae"]]) == "vae"
+    passed = figures(1.0, 0.1, alarms=(*learnt["alarms"], f"{alarm}: over"))
+    assert recommended(done(gan=passed, vae=figures(40.0)), [["gan"], ["vae"]]) == "gan"
     alone = advice(gan=learnt)
     assert "None of them can be recommended" in alone
     assert "Take" not in alone
@@ -379,7 +382,7 @@ def test_advice_says_what_it_stands_on() -> None:
     heldout_alone = advice(vae=figures(9.0, reference=4, on=(HELD_OUT,)))
     assert "x 1000 to held-out pictures: 9" in heldout_alone
     assert "training pictures" not in heldout_alone
-    assert "Memory: vae 100.0 MB, gan 1.0 GB." in advice(vae=figures(memory=100), gan=figures(memory=1024))
+    assert "Memory for training: vae 100.0 MB, gan 1.0 GB." in advice(vae=figures(memory=100), gan=figures(memory=1024))
     assert "Memory" not in advice(vae=figures(memory=100), gan=figures())
     assert advice(vae="the disk is full.") == "Nothing could be measured. vae failed: the disk is full."
     assert judge(done(vae=figures(None)), ["kernel distance x 1000"]).ranking == []

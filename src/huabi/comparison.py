@@ -22,7 +22,7 @@ from . import __version__
 from .checkpoint import Checkpoint, unpack
 from .data import prepare
 from .data.files import Progress, shown
-from .durable import explained, write_file, write_folder, write_json
+from .durable import explained, sha256, write_file, write_folder, write_json
 from .errors import DataError, HuabiError, RequestError, RunError
 from .evaluation import evaluate
 from .families import find
@@ -38,7 +38,7 @@ from .requests import Generate, Request
 from .signals import stop_signals
 from .text import clock
 from .trainer import Report
-from .verdict import judge
+from .verdict import active, judge
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -191,7 +191,7 @@ class _Comparison:
                 self._show(name, state="measuring")
                 evaluations[name] = found = self._evaluation(name)
                 distance = next((s["value"] for s in found["scores"] if s["name"] in self.task.scores), None)
-                self._show(name, state="done", distance=distance, alarms=tuple(found["alarms"]))
+                self._show(name, state="done", distance=distance, alarms=tuple(active(found["alarms"]).values()))
             except Stopped:
                 raise
             except HuabiError as error:
@@ -207,8 +207,8 @@ class _Comparison:
         self._show(name, state="training")
         looked = 0.0
         for report in Job(options, self.progress, lambda line: self._told(name, line)).run():
-            alarms = (*self.rows[name].alarms, *report.alarms)
-            self._show(name, report=report, alarms=alarms)
+            alarms = active((*self.rows[name].alarms, *report.alarms))
+            self._show(name, report=report, alarms=tuple(alarms.values()))
             if report.seconds - looked > self.record["budget"] / (4 * LOOKS):
                 looked = report.seconds
                 self._show(name, distance=run_summary(options.out)["measured"].get("kernel_distance"))
@@ -237,8 +237,10 @@ class _Comparison:
         _, model = unpack(run / "model.safetensors")
         made: dict[str, Any] = {"huabi": __version__, "model": model, "n": self.n, "seed": self.record["seed"]}
         made |= {"features": self.features, "weights": self.weights}
-        if _read(folder / "made.json") == made and isinstance(found := _read(folder / "report.json"), dict):
-            return found
+        found = _read(folder / "report.json")
+        if found is not None and _read(folder / "made.json") == made | {"report": sha256(_json(found))}:
+            kept: dict[str, Any] = found
+            return kept
         evaluation = evaluate(
             run,
             self.data,
@@ -250,7 +252,8 @@ class _Comparison:
             say=lambda line: self._told(name, line),
         )
         files = {f"{key}.png": _png(picture) for key, picture in evaluation.pictures.items()}
-        files |= {"report.json": _json(evaluation.facts), "made.json": _json(made)}
+        report = _json(evaluation.facts)
+        files |= {"report.json": report, "made.json": _json(made | {"report": sha256(report)})}
         files["report.html"] = _text(evaluation_page(evaluation))
         Checkpoint.open(run).sweep()
         with explained(folder):
@@ -277,7 +280,8 @@ class _Comparison:
             "task": self.task.name,
             "budget": self.record["budget"],
             "measure": verdict.measure,
-            "count": self.record["count"],
+            "on": verdict.on,
+            "count": self.n,
             "size": self.record["size"],
             "families": rows,
             "ranking": verdict.ranking,

@@ -24,6 +24,7 @@ from .errors import HuabiError
 from .machine import free_memory, matrix_ceiling, pick_device, pick_precision, pick_threads, processor
 from .model import DataSpec
 from .text import clock, size_of
+from .verdict import active
 
 if TYPE_CHECKING:
     from .advice import Advice
@@ -237,7 +238,7 @@ def print_comparison(facts: Mapping[str, Any]) -> None:
         seconds = found["cost"]["seconds_per_picture"]
         pace = f"{1000 * seconds:.3g} ms" if seconds else "-"
         distances = "\n".join(f"{score['value']:.3g} to {score['on']}" for score in values)
-        table.add_row(*cells, distances, pace, Text("\n".join(found["alarms"]) or "no alarm"))
+        table.add_row(*cells, distances, pace, Text("\n".join(active(found["alarms"]).values()) or "no alarm"))
     console = Console()
     console.print(table)
     console.print(f"\n{facts['advice']}", highlight=False, markup=False)

@@ -38,6 +38,7 @@ class Mark(NamedTuple):
 
 class Verdict(NamedTuple):
     measure: str  # the score that ranks
+    on: str  # the pictures that it is against
     ranking: list[list[str]]  # best first; who cannot be told from a group's best stands in that group
     advice: str
 
@@ -46,7 +47,7 @@ def judge(families: Sequence[Family], scores: Sequence[str]) -> Verdict:
     """The verdict over the families of a comparison that are done, by the first of `scores` that they have."""
     measure, on, marks = _marks(families, scores)
     ranking = rank(marks.values())
-    return Verdict(measure, ranking, " ".join(_sentences(families, marks, ranking, measure, on)))
+    return Verdict(measure, on, ranking, " ".join(_sentences(families, marks, ranking, measure, on)))
 
 
 def rank(marks: Iterable[Mark]) -> list[list[str]]:
@@ -64,7 +65,7 @@ def recommended(families: Sequence[Family], ranking: Sequence[Sequence[str]]) ->
     """The family to take: of the first group that has one without a barring alarm, the quickest to draw."""
     known = {f["family"]: f["evaluation"] for f in families if f["state"] == "done"}
     for group in ranking:
-        sound = [name for name in group if not _alarms(known[name]) & BARRED.keys()]
+        sound = [name for name in group if not active(known[name]["alarms"]).keys() & BARRED.keys()]
         if sound:
             return min(sound, key=lambda name: known[name]["cost"]["seconds_per_picture"] or math.inf)
     return None
@@ -86,8 +87,15 @@ def _marks(families: Sequence[Family], scores: Sequence[str]) -> tuple[str, str,
     return measure, on, marks
 
 
-def _alarms(evaluation: Mapping[str, Any]) -> set[str]:
-    return {alarm.partition(":")[0] for alarm in evaluation["alarms"]}
+def active(alarms: Iterable[str]) -> dict[str, str]:
+    """The alarms that still hold, by name, of those that a run gave in their order: "name: over" ends one."""
+    held: dict[str, str] = {}
+    for alarm in alarms:
+        name, _, rest = alarm.partition(": ")
+        held.pop(name, None)
+        if rest != "over":
+            held[name] = alarm
+    return held
 
 
 def _sentences(
@@ -100,10 +108,11 @@ def _sentences(
     chosen = recommended(families, ranking)
     said = [_lead(marks, ranking, f"{measure} to {on}")]
     said += [*_barred(known, ranking, chosen), *_choice(known, ranking, chosen)]
-    said += [f"{name} blurs (alarm: {BLUR})." for name, found in known.items() if BLUR in _alarms(found)]
+    said += [f"{name} blurs (alarm: {BLUR})." for name, found in known.items() if BLUR in active(found["alarms"])]
     memory = {name: found["cost"]["peak_memory_mb"] for name, found in known.items()}
     if len(memory) > 1 and all(memory.values()):
-        said.append("Memory: " + ", ".join(f"{name} {size_of(mb * 2**20)}" for name, mb in memory.items()) + ".")
+        sizes = ", ".join(f"{name} {size_of(mb * 2**20)}" for name, mb in memory.items())
+        said.append(f"Memory for training: {sizes}.")
     said += failed
     if on == TRAINING:
         said.append("Too few pictures are held out to measure on; against training pictures, learning by heart wins.")
@@ -128,7 +137,7 @@ def _barred(known: Mapping[str, Mapping[str, Any]], ranking: list[list[str]], ch
     """Which families may not be recommended, and why."""
     said = []
     for name in (name for group in ranking for name in group):
-        found = sorted(_alarms(known[name]) & BARRED.keys())
+        found = sorted(active(known[name]["alarms"]).keys() & BARRED.keys())
         if found:
             why = " and ".join(f"{BARRED[alarm]} (alarm: {alarm})" for alarm in found)
             first = ", though it ranks first" if name in ranking[0] else ""
