@@ -20,10 +20,12 @@ _HOME = {
     "Paint": "requests",
     "Picture": "pictures",
     "Vary": "requests",
+    "compare": "api",
     "draw": "api",
     "evaluate": "api",
     "inspect": "api",
     "load": "api",
+    "recommend": "api",
     "train": "api",
 }
 __all__ = [
@@ -36,15 +38,17 @@ __all__ = [
     "Picture",
     "Vary",
     "__version__",
+    "compare",
     "draw",
     "evaluate",
     "inspect",
     "load",
+    "recommend",
     "train",
 ]
 
 if TYPE_CHECKING:
-    from .api import draw, evaluate, inspect, load, train
+    from .api import compare, draw, evaluate, inspect, load, recommend, train
     from .errors import HuabiError
     from .model import DataSpec, Family, Model
     from .pictures import Picture

@@ -1,4 +1,4 @@
-"""The functions of the public face: load, train, draw, evaluate, inspect."""
+"""The functions of the public face: load, train, compare, draw, evaluate, inspect, recommend."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import index, text
+from . import advice, index, text
+from .advice import Advice
 from .checkpoint import Checkpoint
-from .data import Preflight
+from .comparison import compare as compare_families
+from .data import Preflight, glance
 from .data import inspect as inspect_data
+from .data.files import Progress
+from .data.preflight import require_usable
 from .drawing import draw as draw_requests
 from .errors import RequestError
 from .job import Job, Options
@@ -80,6 +84,26 @@ def train(
     return load(out, asked.device)
 
 
+def compare(
+    data: str | Path,
+    out: str | Path,
+    *,
+    budget: str | float | None = None,
+    size: str | int | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Trains and measures every family that fits `data` in the folder `out`, and ranks them; the facts of the report.
+
+    Args:
+        budget: wall time for each family, in seconds or as "10m". Ten minutes by default.
+        size: pixels, as 64 or "96x64" (width x height); by default what the preflight advises.
+        options: the other arguments of `huabi.comparison.compare`, such as families, n, seed.
+    """
+    seconds = text.duration(budget) if isinstance(budget, str) else budget
+    shape = text.size(str(size)) if size is not None else None
+    return compare_families(str(data), Path(out), budget=seconds, size=shape, **options)
+
+
 def draw(model: Model, requests: Sequence[Any]) -> Iterator[Image.Image]:
     """The pictures that `requests` ask of `model`, in their order."""
     done: dict[int, Image.Image] = {}
@@ -102,3 +126,10 @@ def evaluate(source: str | Path, against: str | Path, **options: Any) -> Evaluat
 def inspect(data: str | Path, **options: Any) -> Preflight:
     """What is in a folder, what is wrong with it, and what Huabi will do about it; changes nothing."""
     return inspect_data(str(data), **options)
+
+
+def recommend(data: str | Path, pairs: str | None = None, progress: Progress | None = None) -> Advice:
+    """Which family to train on a folder, and why: an estimate from a look at some pictures, within seconds."""
+    found = glance(data, pairs, progress)
+    require_usable(found, [found.usable])
+    return advice.recommend(found, advice.time_step(found))

@@ -107,6 +107,11 @@ class Checkpoint:
             raise RunError(f"{path / 'run.json'} is damaged (it does not match its hash); restore it from a copy")
         return cls(path, header)
 
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to the end of its plan."""
+        return any(event.get("finished") for event in self.header.get("events", [])[-1:])
+
     def lock(self) -> None:
         """Holds the run for this process; raises `RunError` where another one holds it."""
         try:

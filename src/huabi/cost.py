@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -21,6 +21,8 @@ from .trainer import Trainer
 from .truth import record_size, unpack
 
 SPARE = 0.6  # the share of free memory that a run may plan to take
+SMALL = 32 * 32  # pixels of pictures of which a whole batch is quick to time
+TINY = 16  # sides of pictures that cost next to nothing
 SLACK = 2.0  # working memory of kernels and gradients in flight, over what autograd saves
 
 
@@ -112,16 +114,29 @@ def fit_micro(cost: Cost, family: type[Family], rows: int, device: torch.device)
     return micro
 
 
-def forecast(kind: type[Family], config: Any, spec: DataSpec, rows: int = 4) -> dict[str, float]:
+def step_seconds(kind: type[Family], config: Any, spec: DataSpec) -> float:
+    """Seconds of a training step on this machine's CPU: a whole one where the pictures are small, else from a few rows.
+
+    What a step takes whatever its rows, such as the optimizer's part, is timed on two tiny pictures.
+    """
+    precision = pick_precision(torch.device("cpu"))
+    batch: int = config.batch
+    rows = min(batch, max(4, batch * SMALL // (spec.size[0] * spec.size[1])))
+    seconds = _train(kind(config, spec), rows, steps=2, precision=precision)
+    if rows == batch:
+        return seconds
+    tiny = replace(spec, size=(min(spec.size[0], TINY), min(spec.size[1], TINY)))
+    fixed = min(seconds, _train(kind(config, tiny), 2, steps=2, precision=precision))
+    return fixed + (seconds - fixed) * batch / rows
+
+
+def forecast(kind: type[Family], config: Any, spec: DataSpec) -> dict[str, float]:
     """What a person wants to know before training: memory in MB and minutes per 1,000 steps, on this machine's CPU."""
     cost = measure(kind, config, spec)
-    rows = min(rows, config.batch)
-    fastest = _train(kind(config, spec), rows, steps=3, precision=pick_precision(torch.device("cpu")))
-    seconds = fastest * config.batch / rows
     return {
         "parameters": cost.parameters,
         "memory_mb": round(cost.bytes(config.batch) / 2**20),
-        "minutes_per_1000_steps": round(seconds * 1000 / 60, 1),
+        "minutes_per_1000_steps": round(step_seconds(kind, config, spec) * 1000 / 60, 1),
     }
 
 

@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from . import __version__, cost, families, index
 from .checkpoint import Checkpoint
@@ -23,6 +24,10 @@ from .errors import HuabiError
 from .machine import free_memory, matrix_ceiling, pick_device, pick_precision, pick_threads, processor
 from .model import DataSpec
 from .text import clock, size_of
+from .verdict import active
+
+if TYPE_CHECKING:
+    from .advice import Advice
 
 SHOWN = 8  # names of a list that are printed; --json has them all
 EXTRAS = {"digits": "sklearn", "hub": "datasets", "board": "tensorboard"}
@@ -127,7 +132,7 @@ def run_summary(path: Path) -> dict[str, Any]:
         "pictures": header["split"],
         "step": states[-1] if states else 0,
         "planned": totals[-1] if totals else None,
-        "finished": any(event.get("finished") for event in header["events"][-1:]),
+        "finished": checkpoint.finished,
         "seconds": rows[-1]["seconds"] if rows else 0.0,
         "images_per_second": rows[-1]["images_per_second"] if rows else None,
         "losses": losses_of(rows[-1]) if rows else {},
@@ -220,6 +225,32 @@ def print_table(facts: Mapping[str, Any]) -> None:
     for key, value in facts.items():
         table.add_row(key, str(value))
     Console(soft_wrap=False).print(table, markup=False)
+
+
+def print_advice(advice: Advice) -> None:
+    facts = {"train": f"{advice.family} at size {advice.size}: {advice.title}", "this is": advice.estimate}
+    print_table(facts | {"because": "\n".join(advice.reasons), "next": "\n".join(advice.commands)})
+
+
+def print_comparison(facts: Mapping[str, Any]) -> None:
+    """A comparison's families, the best first, and what to make of them."""
+    place = {name: n for n, group in enumerate(facts["ranking"], 1) for name in group}
+    table = Table(box=None, pad_edge=False)
+    for name in ("place", "family", facts["measure"], "a picture", "to know"):
+        table.add_column(name, no_wrap=name != "to know")
+    for row in sorted(facts["families"], key=lambda row: place.get(row["family"], len(place) + 1)):
+        found, cells = row["evaluation"], [str(place.get(row["family"], "-")), row["family"]]
+        if found is None:
+            table.add_row(*cells, "-", "-", Text(f"{row['state']}: {row['why']}"))
+            continue
+        values = [s for s in found["scores"] if s["name"] == facts["measure"] and s["value"] is not None]
+        seconds = found["cost"]["seconds_per_picture"]
+        pace = f"{1000 * seconds:.3g} ms" if seconds else "-"
+        distances = "\n".join(f"{score['value']:.3g} to {score['on']}" for score in values)
+        table.add_row(*cells, distances, pace, Text("\n".join(active(found["alarms"]).values()) or "no alarm"))
+    console = Console()
+    console.print(table)
+    console.print(f"\n{facts['advice']}", highlight=False, markup=False)
 
 
 def print_caches(clear: bool, as_json: bool) -> None:

@@ -78,5 +78,7 @@ def _fail(line: str, code: int) -> int:
 
 
 def _resume_line() -> str:
+    """The line that goes on with what was stopped; a comparison goes on by itself."""
     words = ["huabi", *sys.argv[1:]]
-    return shlex.join(words if "--resume" in words else [*words, "--resume"])
+    command = next((word for word in words[1:] if not word.startswith("-")), "")
+    return shlex.join(words if command != "train" or "--resume" in words else [*words, "--resume"])

@@ -1,4 +1,4 @@
-"""How good pictures are: evaluate."""
+"""Judging: evaluate, compare, recommend."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from .. import text
 from ..errors import RequestError
-from .options import AsJson, Device, app, showing
+from .options import AsJson, Data, Device, Pairs, Size, app, showing, size_of
 
 
 @app.command()
@@ -47,3 +48,61 @@ def evaluate(
     for score in found.facts["scores"]:
         typer.echo(f"against {score['on']}: {score['text']}")
     typer.echo(page)
+
+
+@app.command()
+def compare(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="the folder to make: a run for each family, and the report")],
+    budget: Annotated[str | None, typer.Option(help="training of each family: 90s, 10m, 1h30m (default 10m)")] = None,
+    families: Annotated[str | None, typer.Option(help="only these, as gan,vae; all that fit by default")] = None,
+    size: Size = None,
+    n: Annotated[int, typer.Option("--n", help="pictures to draw from each family and measure")] = 1000,
+    features: Annotated[str | None, typer.Option(help="the network that measures, as inception or dinov2")] = None,
+    seed: Annotated[int | None, typer.Option(help="of every run (default 0)")] = None,
+    threads: Annotated[int | None, typer.Option(help="of the processor; all that are free by default")] = None,
+    device: Device = "auto",
+    json: AsJson = False,
+) -> None:
+    """Train every family that fits DATA for the same time, measure them alike, and say which one to take."""
+    from ..comparison import compare as run
+    from ..display import Standings
+    from ..report import print_comparison, to_json
+
+    with Standings() as standings:
+        facts = run(
+            data,
+            out,
+            budget=text.duration(budget) if budget is not None else None,
+            families=[name.strip() for name in families.split(",")] if families else None,
+            size=size_of(size),
+            n=n,
+            features=features,
+            seed=seed,
+            threads=threads,
+            device=device,
+            progress=standings.count,
+            say=standings.say,
+            on_row=standings.row,
+        )
+    if json:
+        typer.echo(to_json(facts))
+    else:
+        print_comparison(facts)
+        typer.echo(out / "report.html")
+    if not facts["ranking"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def recommend(data: Data, pairs: Pairs = None, json: AsJson = False) -> None:
+    """Which family to train on DATA, from a look at some of its pictures: an estimate, within seconds."""
+    from ..api import recommend as advise
+    from ..report import print_advice, to_json
+
+    with showing() as display:
+        advice = advise(data, pairs, display.count)
+    if json:
+        typer.echo(to_json(advice))
+    else:
+        print_advice(advice)

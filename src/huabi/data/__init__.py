@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .cache import CacheEntry, caches, clear_caches, prepare
     from .loader import PictureData, batches, rows_of, to_unit
-    from .preflight import Preflight, check_size, inspect
+    from .preflight import Preflight, check_size, glance, inspect
     from .sources import Item, Listing, scan
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "caches",
     "check_size",
     "clear_caches",
+    "glance",
     "inspect",
     "prepare",
     "rows_of",
@@ -34,7 +35,7 @@ __all__ = [
 _MODULES = {
     "cache": ("CacheEntry", "caches", "clear_caches", "prepare"),
     "loader": ("PictureData", "batches", "rows_of", "to_unit"),
-    "preflight": ("Preflight", "check_size", "inspect"),
+    "preflight": ("Preflight", "check_size", "glance", "inspect"),
     "sources": ("Item", "Listing", "scan"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import lzma
 import os
+import posixpath
 import shutil
 import stat
 import sys
@@ -16,7 +17,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 from ..decoding import PictureError
@@ -116,8 +117,8 @@ def read(where: Where) -> bytes:
 
 def is_picture(name: str, head: Callable[[], bytes] | None = None) -> bool:
     """By its suffix; a name without one is judged by its first bytes, where `head` gives them."""
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix or head is None:
+    suffix = posixpath.splitext(name)[1].lower()
+    if suffix.strip(".") or head is None:
         return suffix in PICTURES
     try:
         return head().startswith(_MAGIC)

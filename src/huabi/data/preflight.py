@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from .worker import Facts, Job, Task
 
 SIZES = (8, 16, 32, 64, 128, 256)
 FEWEST = 4  # usable pictures
+MANY = 200  # distinct pictures, from which on diffusion is advised
+GLANCE = 512  # pictures that stand for all of a folder
 ACTIONS = {
     "unreadable": "left out",
     "duplicates": "kept once",
@@ -51,6 +54,7 @@ class Preflight:
     family: str  # advised
     actions: Mapping[str, str] = field(default_factory=lambda: dict(ACTIONS))
     families: tuple[dict[str, Any], ...] = ()  # memory and time of each
+    looked: int = 0  # pictures that were opened; where there are more of them, the counts are estimates
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -138,9 +142,9 @@ def advised_size(sides: Sequence[int]) -> int:
     return max((s for s in SIZES if s <= 1.15 * median), default=SIZES[0])
 
 
-def advised_family(usable: int) -> str:
-    """What to train first on so many pictures."""
-    return "diffusion" if usable >= 200 else "gan"
+def advised_family(distinct: int) -> str:
+    """What to train first on so many pictures, near duplicates counted once."""
+    return "diffusion" if distinct >= MANY else "vae"
 
 
 def _sizes(facts: Sequence[Facts]) -> dict[str, Any]:
@@ -169,6 +173,7 @@ def report(listing: Listing, surveys: Sequence[Survey]) -> Preflight:
         return tuple(tuple(shown(items[n].name) for n in group) for items, group in found)
 
     bad = [*listing.left_out, *(u for s in surveys for u in s.unreadable)]
+    repeated = sum(len(group) - 1 for s in surveys for group in s.near)
     return Preflight(
         source=shown(listing.source),
         kind=listing.kind,
@@ -188,7 +193,8 @@ def report(listing: Listing, surveys: Sequence[Survey]) -> Preflight:
         ignored=dict(listing.ignored),
         notes=listing.notes,
         size=advised_size([min(f.rows, f.columns) for f in facts]),
-        family=advised_family(len(kept)),
+        family=advised_family(len(kept) - repeated),
+        looked=len(listing.items) + len(listing.other),
     )
 
 
@@ -212,6 +218,41 @@ def inspect(
     if listing.other:
         surveys.append(survey(listing.other, task, progress))
     return report(listing, surveys)
+
+
+def glance(data: str | Path, pairs: str | None = None, progress: Progress | None = None) -> Preflight:
+    """As `inspect`, of at most `GLANCE` pictures that stand for all; with more than that, its counts are estimates.
+
+    Neighbours by name are drawn two by two, since near duplicates mostly are such neighbours.
+    """
+    listing = scan(data, pairs, progress)
+    most = GLANCE if listing.kind != "world" else 16  # those are yet to be drawn
+    few = replace(listing, items=_drawn(listing.items, most), other=_drawn(listing.other, most))
+    task = Task(halves=pairs == "side-by-side")
+    found = report(few, [survey(items, task, progress) for items in (few.items, few.other) if items])
+    everything = (*listing.items, *listing.other)
+    if found.looked == len(everything):
+        return found
+    share = found.usable / found.looked
+    repeated = sum(len(group) - 1 for group in found.near_duplicates) * 2 / found.looked  # of each two one could
+    labels = Counter(i.label for i in everything)
+    classes = {label: round(share * labels[label]) for label in listing.labels}
+    return replace(
+        found,
+        count=len(everything) + len(listing.left_out),
+        usable=round(share * len(everything)),
+        classes=classes,
+        imbalance=max(classes.values()) / max(1, min(classes.values())) if classes else 1.0,
+        captions=round(share * sum(bool(i.caption) for i in everything)),
+        family=advised_family(round(max(0.0, share - repeated) * len(everything))),
+    )
+
+
+def _drawn(items: Sequence[Item], most: int) -> tuple[Item, ...]:
+    if len(items) <= most:
+        return tuple(items)
+    first = sorted(random.Random(0).sample(range(len(items) - most // 2), most // 2))
+    return tuple(items[k + n + one] for k, n in enumerate(first) for one in (0, 1))
 
 
 def require_usable(findings: Preflight, counts: Sequence[int]) -> None:

@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import os
+import posixpath
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -241,10 +242,10 @@ def _captions(items: list[Item], state: _Scan) -> tuple[list[Item], bool, tuple[
     items = [item for item in items if item.name not in masks]
     if rows:
         return _from_metadata(items, rows, state)
-    stems = {i.name: str(PurePosixPath(i.name).with_suffix(".txt")) for i in items}
-    if 2 * sum(stem in state.others for stem in stems.values()) < max(len(items), 1):
+    beside = {i.name: posixpath.splitext(i.name)[0] + ".txt" for i in items}
+    if 2 * sum(name in state.others for name in beside.values()) < max(len(items), 1):
         return items, False, ()
-    texts = {n: state.text(stem).strip() if stem in state.others else "" for n, stem in stems.items()}
+    texts = {n: state.text(name).strip() if name in state.others else "" for n, name in beside.items()}
     _count_missing(texts, state)
     return [replace(i, caption=texts[i.name]) for i in items], True, ()
 

@@ -43,7 +43,8 @@ class Moments:
         total, delta = self.count + len(x), x.mean(0) - self.mean
         centred = (x - x.mean(0)).numpy()
         # NumPy sees that the product is symmetric and computes half of it
-        self.scatter += torch.from_numpy(centred.T @ centred) + torch.outer(delta, delta) * (self.count * len(x) / total)
+        within = torch.from_numpy(centred.T @ centred)
+        self.scatter += within + torch.outer(delta, delta) * (self.count * len(x) / total)
         self.mean = self.mean + delta * (len(x) / total)
         self.count = total
 
