@@ -100,6 +100,7 @@ def _distance(a: Moments, b: Moments, root: Tensor) -> float:
 
 def _root(covariance: Tensor) -> Tensor:
     """R with R R^T = covariance: Cholesky's, or where it is singular that of its eigenvectors."""
+    root: Tensor
     root, failed = torch.linalg.cholesky_ex(covariance)
     if failed:
         values, vectors = torch.linalg.eigh(covariance)
