@@ -17,6 +17,7 @@ LEAST = 4  # cells of a thing
 FOREIGN = 6.0  # cells that a place of another kind counts as farther away
 APART = 8  # cells of another kind, and
 SHARE = 0.2  # of the places that point at one middle, from which on they are a thing of their own
+TIED = 0.4  # likelihood from which on a relation is read
 GROWN, SHRUNK = 0.4, 0.1  # of the sides of masks in training
 
 
@@ -128,7 +129,7 @@ def readings(net: SceneNet, maps: SceneMaps, facts: Facts) -> Iterator[Reading]:
             (one, words["relation"][r], two)
             for (_, one, two), shares in zip(pairs[pairs[:, 0] == row].tolist(), found[pairs[:, 0] == row].tolist())
             for r, share in enumerate(shares)
-            if share > 0.5
+            if share > TIED
         ]
         scene = {name: words[name][int(logits[row].argmax())] for name, logits in zip(names, maps.scene)}
         yield Reading(scene, tuple(things), tuple(ties), number)
