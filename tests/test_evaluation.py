@@ -219,6 +219,15 @@ def test_pictures_that_are_the_data_itself_are_told(photos: Path, tmp_path: Path
     assert "only 1 of 10 are different pictures" in notes
 
 
+@pytest.mark.parametrize("channels", [1, 4])
+def test_grey_and_clear_pictures_are_measured_too(channels: int, photos: Path, tmp_path: Path) -> None:
+    run, settings = tmp_path / "run", TINY["vae"]
+    huabi.train("vae", photos, run, size="16x8", channels=channels, steps=1, threads=1, settings=settings)
+    found = evaluate(run, str(photos), n=20)
+    assert strict(found.facts)["size"] == [8, 16]
+    assert found.pictures["nearest"].mode == ("L" if channels == 1 else "RGB")
+
+
 def test_data_without_held_out_pictures_says_so(tmp_path: Path) -> None:
     data = write_pictures(tmp_path / "few", 12)
     huabi.train("vae", data, tmp_path / "run", size=8, steps=1, threads=1, settings=TINY["vae"])

@@ -210,7 +210,7 @@ def test_an_axis_holds_all_values_and_has_a_few_ticks(values: list[float], secon
     assert all(-1e-9 <= share <= 1 + 1e-9 for share in shares)
     places = [share for share, _ in axis.ticks]
     assert places == sorted(places)
-    assert len(places) <= 20
+    assert 1 <= len(places) <= 9
     assert len({text for _, text in axis.ticks}) == len(places) or len(set(values)) == 1
 
 
@@ -218,7 +218,8 @@ def test_axes_are_logarithmic_where_values_are_wide_apart() -> None:
     axis = span([1.0, 600.0], seconds=True)
     assert axis.log
     assert axis.share(600**0.5) == pytest.approx(0.5)
-    assert [text for _, text in axis.ticks][:2] == ["1 s", "2 s"]
+    assert [text for _, text in axis.ticks] == ["1 s", "5 s", "20 s", "60 s", "5 min"]
+    assert [text for _, text in span([0.01, 0.5], seconds=True).ticks][:3] == ["10 ms", "20 ms", "50 ms"]
     assert not span([-1.0, 600.0]).log
     assert not span([100.0, 600.0]).log
     assert chart({"empty": []}) is None

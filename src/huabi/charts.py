@@ -10,9 +10,10 @@ __all__ = ["Axis", "Chart", "Line", "chart", "number", "span", "time"]
 
 Ticks = tuple[tuple[float, str], ...]  # (place, text)
 _WIDE = 20.0  # largest over smallest, from which on a logarithm shows more
-_TICKS = 6  # on an axis, at most
+_TICKS = 6  # on a linear axis, or one more
+_APART = 0.16  # of an axis between ticks, at least
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 16, 10, 26  # margins of a chart
-_ROUND_SECONDS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 432000)
+_ROUND_SECONDS = (1, 2, 5, 10, 20, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 432000)
 
 
 def number(value: float | None) -> str | None:
@@ -51,7 +52,7 @@ def span(values: Sequence[float], *, seconds: bool = False) -> Axis:
     low, high = min(values), max(values)
     log = low > 0 and high / low >= _WIDE
     if log:
-        marks: Sequence[float] = _ROUND_SECONDS if seconds else _decades(low, high)
+        marks: Sequence[float] = _ROUND_SECONDS if seconds and high >= 2 else _decades(low, high)
     else:
         low, high = (min(low, 0), max(high, 1)) if seconds else (low, high)
         low, high = (low - abs(low) / 2 - 1e-3, high + abs(high) / 2 + 1e-3) if low == high else (low, high)
@@ -59,8 +60,12 @@ def span(values: Sequence[float], *, seconds: bool = False) -> Axis:
         first, last = math.floor(low / step), math.ceil(high / step)
         low, high, marks = first * step, last * step, [k * step for k in range(first, last + 1)]
     axis, write = Axis(low, high, log), time if seconds else number
-    ticks = tuple((axis.share(mark), str(write(float(mark)))) for mark in marks if low <= mark <= high)
-    return Axis(low, high, log, ticks)
+    ticks: list[tuple[float, str]] = []
+    for mark in marks:
+        share = axis.share(mark)
+        if low <= mark <= high and (not ticks or share - ticks[-1][0] >= _APART):
+            ticks.append((share, str(write(float(mark)))))
+    return Axis(low, high, log, tuple(ticks))
 
 
 def _decades(low: float, high: float) -> list[float]:
