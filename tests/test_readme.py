@@ -38,7 +38,11 @@ def run(words: list[str], folder: Path) -> None:
 
 
 def short(words: list[str]) -> list[str]:
-    """A training of two steps of a tiny net instead of minutes."""
+    """A training of two steps of a tiny net instead of minutes, and a few pictures to measure."""
+    if "compare" in words:
+        return [*words, "--families", "vae", "--size", "8", "--n", "8", "--budget", "1s"]
+    if "evaluate" in words:
+        return [*words, "--n", "8"]
     if "train" not in words:
         return words
     words = [*words, *TINY_NET, "--size", "8"]
