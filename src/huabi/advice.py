@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,8 +17,8 @@ from .data import Preflight
 from .data.preflight import MANY
 from .data.split import SHARE
 from .families import find, names
-from .machine import pick_device, pick_threads
-from .model import DataSpec
+from .machine import pick_device, pick_precision, pick_threads
+from .model import DataSpec, Family
 from .text import clock
 from .verdict import ENOUGH
 
@@ -68,12 +69,36 @@ def recommend(found: Preflight, step_seconds: float | None = None) -> Advice:
 
 
 def time_step(found: Preflight) -> float | None:
-    """Seconds that a step of the advised family may take on this processor, timed on small pictures; None on a GPU."""
+    """Seconds that a training step of the advised family takes on this processor, roughly; None where there is a GPU.
+
+    Its losses and their gradients are computed on ever more pictures, up to a batch, for about a second; the
+    optimizer's part is left out.
+    """
     if pick_device().type != "cpu":
         return None
     torch.set_num_threads(pick_threads())
-    kind, side = find(found.family), min(found.size, SIDE)
-    return cost.step_seconds(kind, kind.Config(), _spec(found, side)) * (found.size / side) ** 2
+    side, kind = min(found.size, SIDE), find(found.family)
+    family = kind(kind.Config(), _spec(found, side))
+    batch: int = family.config.batch
+    rows, end = min(2, batch), time.perf_counter() + 1.0
+    while True:
+        start = time.perf_counter()
+        _pass(family, rows)
+        now = time.perf_counter()
+        if rows == batch or now + 2 * (now - start) > end:
+            return (now - start) * batch / rows * (found.size / side) ** 2
+        rows = min(2 * rows, batch)
+
+
+def _pass(family: Family, rows: int) -> None:
+    bf16 = pick_precision(torch.device("cpu")) == "bf16"
+    losses = family.losses(cost.example(family.spec, rows), 1)
+    while True:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            update = next(losses, None)
+        if update is None:
+            return
+        update.loss.backward()
 
 
 def _spec(found: Preflight, size: int) -> DataSpec:

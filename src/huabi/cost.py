@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,7 +22,6 @@ from .truth import record_size, unpack
 
 SPARE = 0.6  # the share of free memory that a run may plan to take
 SMALL = 32 * 32  # pixels of pictures of which a whole batch is quick to time
-TINY = 16  # sides of pictures that cost next to nothing
 SLACK = 2.0  # working memory of kernels and gradients in flight, over what autograd saves
 
 
@@ -115,19 +114,18 @@ def fit_micro(cost: Cost, family: type[Family], rows: int, device: torch.device)
 
 
 def step_seconds(kind: type[Family], config: Any, spec: DataSpec) -> float:
-    """Seconds of a training step on this machine's CPU: a whole one where the pictures are small, else from a few rows.
+    """Seconds of a training step on this machine's CPU: of a whole one where the pictures are small, else from a few.
 
-    What a step takes whatever its rows, such as the optimizer's part, is timed on two tiny pictures.
+    What a step takes whatever its rows, such as the optimizer's part, is told from what each row adds.
     """
     precision = pick_precision(torch.device("cpu"))
     batch: int = config.batch
     rows = min(batch, max(4, batch * SMALL // (spec.size[0] * spec.size[1])))
-    seconds = _train(kind(config, spec), rows, steps=2, precision=precision)
+    seconds = _train(kind(config, spec), rows, steps=3, precision=precision)
     if rows == batch:
         return seconds
-    tiny = replace(spec, size=(min(spec.size[0], TINY), min(spec.size[1], TINY)))
-    fixed = min(seconds, _train(kind(config, tiny), 2, steps=2, precision=precision))
-    return fixed + (seconds - fixed) * batch / rows
+    row = (seconds - _train(kind(config, spec), 2, steps=3, precision=precision)) / (rows - 2)
+    return seconds + max(0.0, row) * (batch - rows)
 
 
 def forecast(kind: type[Family], config: Any, spec: DataSpec) -> dict[str, float]:

@@ -229,7 +229,8 @@ def print_table(facts: Mapping[str, Any]) -> None:
 
 def print_advice(advice: Advice) -> None:
     facts = {"train": f"{advice.family} at size {advice.size}: {advice.title}", "this is": advice.estimate}
-    print_table(facts | {"because": "\n".join(advice.reasons), "next": "\n".join(advice.commands)})
+    print_table(facts | {"because": "\n".join(advice.reasons)})
+    print("", *advice.commands, sep="\n")  # unwrapped, to be copied
 
 
 def print_comparison(facts: Mapping[str, Any]) -> None:
