@@ -231,6 +231,7 @@ def test_axes_are_logarithmic_where_values_are_wide_apart() -> None:
     assert [text for _, text in axis.ticks] == ["1 s", "5 s", "20 s", "60 s", "5 min"]
     assert [text for _, text in span([0.01, 0.5], seconds=True).ticks][:3] == ["10 ms", "20 ms", "50 ms"]
     assert not span([-1.0, 600.0]).log
+    assert "0" in [text for _, text in span([-12.9, 277.5]).ticks]
     assert not span([100.0, 600.0]).log
     assert chart({"empty": []}) is None
 
