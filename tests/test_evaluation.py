@@ -301,12 +301,15 @@ def test_mistakes_get_one_line(command: Any, run: Path, photos: Path, tmp_path: 
     saved(noise(2, 10), tmp_path / "odd")
     file = tmp_path / "file"
     file.write_text("")
+    half = shutil.copytree(run, tmp_path / "half")
+    (half / "run.json").unlink()  # its previews are no samples to judge
     says = {
         (run,): "--against",
         (run, *to, "--n", 1): "at least 2",
         (run, *to, "--seed", -1): "--seed -1",
         (run, "--against", tmp_path / "nowhere"): "no such folder",
         (run, *to, "--out", file): "is a file",
+        (half, *to): "no run in",
         (tmp_path / "nowhere", *to, "--json"): "no such folder",
         (photos, *to): "--out DIR",
         (tmp_path / "mixed", *to, "--json"): "8x8 in 0000.png and 16x16 in b/0000.png",

@@ -129,6 +129,16 @@ def test_a_page_of_an_evaluation_holds_every_number() -> None:
     assert page.text.count("collapse: 12 of 16") == 1
 
 
+def test_how_near_samples_are_is_told_beside_held_out_pictures() -> None:
+    near = {"samples": 39.85, "heldout": 37.1, "nearer": 0.4264, "count": 1000, "among": 47578}
+    pictures = {"sheet": SHEET, "nearest": SHEET}
+    text = whole(evaluation_page(Evaluation(facts() | {"nearest": near, "machine": "a laptop"}, pictures))).text
+    for words in ("median of 1,000 samples is 39.85", "nearest of 47,578", "37.1", "42.6 % of all pairs", "a laptop"):
+        assert words in text
+    near |= {"heldout": None, "nearer": None}
+    assert "of all pairs" not in whole(evaluation_page(Evaluation(facts() | {"nearest": near}, pictures))).text
+
+
 def test_names_are_text_and_no_markup() -> None:
     page = whole(evaluation_page(Evaluation(facts(), {"sheet": SHEET})))
     assert "<b>bold</b>" in page.text
@@ -221,6 +231,7 @@ def test_axes_are_logarithmic_where_values_are_wide_apart() -> None:
     assert [text for _, text in axis.ticks] == ["1 s", "5 s", "20 s", "60 s", "5 min"]
     assert [text for _, text in span([0.01, 0.5], seconds=True).ticks][:3] == ["10 ms", "20 ms", "50 ms"]
     assert not span([-1.0, 600.0]).log
+    assert "0" in [text for _, text in span([-12.9, 277.5]).ticks]
     assert not span([100.0, 600.0]).log
     assert chart({"empty": []}) is None
 

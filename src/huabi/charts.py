@@ -10,7 +10,7 @@ __all__ = ["Axis", "Chart", "Line", "chart", "number", "span", "time"]
 
 Ticks = tuple[tuple[float, str], ...]  # (place, text)
 _WIDE = 20.0  # largest over smallest, from which on a logarithm shows more
-_TICKS = 6  # on a linear axis, or one more
+_TICKS = 5  # steps of a linear axis, or one more
 _APART = 0.16  # of an axis between ticks, at least
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 16, 10, 26  # margins of a chart
 _ROUND_SECONDS = (1, 2, 5, 10, 20, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 432000)
@@ -76,7 +76,7 @@ def _decades(low: float, high: float) -> list[float]:
 
 
 def _step(width: float, seconds: bool) -> float:
-    """A round distance of which at most `_TICKS` fit."""
+    """A round distance of which at most `_TICKS` fit into `width`."""
     if seconds:
         return next((float(s) for s in _ROUND_SECONDS if width <= s * _TICKS), _step(width, False))
     power = 10.0 ** math.floor(math.log10(width / _TICKS))
