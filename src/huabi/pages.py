@@ -81,7 +81,7 @@ def _ranked(facts: Facts, sheets: Mapping[str, Image.Image], warnings: _Warnings
     for group in facts["ranking"]:
         for name in group:
             found = families[name]["evaluation"]
-            score = next(score for score in found["scores"] if score["name"] == facts["measure"])  # held-out ones first
+            score = next(s for s in found["scores"] if (s["name"], s["on"]) == (facts["measure"], facts["on"]))
             yield {
                 **families[name],
                 "place": place,
