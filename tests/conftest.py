@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 
 from huabi import watch
@@ -15,6 +16,9 @@ from huabi.cost import example
 from huabi.metrics.features import Features
 from huabi.model import Batch, DataSpec
 from huabi.rng import BatchRng
+
+settings.register_profile("huabi", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("huabi")
 
 TINY = {
     "classifier": {"batch": 4, "net.width": 16},

@@ -112,7 +112,7 @@ def test_near_duplicates_on_both_sides_are_taken_off() -> None:
     assert memorisation(training[:40], bank, training[:5]).fires  # five held-out pictures prove little
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 2**31), st.integers(8, 20), st.booleans())
 def test_order_does_not_matter(seed: int, count: int, alpha: bool) -> None:
     rng = torch.Generator().manual_seed(seed)

@@ -152,14 +152,14 @@ def test_it_goes_on_in_the_middle_of_a_family(
     out, said, steps = tmp_path / "out", list[str](), list[tuple[str, int]]()
 
     def stop(row: Row) -> None:
-        if row.family == "gan" and row.report and row.report.step == 3:
+        if row.family == "gan" and row.report and row.report.step == 1:
             os.kill(os.getpid(), signal.SIGINT)
 
     def watch(row: Row) -> None:
         if row.report is not None:
             steps.append((row.family, row.report.step))
 
-    how = {**HOW, "budget": 2.0, "families": ["diffusion", "gan"]}
+    how = {**HOW, "budget": 3.0, "families": ["diffusion", "gan"]}
     with pytest.raises(Stopped, match="saved") as stopped:
         compare(str(photos), out, n=20, on_row=stop, **how)
     assert stopped.value.signum == signal.SIGINT

@@ -175,7 +175,7 @@ def test_paired_halves_and_unpaired(tmp_path: Path) -> None:
 
 
 @given(batch=st.integers(2, 90), world=st.integers(1, 4), step=st.integers(0, 30), balance=st.booleans())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_ranks_joined_are_one_and_resuming_is_skipping(batch: int, world: int, step: int, balance: bool) -> None:
     data = SHARED["data"]
     world = min(world, batch)

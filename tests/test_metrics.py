@@ -26,7 +26,7 @@ def normal(n: int, d: int, seed: int, scale: float = 1.0, shift: float = 0.0) ->
     return torch.randn(n, d, generator=rng(seed)) * scale + shift
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(cuts=st.lists(st.integers(1, 60), max_size=6))
 def test_moments_do_not_depend_on_the_batches(cuts: list[int]) -> None:
     x = normal(80, 5, 0, shift=100.0)
@@ -133,7 +133,7 @@ def test_jackknife_of_a_mean_is_its_standard_error() -> None:
     assert jackknife([float(part.mean()) for part in left_out(x)]) == pytest.approx(expected)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(cuts=st.lists(st.integers(1, 60), max_size=6))
 def test_inception_score_is_the_definition_however_it_streams(cuts: list[int]) -> None:
     logits = normal(61, 5, 0, scale=3.0)

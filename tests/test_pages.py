@@ -168,7 +168,7 @@ def comparison() -> dict[str, Any]:
     families = [entry("vae", 97.25), entry("gan", 12.5), entry("diffusion", 11.75), {**refused, "evaluation": None}]
     return {
         "kind": "comparison", "huabi": "0.1.0", "data": "photos", "task": "generate", "budget": 600.0,
-        "measure": "kernel distance x 1000", "count": 5000, "size": [48, 64],
+        "measure": "kernel distance x 1000", "on": "held-out pictures", "count": 5000, "size": [48, 64],
         "families": families,
         "ranking": [["diffusion", "gan"], ["vae"]], "advice": "Take diffusion; the <vae> is 40 times faster.",
     }  # fmt: skip

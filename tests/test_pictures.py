@@ -60,7 +60,7 @@ def huge_png(width: int, height: int) -> bytes:
 
 @given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=8).flatmap(
     lambda s: st.sampled_from([(*s, 1), (*s, 3), (*s, 4)]))))  # fmt: skip
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_tensors_and_back_are_exact(array: np.ndarray) -> None:
     image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
     tensor = to_tensor(image)
@@ -203,7 +203,7 @@ def test_missing_and_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["crop", "pad", "squash"])
 @given(rows=st.integers(1, 40), columns=st.integers(1, 40), high=st.integers(1, 20), wide=st.integers(1, 20))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_fit_gives_the_size(how: str, rows: int, columns: int, high: int, wide: int) -> None:
     assert fit_picture(Image.new("RGB", (columns, rows)), (high, wide), how).size == (wide, high)
 

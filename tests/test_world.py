@@ -35,7 +35,7 @@ def test_the_vocabulary_is_rich() -> None:
 
 
 @given(seeds)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_scene_is_as_it_says(seed: int) -> None:
     scene = draw_scene(seed)
     assert scene == draw_scene(seed)
