@@ -225,7 +225,7 @@ def test_the_best_survives_a_kill_at_any_write(killer: Killer, tmp_path: Path) -
     model = (tmp_path / "whole" / "model.safetensors").read_bytes()
     distances = [row["kernel_distance"] for row in rows]
     assert 0 < distances.index(min(distances)) < len(distances) - 1
-    for at in range(3, whole["operations"] + 1, 9):
+    for at in range(3, whole["operations"] + 1, 13):
         killed = killer(*words(f"killed-{at}"), at=at, look=True)
         assert killed["code"] == -9, killed["errors"]
         resumed = killer(*words(f"killed-{at}", "--resume"), look=True)

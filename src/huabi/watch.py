@@ -51,6 +51,7 @@ PICTURES = 128  # of a look
 SETTLED = 1 / 4  # of the plan: before it, pictures are too young for an alarm
 FEWEST, MOST = 64, 1000  # pictures of an evaluation
 USABLE = 50  # held-out pictures below which a distance to them says little
+STEADY = 0.1  # change of the pace that leaves the steps between evaluations as they are
 CHUNK = 1000  # pictures that are read at once
 
 
@@ -293,15 +294,16 @@ class Watch:
         known = [event for event in header["events"] if "evaluate" in event]
         if self.every is None or total is None or not plan.fixed(step) or (step < 64 and 8 * step < total):
             return
-        if any(event["step"] >= step for event in known):
+        if any(event["step"] >= step or not event["pictures"] for event in known):
             return
         if known:
-            seconds, count = known[-1]["seconds"], known[-1]["pictures"]
+            seconds, count = max(known[-1]["seconds"], self._gap()), known[-1]["pictures"]
         else:
             seconds, count = self._schedule(self.every)
         pace = self.trainer.seconds / step
         steps = max(1, round(min(seconds / pace, total)))
-        self.checkpoint.add_event({"step": step, "evaluate": steps, "seconds": seconds, "pictures": count})
+        if not known or abs(steps / known[-1]["evaluate"] - 1) > STEADY:
+            self.checkpoint.add_event({"step": step, "evaluate": steps, "seconds": seconds, "pictures": count})
 
     def _schedule(self, every: float) -> tuple[float, int]:
         """Seconds between evaluations and pictures of each, told to people; 0 pictures where none can be afforded."""
@@ -320,6 +322,13 @@ class Watch:
             "the best state is kept"
         )
         return seconds, count
+
+    def _gap(self) -> float:
+        """The least seconds between evaluations that what is left of their share pays for, as the last one cost."""
+        if self._cost is None:
+            return 0.0
+        rounds = int((LOOKS * self._whole - self._spent) / self._cost)
+        return (self._whole - self.age) / max(1, rounds)
 
     def _due(self, step: int, last: bool) -> int:
         """How many pictures are to be judged now; 0 for none."""

@@ -44,7 +44,7 @@ _PROOF = 20  # held-out pictures below which one of them proves as little as one
 _VARIETY = 0.5  # of the data's
 _SURE = 0.9  # that a real picture is the real one of two
 _COPIES = 0.1  # of all samples
-_DETAIL = 0.25  # of the data's
+_DETAIL = 0.2  # of the data's
 _LOST = 0.5  # of all samples
 _UNDONE = 0.5  # of what a loss has gained
 
