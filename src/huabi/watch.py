@@ -11,113 +11,32 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from .checkpoint import Checkpoint
 from .config import leaves
-from .data import PictureData, rows_of, to_unit
-from .drawing import ROWS, answers
-from .metrics.alarms import (
-    Side,
-    Sign,
-    collapse,
-    losses_lost,
-    memorisation,
-    over_smoothing,
-    overconfidence,
-    pictures_lost,
-    thumbnails,
-)
-from .metrics.features import Features, embed, features
+from .data import PictureData
+from .drawing import ROWS
+from .errors import HuabiError, RunError
+from .metrics.alarms import Sign, losses_lost, overconfidence
 from .metrics.kernel import kernel_estimate
-from .model import Family, Identity
+from .model import Identity
 from .pictures import save_picture
 from .previews import preview
 from .report import log_rows
 from .requests import Generate
 from .text import clock
 from .trainer import Best, Report, Trainer
+from .witness import CHUNK, PICTURES, Witness, drawn
 
 PREVIEWS, LOOKS = 0.01, 0.04  # of the run's time, at most
 FIRST = 10.0  # seconds until the first preview
-EVERY = 30.0  # seconds between two looks at the losses; at pictures too, where they can be afforded
-PICTURES = 128  # of a look
+EVERY = 30.0  # seconds between two looks at the losses, at least; at pictures too, where they can be afforded
 SETTLED = 1 / 4  # of the plan: before it, pictures are too young for an alarm
 FEWEST, MOST = 64, 1000  # pictures of an evaluation
-USABLE = 50  # held-out pictures below which a distance to them says little
 STEADY = 0.1  # change of the pace that leaves the steps between evaluations as they are
-CHUNK = 1000  # pictures that are read at once
-
-
-class Witness:
-    """The data's side of all comparisons; each part is read when it is first needed."""
-
-    def __init__(self, data: PictureData, device: torch.device | str = "cpu") -> None:
-        self.data, self.device = data, device
-        self._read = rows_of(data.images)
-        self._judges: dict[int, Tensor] = {}
-
-    @cached_property
-    def net(self) -> Features:
-        return features("efficientnet-lite0", self.device)
-
-    @cached_property
-    def training(self) -> Side:
-        """Some training pictures."""
-        pictures = self.some(self.data.train, PICTURES)
-        return Side(pictures, self.embed(pictures))
-
-    @cached_property
-    def heldout(self) -> Tensor:
-        """Some held-out pictures; there may be none."""
-        return self.some(self.data.heldout, PICTURES)
-
-    @cached_property
-    def thumbnails(self) -> Tensor:
-        """Thumbnails of the whole training set."""
-        return self.thumbnails_of(self.data.train)
-
-    @property
-    def judging(self) -> str:
-        """Which pictures `judges` is of: held-out ones, but for where they are too few."""
-        return "held-out" if len(self.data.heldout) >= USABLE else "training"
-
-    def judges(self, count: int) -> Tensor:
-        """Features of at most `count` pictures that a run's pictures are held against."""
-        if count not in self._judges:
-            rows = self.data.heldout if self.judging == "held-out" else self.data.train
-            self._judges[count] = self.embed(self.some(rows, count))
-        return self._judges[count]
-
-    def some(self, rows: NDArray[np.int64], count: int) -> Tensor:
-        """At most `count` pictures of `rows`, always the same."""
-        chosen = np.random.default_rng(0).choice(rows, min(count, len(rows)), replace=False)
-        return to_unit(self._read(np.sort(chosen)))
-
-    def thumbnails_of(self, rows: NDArray[np.int64]) -> Tensor:
-        return torch.cat([thumbnails(to_unit(self._read(rows[k : k + CHUNK]))) for k in range(0, len(rows), CHUNK)])
-
-    def embed(self, pictures: Tensor) -> Tensor:
-        return torch.cat(list(embed(self.net, [pictures])))
-
-    def signs(self, pictures: Tensor, found: Tensor | None) -> dict[str, Sign]:
-        """What drawn pictures and their features say, None of broken ones; where pictures are lost, that alone."""
-        lost = pictures_lost(pictures, self.training.pictures)
-        if lost.fires or found is None:
-            return {"pictures": lost}
-        pictures, found = pictures[:PICTURES], found[:PICTURES]
-        return {
-            "pictures": lost,
-            "variety": collapse(Side(pictures, found), self.training),
-            "copies": memorisation(pictures, self.thumbnails, self.heldout, mirrored=self.data.flip),
-            "detail": over_smoothing(pictures, self.training.pictures),
-        }
 
 
 def log_signs(rows: Sequence[Mapping[str, Any]], losses: Sequence[str], settled: bool) -> dict[str, Sign]:
@@ -128,14 +47,6 @@ def log_signs(rows: Sequence[Mapping[str, Any]], losses: Sequence[str], settled:
 
     found = {"losses": losses_lost({name: course(name) for name in losses})}
     return found | ({"critic": overconfidence(course("confidence"))} if settled else {})
-
-
-def drawn(family: Family, count: int) -> Tensor:
-    """The family's pictures of seeds 0 to `count`, as 8 bits show them."""
-    requests = [Generate(seed=seed) for seed in range(count)]
-    identity = family.identity or Identity(rows=ROWS)
-    parts = [answers(family, requests[k : k + ROWS], identity) for k in range(0, count, ROWS)]
-    return torch.cat(parts).mul(127.5).round().div(127.5)
 
 
 def schedule(whole: float, every: float, picture: float, judge: float, once: float) -> tuple[float, int] | None:
@@ -210,16 +121,23 @@ class Watch:
         names = {alarm.partition(":")[0] for alarm in report.alarms}
         self._active |= names
         self._unseen |= names
+        alarms: list[str] = []
         with self._working():
-            self._decide(step)
-            count = self._due(step, last)
-            if count or last or self.age >= self._look_at:
-                alarms = self._look(count or (PICTURES if self._affordable(last) else 0), judge=bool(count))
-                report = replace(report, alarms=(*report.alarms, *alarms))
-                self._look_at = self.age + EVERY
+            try:
+                self._decide(step)
+                count = self._due(step, last)
+                if count or last or self.age >= self._look_at:
+                    start = self.age
+                    alarms = self._look(count or (PICTURES if self._affordable(last) else 0), judge=bool(count))
+                    self._look_at = self.age + max(EVERY, (self.age - start) / LOOKS)
+            except RunError:
+                raise  # what cannot be written ends a run; what cannot be looked at does not
+            except HuabiError as error:
+                self.say(f"the pictures of this run are not looked at any more: {error}")
+                self.draws, self.every = False, None
         if self.age >= self._preview_at and not last:
             self.preview()
-        return report
+        return replace(report, alarms=(*report.alarms, *alarms))
 
     def finish(self) -> None:
         """Judges the last state, where it is not yet: the plan may have ended by a change of itself."""
@@ -303,8 +221,9 @@ class Watch:
             seconds, count = self._schedule(self.every)
         pace = self.trainer.seconds / step
         steps = max(1, round(min(seconds / pace, total)))
-        if not known or abs(steps / known[-1]["evaluate"] - 1) > STEADY:
-            self.checkpoint.add_event({"step": step, "evaluate": steps, "seconds": seconds, "pictures": count})
+        if known and abs(steps / known[-1]["evaluate"] - 1) < STEADY:
+            steps = known[-1]["evaluate"]
+        self.checkpoint.add_event({"step": step, "evaluate": steps, "seconds": seconds, "pictures": count})
 
     def _schedule(self, every: float) -> tuple[float, int]:
         """Seconds between evaluations and pictures of each, told to people; 0 pictures where none can be afforded."""
