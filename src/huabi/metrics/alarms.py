@@ -155,8 +155,9 @@ def memorisation(samples: Tensor, training: Tensor, heldout: Tensor, *, mirrored
         return Sign("memorisation", math.nan, _COPIES, "")
     mine, theirs = (_copies(x, training, mirrored) for x in (samples, heldout))
     share, honest = mine / len(samples), theirs / max(len(heldout), _PROOF)
-    seen = f"{share:.0%} of samples are near copies of one training picture, {honest:.0%} of held-out pictures are"
-    return Sign("memorisation", share - honest, _COPIES, seen)
+    seen = f"{share:.0%} of samples are near copies of a training picture"
+    beside = f", {honest:.0%} of held-out pictures are" if len(heldout) else ""
+    return Sign("memorisation", share - honest, _COPIES, seen + beside)
 
 
 def over_smoothing(samples: Tensor, data: Tensor) -> Sign:
