@@ -24,9 +24,9 @@ def number(value: float | None) -> str | None:
 
 
 def time(seconds: float | None) -> str | None:
-    """A duration for people: 42 ms, 9.5 s, 12 min, 3.2 h; None stays None."""
-    if seconds is None:
-        return None
+    """A duration for people: 0, 42 ms, 9.5 s, 12 min, 3.2 h; None stays None."""
+    if not seconds:
+        return None if seconds is None else "0"
     units = ((1, 1e-3, "ms"), (120, 1, "s"), (7200, 60, "min"), (math.inf, 3600, "h"))
     unit, name = next((unit, name) for limit, unit, name in units if seconds < limit)
     return f"{seconds / unit:.3g} {name}"
