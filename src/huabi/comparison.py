@@ -31,7 +31,7 @@ from .job import DEFAULT_BUDGET, Job, Options, Stopped
 from .machine import pick_device, pick_precision, pick_threads
 from .metrics.features import features as features_of
 from .model import DataSpec, Family
-from .pages import comparison_page, evaluation_page
+from .pages import comparison_page, encoded, evaluation_page
 from .pictures import open_picture
 from .report import preflight_lines, run_summary
 from .requests import Generate, Request
@@ -254,7 +254,7 @@ class _Comparison:
         files = {f"{key}.png": _png(picture) for key, picture in evaluation.pictures.items()}
         report = _json(evaluation.facts)
         files |= {"report.json": report, "made.json": _json(made | {"report": sha256(report)})}
-        files["report.html"] = _text(evaluation_page(evaluation))
+        files["report.html"] = encoded(evaluation_page(evaluation))
         Checkpoint.open(run).sweep()
         with explained(folder):
             write_folder(folder, files)
@@ -289,7 +289,7 @@ class _Comparison:
         }
         sheets = {name: open_picture(self.out / name / "evaluation" / "sheet.png") for name in evaluations}
         with explained(self.out):
-            write_file(self.out / "report.html", _text(comparison_page(facts, sheets)))
+            write_file(self.out / "report.html", encoded(comparison_page(facts, sheets)))
             write_json(self.out / "report.json", facts)
         return facts
 
@@ -365,7 +365,7 @@ def unfit(kind: type[Family], spec: DataSpec, task: Task) -> str:
     """Why a family takes no part, or nothing."""
     if task.request not in kind.requests:
         return f"does not answer {task.request.__name__}"
-    missing = [need for need in kind.needs if not spec.has(need)]
+    missing = spec.lacks(kind.needs)
     return f"needs {' and '.join(missing)}, which the data does not have" if missing else ""
 
 
@@ -378,10 +378,6 @@ def _read(path: Path) -> Any:
 
 def _json(value: Any) -> bytes:
     return json.dumps(value, indent=1).encode("ascii")
-
-
-def _text(page: str) -> bytes:
-    return page.encode("utf-8", "backslashreplace")  # a name that is no UTF-8 must not cost the report
 
 
 def _png(picture: Image.Image) -> bytes:

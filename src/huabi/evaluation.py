@@ -27,10 +27,11 @@ from .metrics.measure import measure, measure_few
 from .metrics.nearest import Nearest, copies, digest, nearest, thumbnails, thumbnails_of
 from .metrics.reference import Reference, reference
 from .metrics.score import Score
-from .pages import evaluation_page
+from .pages import encoded, evaluation_page
 from .pictures import grid, to_image, to_tensor
 from .report import preflight_lines
 from .samples import FRAMES, FolderSamples, Labelled, RunSamples, is_run
+from .verdict import HELD_OUT, TRAINING
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -39,7 +40,7 @@ SHEET = 1 << 20  # pixels of a sheet, at most
 PAIRS = 16  # samples that are shown beside their nearest real picture
 JUDGED = 1000  # pictures whose nearest real picture is looked for
 COST = ("parameters", "train_seconds", "steps", "images_per_second", "seconds_per_picture", "peak_memory_mb")
-HELD_OUT, TRAINING, ALL = "held-out pictures", "training pictures", "pictures"
+ALL = "pictures"  # where they are not told apart
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Evaluation:
         with explained(page):
             folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / "report.json", self.facts)
-            write_file(page, evaluation_page(self).encode())
+            write_file(page, encoded(evaluation_page(self)))
         return page
 
 

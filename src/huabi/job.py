@@ -231,7 +231,7 @@ class Job:
         config = configure(config, {"batch": options.batch} if options.batch else {})
         config = configure(config, options.settings)
         data = self.data = self._prepare(self._data_settings(source))
-        missing = [need for need in kind.needs if not data.spec.has(need)]
+        missing = data.spec.lacks(kind.needs)
         if missing:
             raise DataError(f"{options.family} needs {' and '.join(missing)}, which {options.data} does not have")
         if source is not None and DataSpec.from_json(source.header["spec"]).labels != data.spec.labels:

@@ -49,6 +49,10 @@ class DataSpec:
             "truth": bool(self.facts),
         }.get(need, False)
 
+    def lacks(self, needs: Sequence[str]) -> list[str]:
+        """Those of `needs`, fields of a Batch, that the data does not have."""
+        return [need for need in needs if not self.has(need)]
+
     def label_index(self, label: str | None) -> int:
         """The number of `label`, or -1 for None; an unknown label raises `RequestError` and names the nearest."""
         if label is None:

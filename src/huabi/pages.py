@@ -16,7 +16,7 @@ from .charts import Chart, chart, number, span, time
 if TYPE_CHECKING:
     from .evaluation import Evaluation
 
-__all__ = ["comparison_page", "evaluation_page"]
+__all__ = ["comparison_page", "encoded", "evaluation_page"]
 
 DISTANCES = ("KID x 1000", "kernel distance x 1000")
 MEANING = {
@@ -72,6 +72,11 @@ def comparison_page(facts: Facts, sheets: Mapping[str, Image.Image]) -> str:
             distance=chart({name: evaluation["curves"]["distance"] for name, evaluation in found.items()}),
         )
     )
+
+
+def encoded(page: str) -> bytes:
+    """A page as it is written: a name that is no UTF-8 must not cost it."""
+    return page.encode("utf-8", "backslashreplace")
 
 
 def _ranked(facts: Facts, sheets: Mapping[str, Image.Image], warnings: _Warnings) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ import json
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ def families_forecast(
     spec = DataSpec(size or (found.size, found.size), channels, tuple(found.classes), count=found.usable)
     torch.set_num_threads(pick_threads())
     rows = []
-    names = [name for name in families.names() if all(map(spec.has, families.find(name).needs))]
+    names = [name for name in families.names() if not spec.lacks(families.find(name).needs)]
     for i, name in enumerate(names):
         progress("measuring families", i, len(names))
         kind = families.find(name)
@@ -139,7 +139,7 @@ def run_summary(path: Path) -> dict[str, Any]:
         "measured": measured[-1] if measured else {},
         "best": checkpoint.best(),
         "curve": _curve(rows),
-        "alarms": [alarm for row in rows for alarm in row.get("alarms", [])],
+        "alarms": alarms_of(rows),
         "config": header["config"],
         "seed": header["seed"],
         "precision": header["precision"],
@@ -157,6 +157,11 @@ _NO_LOSS = ("step", "seconds", "images_per_second", "alarms")
 def losses_of(row: Mapping[str, Any]) -> dict[str, float]:
     """The losses of a line of the log, by name."""
     return {name: value for name, value in row.items() if name not in _NO_LOSS}
+
+
+def alarms_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The alarms of a log's lines, in their order."""
+    return [alarm for row in rows for alarm in row.get("alarms", [])]
 
 
 def log_rows(path: Path) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from .data.worker import Task
 from .drawing import draw
 from .errors import DataError, RequestError
 from .machine import processor
-from .report import log_rows, losses_of
+from .report import alarms_of, log_rows, losses_of
 from .requests import Generate
 
 __all__ = ["FolderSamples", "RunSamples", "is_run"]
@@ -99,7 +99,7 @@ class RunSamples:
         return [drawn[position] for position in range(len(requests))]
 
     def alarms(self) -> list[str]:
-        return [alarm for line in self._log for alarm in line.get("alarms", [])]
+        return alarms_of(self._log)
 
     def curves(self) -> dict[str, Any]:
         """Losses and held-out distance over the seconds of the run, each of at most `POINTS` points."""

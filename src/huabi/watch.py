@@ -25,10 +25,11 @@ from .metrics.kernel import kernel_estimate
 from .model import Identity
 from .pictures import save_picture
 from .previews import preview
-from .report import log_rows
+from .report import alarms_of, log_rows
 from .requests import Generate
 from .text import clock
 from .trainer import Best, Report, Trainer
+from .verdict import active
 from .witness import CHUNK, PICTURES, Witness, drawn
 
 PREVIEWS, LOOKS = 0.01, 0.04  # of the run's time, at most
@@ -98,7 +99,7 @@ class Watch:
         self._shown: float | None = None  # seconds of a preview
         self._preview_at, self._look_at = FIRST, EVERY
         self.signs: dict[str, Sign] = {}
-        self._active = _active(log_rows(checkpoint.path / "log.jsonl"))
+        self._active = set(active(alarms_of(log_rows(checkpoint.path / "log.jsonl"))))
         self._unseen = set(self._active)  # told of before, and not looked at since
 
     @property
@@ -306,15 +307,3 @@ class Watch:
         over = [f"{name}: over" for name in sorted(self._active - firing.keys() - self._unseen)]
         self._active = set(firing) | (self._active & self._unseen)
         return begun + over
-
-
-def _active(rows: Sequence[Mapping[str, Any]]) -> set[str]:
-    """The names of the alarms that a log tells of and does not end."""
-    active: set[str] = set()
-    for line in (alarm for row in rows for alarm in row.get("alarms", [])):
-        name, _, rest = line.partition(": ")
-        if rest == "over":
-            active.discard(name)
-        else:
-            active.add(name)
-    return active

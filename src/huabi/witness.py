@@ -15,9 +15,9 @@ from .metrics.alarms import Side, Sign, collapse, memorisation, over_smoothing, 
 from .metrics.features import Features, embed, features
 from .model import Family, Identity
 from .requests import Generate
+from .verdict import ENOUGH
 
 PICTURES = 128  # that alarms go by
-USABLE = 50  # held-out pictures below which a distance to them says little
 CHUNK = 1000  # pictures that are read at once
 
 
@@ -52,7 +52,7 @@ class Witness:
     @property
     def judging(self) -> str:
         """Which pictures `judges` is of: held-out ones, but for where they are too few."""
-        return "held-out" if len(self.data.heldout) >= USABLE else "training"
+        return "held-out" if len(self.data.heldout) >= ENOUGH else "training"
 
     def judges(self, count: int) -> Tensor:
         """Features of at most `count` pictures that a run's pictures are held against."""

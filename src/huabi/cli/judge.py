@@ -9,7 +9,7 @@ import typer
 
 from .. import text
 from ..errors import RequestError
-from .options import AsJson, Data, Device, Pairs, Size, app, showing, size_of
+from .options import AsJson, Data, Device, Pairs, Size, Threads, app, showing, size_of
 
 
 @app.command()
@@ -60,7 +60,7 @@ def compare(
     n: Annotated[int, typer.Option("--n", help="pictures to draw from each family and measure")] = 1000,
     features: Annotated[str | None, typer.Option(help="the network that measures, as inception or dinov2")] = None,
     seed: Annotated[int | None, typer.Option(help="of every run (default 0)")] = None,
-    threads: Annotated[int | None, typer.Option(help="of the processor; all that are free by default")] = None,
+    threads: Threads = None,
     device: Device = "auto",
     json: AsJson = False,
 ) -> None:

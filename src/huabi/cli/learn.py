@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import text
-from .options import AsJson, Channels, Data, Device, Pairs, Run, Size, app, showing, size_of
+from .options import AsJson, Channels, Data, Device, Pairs, Run, Size, Threads, app, showing, size_of
 
 
 @app.command()
@@ -56,7 +56,7 @@ def train(
     pairs: Pairs = None,
     balance: Annotated[bool | None, typer.Option("--balance/--no-balance", help="draw all classes alike")] = None,
     device: Device = "auto",
-    threads: Annotated[int | None, typer.Option(help="of the processor; all that are free by default")] = None,
+    threads: Threads = None,
     precision: Annotated[str | None, typer.Option(help="bf16 or fp32; by default what is fast here")] = None,
     save_every: Annotated[int | None, typer.Option(help="steps between saves; every 30 s by default")] = None,
     evaluate_every: Annotated[

@@ -27,6 +27,7 @@ Data = Annotated[str, typer.Argument(metavar="DATA", help="a folder, .zip, .tar,
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder")]
 Size = Annotated[str | None, typer.Option(help="pixels: 64, or 96x64 for width x height; advised by default")]
 Channels = Annotated[int | None, typer.Option(help="1 grey, 3 colour, 4 with transparency")]
+Threads = Annotated[int | None, typer.Option(help="of the processor; all that are free by default")]
 Pairs = Annotated[str | None, typer.Option(help="side-by-side: each picture holds a pair, left and right")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")]
