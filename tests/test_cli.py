@@ -70,8 +70,22 @@ def refused(result: Result, *says: str) -> None:
 def test_every_field_of_a_request_has_its_option() -> None:
     options = set(inspect.signature(cli.draw.sample).parameters)
     renamed = {"fraction": "frames"}  # a walk's frames stand at equal fractions
-    for name in Generate.model_fields:
-        assert renamed.get(name, name) in options
+    rest = {name for name in Generate.model_fields if renamed.get(name, name) not in options}
+    assert rest == set(cli.draw.by_setting())
+
+
+def test_what_a_family_alone_knows_is_set_by_name(huabi: Any, photos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    settings = ("--set", "batch=4", "--set", "net.width=8")
+    assert huabi("train", "gan", photos, "--out", folder, "--size", 8, "--steps", 2, *settings).code == 0
+    more = ("--set", "truncation=0.5", "--set", "mix=8", "--out", tmp_path / "a.png")
+    assert huabi("sample", folder, "--n", 1, *more).code == 0
+    recipe = read_recipe(tmp_path / "a.png")
+    assert recipe is not None
+    assert (recipe["request"]["truncation"], recipe["request"]["mix"]) == (0.5, 8)
+    assert "to the bit" in huabi("again", tmp_path / "a.png", "--out", tmp_path / "b.png").out
+    for setting, word in (("truncation=2", "truncation"), ("psi=0.5", "known: mix, truncation"), ("mix", "name=value")):
+        refused(huabi("sample", folder, "--set", setting, "--out", tmp_path / "c"), word)
 
 
 def test_the_whole_way(huabi: Any, photos: Path, tmp_path: Path) -> None:

@@ -14,14 +14,14 @@ from torch import Tensor
 LOSSES = ("relativistic", "hinge", "least-squares", "nonsaturating", "wgan-gp")
 
 
-def generator_loss(loss: str, fake: Tensor, real: Tensor) -> Tensor:
-    """What the generator lowers, from the scores of its pictures; only the relativistic loss reads those of real ones.
+def generator_loss(loss: str, fake: Tensor, real: Tensor | None = None) -> Tensor:
+    """What the generator lowers, from the scores of its pictures, and for the relativistic loss of real ones too.
 
     Sources: Jolicoeur-Martineau 2018, eq. 6 (relativistic); Lim and Ye 2017 (hinge); Mao et al. 2017, eq. 9 (least
     squares); Goodfellow et al. 2014, section 3 (non-saturating); Arjovsky et al. 2017, eq. 3 (Wasserstein).
     """
     match loss:
-        case "relativistic":
+        case "relativistic" if real is not None:
             return F.softplus(real - fake).mean()
         case "least-squares":
             return (fake - 1).square().mean() / 2

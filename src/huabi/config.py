@@ -23,8 +23,8 @@ def leaves(config: Any, prefix: str = "") -> dict[str, Any]:
         if not is_dataclass(value):
             out[name] = value
             continue
-        if _variants(config, f.name):
-            out[name] = value.kind  # type: ignore[attr-defined]
+        if (kind := getattr(value, "kind", None)) is not None:
+            out[name] = kind
         out |= leaves(value, f"{name}.")
     return out
 

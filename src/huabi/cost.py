@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 from torch.autograd.graph import saved_tensors_hooks
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from .errors import TrainingError
 from .machine import free_memory, pick_precision
@@ -113,18 +114,18 @@ def fit_micro(cost: Cost, family: type[Family], rows: int, device: torch.device)
     return micro
 
 
-def step_seconds(kind: type[Family], config: Any, spec: DataSpec) -> float:
-    """Seconds of a training step on this machine's CPU: of a whole one where the pictures are small, else from a few.
+def step_seconds(kind: type[Family], config: Any, spec: DataSpec, device: torch.device) -> float:
+    """Seconds of a training step on `device`: of a whole one where the pictures are small, else from a few.
 
     What a step takes whatever its rows, such as the optimizer's part, is told from what each row adds.
     """
-    precision = pick_precision(torch.device("cpu"))
+    precision = pick_precision(device)
     batch: int = config.batch
     rows = min(batch, max(4, batch * SMALL // (spec.size[0] * spec.size[1])))
-    seconds = _train(kind(config, spec), rows, steps=3, precision=precision)
+    seconds = _train(kind(config, spec).to(device), rows, steps=3, precision=precision)
     if rows == batch:
         return seconds
-    row = (seconds - _train(kind(config, spec), 2, steps=3, precision=precision)) / (rows - 2)
+    row = (seconds - _train(kind(config, spec).to(device), 2, steps=3, precision=precision)) / (rows - 2)
     return seconds + max(0.0, row) * (batch - rows)
 
 
@@ -134,12 +135,30 @@ def forecast(kind: type[Family], config: Any, spec: DataSpec) -> dict[str, float
     return {
         "parameters": cost.parameters,
         "memory_mb": round(cost.bytes(config.batch) / 2**20),
-        "minutes_per_1000_steps": round(step_seconds(kind, config, spec) * 1000 / 60, 1),
+        "minutes_per_1000_steps": round(step_seconds(kind, config, spec, torch.device("cpu")) * 1000 / 60, 1),
     }
 
 
+class Flops(TorchDispatchMode):
+    """Counts the floating-point operations of matrix products and convolutions, a multiply-add as two.
+
+    Unlike `FlopCounterMode` it lays no hooks on modules, which would refuse a penalty on the gradient of their inputs.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total: int = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if count := flop_registry.get(func._overloadpacket):
+            self.total += int(count(*args, **(kwargs or {}), out_val=out))
+        return out
+
+
 def step_flops(family: Family, rows: int) -> int:
-    """Floating-point operations of one training step on `rows` pictures, a multiply-add counted as two."""
-    with FlopCounterMode(display=False) as counter:
+    """Floating-point operations of one training step on `rows` pictures: the first, with all that is due there."""
+    with Flops() as counter:
         _train(family, rows)
-    return int(counter.get_total_flops())
+    total: int = counter.total
+    return total

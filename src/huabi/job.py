@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from .drawing import ROWS
 from .errors import DataError, HuabiError, RequestError, RunError
 from .families import find
 from .machine import pick_device, pick_precision, pick_threads
-from .model import DataSpec
+from .model import DataSpec, Family
 from .plan import Plan
 from .ranks import Ranks
 from .report import preflight_lines
@@ -242,8 +243,14 @@ class Job:
         if options.micro is not None and kind.whole_batch and options.micro < rows:
             raise RequestError(f"{options.family} needs its batch whole; leave --micro out")
         device = pick_device(options.device)
+        config = kind.fit(config, None if options.steps else partial(self._affordable, kind, data.spec, device))
         micro = options.micro or cost.fit_micro(cost.measure(kind, config, data.spec), kind, rows, device)
         return Checkpoint.create(options.out, self._header(config, data, device, micro))
+
+    def _affordable(self, kind: type[Family], spec: DataSpec, device: torch.device, config: Any) -> float:
+        """How many training steps fit into the budget, as a few tell."""
+        torch.set_num_threads(self.options.threads or pick_threads())
+        return (self.options.budget or DEFAULT_BUDGET) / cost.step_seconds(kind, config, spec, device)
 
     def _header(self, config: Any, data: PictureData, device: torch.device, micro: int) -> dict[str, Any]:
         options = self.options

@@ -6,7 +6,7 @@ Shapes in this project: B pictures, C channels, H rows, W columns.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -181,6 +181,11 @@ class Family(Model, nn.Module):
         nn.Module.__init__(self)
         self.config = config
         self.spec = spec
+
+    @classmethod
+    def fit(cls, config: Any, steps: Callable[[Any], float] | None = None) -> Any:
+        """`config` with what it leaves open settled; `steps` tells how many steps of a config the time allows."""
+        return config
 
     @abstractmethod
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:

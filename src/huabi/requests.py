@@ -32,6 +32,8 @@ class Generate(Request):
     steps: int | None = Field(default=None, ge=1, le=1000, description="solver steps; more is finer and slower")
     guidance: float | None = Field(default=None, ge=0, le=20, description="how strongly the label is obeyed; 1 is off")
     solver: Solver | None = Field(default=None, description="how noise is followed to a picture")
+    truncation: float | None = Field(default=None, ge=0, le=1, description="below 1: less variety, fewer slips")
+    mix: Seed | None = Field(default=None, description="a second seed, which gives the finer half of the picture")
     between: tuple[Anchor, Anchor] | None = Field(default=None, description="two seeds or pictures to walk between")
     fraction: float = Field(default=0.0, ge=0, le=1, description="where on the walk: 0 is the first, 1 is the second")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import RequestError
+from ..errors import RequestError, nearest
 from .options import IMAGE_SUFFIXES, Device, NoRecipe, Run, Size, app, showing, size_of, valid
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ def sample(
     solver: Annotated[str | None, typer.Option(help="euler, heun, dpmpp_2m or heun_stochastic")] = None,
     between: Annotated[tuple[str, str] | None, typer.Option(help="walk between two seeds or pictures")] = None,
     frames: Annotated[int, typer.Option(help="pictures of the walk")] = 8,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="what some families know, as truncation=0.7 or mix=8")
+    ] = None,
     device: Device = "auto",
     no_recipe: NoRecipe = False,
 ) -> None:
@@ -43,7 +46,8 @@ def sample(
         raise RequestError("--n is at least 1 and --frames at least 2")
     if out is not None and out.suffix.lower() in IMAGE_SUFFIXES and (n > 1 or between):
         raise RequestError(f"--out {out} is one file; give a folder, or --grid {out} for one sheet, or --n 1")
-    requests = _requests(n, seed, label, steps, guidance, solver, between, frames)
+    same = {"label": label, "steps": steps, "guidance": guidance, "solver": solver}
+    requests = _requests(n, seed, same | _settings(set_ or []), between, frames)
     model = load(run, device)
     pictures: dict[int, Image.Image] = {}
     with showing() as display:
@@ -60,25 +64,34 @@ def sample(
     typer.echo(grid or out)
 
 
-def _requests(
-    n: int,
-    seed: int,
-    label: str | None,
-    steps: int | None,
-    guidance: float | None,
-    solver: str | None,
-    between: tuple[str, str] | None,
-    frames: int,
-) -> list[Any]:
+def by_setting() -> list[str]:
+    """The fields of a request that some families alone know; they have `--set` instead of options of their own."""
+    from ..requests import Generate
+
+    options = {"seed", "label", "steps", "guidance", "solver", "between", "fraction"}
+    return [name for name in Generate.model_fields if name not in options]
+
+
+def _settings(items: list[str]) -> dict[str, str]:
+    from .. import text
+
+    settings = dict(text.setting(item) for item in items)
+    for key in settings:
+        if key not in by_setting():
+            raise RequestError(f"--set {key}: {nearest(key, by_setting())}")
+    return settings
+
+
+def _requests(n: int, seed: int, same: dict[str, Any], between: tuple[str, str] | None, frames: int) -> list[Any]:
     from ..pictures import Picture
     from ..requests import Generate
 
     ends = tuple(int(end) if end.isdigit() else Picture.of(Path(end)) for end in between) if between else None
+    same = same | {"between": ends}
     places = [i / (frames - 1) for i in range(frames)] if ends else [0.0] * n
-    same = {"label": label, "steps": steps, "guidance": guidance, "solver": solver, "between": ends}
     with valid():
         return [
-            Generate(seed=seed if ends else seed + i, fraction=fraction, **same)  # type: ignore[arg-type]
+            Generate(seed=seed if ends else seed + i, fraction=fraction, **same)
             for i, fraction in enumerate(places)
         ]
 

@@ -1,26 +1,51 @@
-"""DCGAN (Radford et al. 2016) with a relativistic or non-saturating loss and lazy R1, conditioned on labels if any."""
+"""Generative adversarial networks: a generator and a critic, under the losses and with the cures of the field."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from ..adversarial import LOSSES, critic_loss, generator_loss, gradient_penalty, lipschitz_penalty
+from ..errors import RequestError
 from ..model import Batch, DataSpec, Family, Update
-from ..nets.convnets import ConvCritic, ConvGenerator
+from ..nets.gans import DCGANCritic, DCGANGenerator, ResNetCritic, ResNetGenerator
 from ..requests import Generate
+from ..rng import row_noise
 from ._rows import label_mix_of, latents_of, refuse
+
+WIDTH, STEPS = 32, 4000  # a net of this width wants so many steps, a wider one is worth it where there is time for more
+NARROWEST, WIDEST = 16, 128
 
 
 @dataclass(frozen=True)
-class NetConfig:
-    """The shape of both networks."""
+class ResNet:
+    """Residual blocks that hear noise and class at every norm."""
 
-    width: int = 32  # channels at half the full resolution; they double with every halving, up to 8 times
+    kind: ClassVar[str] = "resnet"
+
+    width: int = 0  # channels at the finest level, doubled with every halving up to 4 times; 0: as the time allows
+    depth: int = 1  # blocks of a level
     latent: int = 64  # length of the noise
+    spectral: bool = False  # spectral normalisation of the critic
+    deviation: bool = True  # the critic sees how much the pictures of a batch differ
+
+
+@dataclass(frozen=True)
+class DCGAN:
+    """The textbook's networks (Radford et al. 2016)."""
+
+    kind: ClassVar[str] = "dcgan"
+
+    width: int = 64  # channels at half the full resolution; they double with every halving, up to 8 times
+    latent: int = 100  # length of the noise
+    norm: bool = True  # BatchNorm in the critic, too
+    spectral: bool = False  # spectral normalisation of the critic
+    deviation: bool = False  # the critic sees how much the pictures of a batch differ
 
 
 @dataclass(frozen=True)
@@ -28,54 +53,38 @@ class GANConfig:
     """Settings of `gan`."""
 
     batch: int = 64
-    lr: float = 7e-4  # of both networks (Adam)
+    lr: float = 5e-4  # of the generator (Adam)
+    critic_lr: float = 5e-4  # another one gives two time scales (Heusel et al. 2017)
+    critic_steps: int = 1  # turns of the critic for each of the generator
     beta1: float = 0.5
     beta2: float = 0.99
     warmup: int = 50  # steps
     ema: float = 0.05  # length of the weight average, as a share of the run
-    loss: str = "nonsaturating"  # or relativistic
-    r1: float = 1.0  # gamma of the gradient penalty
-    r1_every: int = 16  # steps between two penalties; each then counts that many times
-    net: NetConfig = field(default_factory=NetConfig)
+    loss: str = "relativistic"  # or hinge, least-squares, nonsaturating, wgan-gp
+    r1: float = 0.05  # gamma of the penalty on the critic's slope at real pictures; wgan-gp has its own penalty instead
+    r2: float = 0.05  # the same at drawn ones
+    penalty_every: int = 16  # steps between two of these penalties; each then counts that many times
+    gp: float = 10.0  # weight of wgan-gp's penalty
+    truncation: float = 1.0  # when a request names none: below 1, noise is drawn towards its mean (Brock et al. 2019)
+    net: ResNet | DCGAN = field(default_factory=ResNet)
 
     def __post_init__(self) -> None:
         if self.batch < 2:
             raise ValueError("batch must be at least 2: the generator normalises over the batch")
-        if self.loss not in ("relativistic", "nonsaturating"):
-            raise ValueError(f"loss={self.loss}: known are relativistic, nonsaturating")
-        if self.r1 < 0 or self.r1_every < 1:
-            raise ValueError("r1 is at least 0 and r1_every at least 1")
-
-
-def generator_loss(fake: Tensor, real: Tensor | float = 0.0) -> Tensor:
-    """-log sigmoid(fake - real) of scores (B,), meaned.
-
-    With real = 0 it is the non-saturating loss (Goodfellow et al. 2014, section 3), with the scores of real pictures
-    the relativistic one (Jolicoeur-Martineau 2018, eq. 6).
-    """
-    return F.softplus(real - fake).mean()
-
-
-def critic_loss(real: Tensor, fake: Tensor, relativistic: bool = False) -> Tensor:
-    """-log sigmoid(real) - log(1 - sigmoid(fake)) of scores (B,), meaned (Goodfellow et al. 2014, eq. 1).
-
-    The relativistic one is -log sigmoid(real - fake): each fake is measured against a real picture. The generator
-    cannot win by one good picture, since the reals that it leaves out stay above it (Sun et al. 2020).
-    """
-    return F.softplus(fake - real).mean() if relativistic else F.softplus(-real).mean() + F.softplus(fake).mean()
-
-
-def gradient_penalty(scores: Tensor, images: Tensor) -> Tensor:
-    """The squared norm of each score's gradient by its picture (B,), itself differentiable (R1; Mescheder 2018, eq. 9).
-
-    scores (B,) must have been computed from images (B, C, H, W) that ask for gradients, row from row.
-    """
-    (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
-    return gradient.square().flatten(1).sum(1)
+        if self.loss not in LOSSES:
+            raise ValueError(f"loss={self.loss}: known are {', '.join(LOSSES)}")
+        if min(self.r1, self.r2, self.gp) < 0 or self.penalty_every < 1 or self.critic_steps < 1:
+            raise ValueError("r1, r2 and gp are at least 0, penalty_every and critic_steps at least 1")
+        if not 0 <= self.truncation <= 1:
+            raise ValueError("truncation lies in [0, 1]")
 
 
 class GAN(Family):
-    """Two networks in a contest: the generator draws, the critic tells its pictures from real ones."""
+    """Two networks in a contest: the generator draws, the critic tells its pictures from real ones.
+
+    By default the relativistic loss with R1 and R2, both lazy (Huang et al. 2024 on why these two suffice; Karras et
+    al. 2020b, section 3.1, on why every 16 steps do).
+    """
 
     name = "gan"
     title = "a draughtsman against a critic; sharp pictures in one step"
@@ -83,63 +92,101 @@ class GAN(Family):
     requests = (Generate,)
     whole_batch = True  # BatchNorm
     training_only = ("critic",)
-    max_grad_norm = 100.0  # a guard only: R1 comes with large gradients every few steps
+    max_grad_norm = 100.0  # a guard only: penalties come with large gradients every few steps
 
     config: GANConfig
 
     def __init__(self, config: GANConfig, spec: DataSpec) -> None:
-        super().__init__(config, spec)
-        classes, net = len(spec.labels), config.net
-        self.generator = ConvGenerator(spec.channels, spec.size, classes=classes, latent=net.latent, width=net.width)
-        self.critic = ConvCritic(spec.channels, spec.size, classes=classes, width=net.width)
+        super().__init__(config := self.fit(config), spec)
+        net, (channels, size) = config.net, (spec.channels, spec.size)
+        seen: dict[str, Any] = {"classes": len(spec.labels), "width": net.width}
+        judged = seen | {"spectral": net.spectral, "deviation": net.deviation}
+        self.generator: ResNetGenerator | DCGANGenerator
+        self.critic: ResNetCritic | DCGANCritic
+        if isinstance(net, DCGAN):
+            self.generator = DCGANGenerator(channels, size, latent=net.latent, **seen)
+            self.critic = DCGANCritic(channels, size, norm=net.norm, **judged)
+        else:
+            self.generator = ResNetGenerator(channels, size, latent=net.latent, depth=net.depth, **seen)
+            self.critic = ResNetCritic(channels, size, depth=net.depth, **judged)
+
+    @classmethod
+    def fit(cls, config: Any, steps: Callable[[Any], float] | None = None) -> Any:
+        if config.net.width:
+            return config
+        base = replace(config, net=replace(config.net, width=WIDTH))
+        if steps is None:
+            return base
+        # the arithmetic of a step grows with the width's square
+        width = 8 * round(WIDTH * math.sqrt(steps(base) / STEPS) / 8)
+        return replace(config, net=replace(config.net, width=max(NARROWEST, min(WIDEST, width))))
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        lr, betas = self.config.lr, (self.config.beta1, self.config.beta2)
+        betas = (self.config.beta1, self.config.beta2)
         return {
-            "generator": torch.optim.Adam(self.generator.parameters(), lr, betas),
-            "critic": torch.optim.Adam(self.critic.parameters(), lr, betas),
+            "generator": torch.optim.Adam(self.generator.parameters(), self.config.lr, betas),
+            "critic": torch.optim.Adam(self.critic.parameters(), self.config.critic_lr, betas),
         }
 
     def losses(self, batch: Batch, step: int) -> Iterator[Update]:
         # fakes take the labels of the real pictures, so that both follow one distribution
         label = batch.label if self.spec.labels else None
-        fake = self.generator(batch.rng.normal(self.config.net.latent), label)  # (B, C, H, W)
-        real: Tensor | float = 0.0
-        if self.relativistic:
-            with torch.no_grad():
-                real = self.critic(batch.image, label)
-        yield Update("generator", generator_loss(self.critic(fake, label), real))
-        fake = fake.detach()
-        yield self.critic_turn(batch.image, fake, label, step)
+        learns = step % self.config.critic_steps == 0
+        with torch.set_grad_enabled(learns):
+            fake = self.generator(batch.rng.normal(self.config.net.latent), label)  # (B, C, H, W)
+        if learns:
+            real = None
+            if self.config.loss == "relativistic":
+                with torch.no_grad():
+                    real = self.critic(batch.image, label)
+            yield Update("generator", generator_loss(self.config.loss, self.critic(fake, label), real))
+        yield self.critic_turn(batch, fake.detach(), label, step)
 
-    @property
-    def relativistic(self) -> bool:
-        return self.config.loss == "relativistic"
+    def critic_turn(self, batch: Batch, fake: Tensor, label: Tensor | None, step: int) -> Update:
+        """The critic's turn on real pictures and drawn ones (B, C, H, W), with what penalties are due at `step`.
 
-    def critic_turn(self, image: Tensor, fake: Tensor, label: Tensor | None, step: int) -> Update:
-        """The critic's turn, with R1 every `r1_every` steps (Karras et al. 2020, section 3.1).
-
-        It logs `confidence`: how probable the critic finds it, on the mean, that of a real picture and a fake one the
-        first is the real one (Jolicoeur-Martineau 2018).
+        It logs `confidence`: how probable the critic finds it, on the mean, that of a real picture and a drawn one
+        the first is the real one (Jolicoeur-Martineau 2018).
         """
-        if self.config.r1 == 0 or step % self.config.r1_every:
-            return self._contest(self.critic(image, label), self.critic(fake, label))
-        with torch.autocast(image.device.type, enabled=False):  # gradients of gradients want float32
-            image = image.detach().float().requires_grad_()
-            real = self.critic(image, label)
-            penalty = gradient_penalty(real, image).mean()
-            weight = self.config.r1 / 2 * self.config.r1_every
-            update = self._contest(real, self.critic(fake.float(), label))
-            return update._replace(loss=update.loss + weight * penalty)
+        config = self.config
+        wasserstein = config.loss == "wgan-gp"
+        due = not wasserstein and (config.r1 or config.r2) and step % config.penalty_every == 0
+        if not due and not wasserstein:
+            return self._contest(self.critic(batch.image, label), self.critic(fake, label))
+        with torch.autocast(fake.device.type, enabled=False):  # gradients of gradients want float32
+            image, fake = (x.detach().float().requires_grad_(bool(due)) for x in (batch.image, fake))
+            real, drawn = self.critic(image, label), self.critic(fake, label)
+            update = self._contest(real, drawn)
+            if wasserstein:
+                u = batch.rng.uniform()
+                penalty = config.gp * lipschitz_penalty(lambda x: self.critic(x, label), image, fake, u).mean()
+            else:
+                slopes = zip((config.r1, config.r2), (real, drawn), (image, fake))
+                weighed = [gamma / 2 * gradient_penalty(scores, x).mean() for gamma, scores, x in slopes if gamma]
+                penalty = config.penalty_every * torch.stack(weighed).sum()
+            return update._replace(loss=update.loss + penalty)
 
     def _contest(self, real: Tensor, fake: Tensor) -> Update:
-        """The critic's update on its scores (B,) of real pictures and of fake ones."""
+        """The critic's update on its scores (B,) of real pictures and of drawn ones."""
         confidence = (real - fake).detach().sigmoid().mean()
-        return Update("critic", critic_loss(real, fake, self.relativistic), {"confidence": confidence})
+        return Update("critic", critic_loss(self.config.loss, real, fake), {"confidence": confidence})
 
     @torch.no_grad()
     def sample(self, requests: Sequence[Generate]) -> Iterator[Tensor]:
         for request in requests:
             refuse(request, "steps", "guidance", "solver", why="a gan draws in one step")
-        z = latents_of(requests, (self.config.net.latent,)).to(self.device)
-        yield self.generator(z, label_mix_of(requests, self.spec, self.device)).float()
+            if request.mix is not None and not self.generator.mixes:
+                raise RequestError("this net hears noise at one place, so it cannot mix; train one with net=resnet")
+        label = label_mix_of(requests, self.spec, self.device)
+        shape = (self.config.net.latent,)
+        kept = [self.config.truncation if r.truncation is None else r.truncation for r in requests]
+        psi = torch.tensor(kept, device=self.device)[:, None]
+        z = psi * latents_of(requests, shape).to(self.device)
+        fine = None
+        if any(request.mix is not None for request in requests):
+            seeds = [request.seed if request.mix is None else request.mix for request in requests]
+            fine = psi * row_noise(seeds, shape).to(self.device)
+        yield self.generator(z, label, fine).float()
+
+    def batch_key(self, request: Any) -> Hashable:
+        return request.mix is None

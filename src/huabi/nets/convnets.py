@@ -1,4 +1,4 @@
-"""Convolutional generators, critics, encoders and decoders for pictures of any size that is a multiple of 4.
+"""Convolutional encoders, decoders and classifiers for pictures of any size that is a multiple of 4.
 
 Labels are either numbers (B,) int64, or shares (B, classes) float, which fade from one class to another.
 """
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ConvClassifier", "ConvCritic", "ConvDecoder", "ConvEncoder", "ConvGenerator", "doublings"]
+__all__ = ["ConvClassifier", "ConvDecoder", "ConvEncoder", "Labels", "base_of", "doublings", "patch_for"]
 
 
 def doublings(size: tuple[int, int]) -> int:
@@ -34,84 +34,6 @@ class Labels(nn.Module):
 
     def forward(self, label: Tensor) -> Tensor:
         return label @ self.weight if label.is_floating_point() else self.weight[label]
-
-
-class BatchNorm(nn.Module):
-    """BatchNorm whose scale and shift are the class's own (Dumoulin et al. 2017; Miyato and Koyama 2018)."""
-
-    def __init__(self, width: int, classes: int) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm2d(width, affine=classes == 0)
-        # wide from the start: a class that shows late is learnt late
-        self.label = Labels(classes, 2 * width, std=0.5) if classes else None
-
-    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
-        x = self.norm(x)  # (B, width, H, W)
-        if self.label is None or label is None:
-            return x
-        scale, shift = self.label(label).to(x.dtype)[:, :, None, None].chunk(2, 1)
-        out: Tensor = x * (1 + scale) + shift
-        return out
-
-
-class ConvGenerator(nn.Module):
-    """DCGAN's generator (Radford et al. 2016, figure 1): noise z (B, latent) -> pictures (B, C, H, W) in [-1, 1].
-
-    Transposed 4x4 convolutions double a base grid; BatchNorm and ReLU follow each but the last, which ends in tanh.
-    The class enters after each norm. Joined to the noise instead, it soon outweighs it: the norm then divides by the
-    spread of the classes, and every class is left with one picture.
-    """
-
-    def __init__(
-        self, channels: int, size: tuple[int, int], *, classes: int = 0, latent: int = 64, width: int = 64
-    ) -> None:
-        super().__init__()
-        self.size, times = size, doublings(size)
-        widths = [width * min(2**i, 8) for i in reversed(range(times))]
-        self.base = (widths[0], *base_of(size, times))
-        self.enter = nn.Linear(latent, math.prod(self.base), bias=False)
-        self.grow = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False) for a, b in pairwise(widths))
-        self.norms = nn.ModuleList(BatchNorm(w, classes) for w in widths)
-        self.leave = nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1)
-        _small_weights(self)
-
-    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """z (B, latent), label (B,) int64 or (B, classes) shares -> (B, C, H, W) in [-1, 1]."""
-        h = self.enter(z).unflatten(1, self.base)
-        for level, norm in enumerate(self.norms):
-            h = F.relu(norm(self.grow[level - 1](h) if level else h, label))
-        x: Tensor = self.leave(h).tanh()
-        return x[..., : self.size[0], : self.size[1]]
-
-
-class ConvCritic(nn.Module):
-    """DCGAN's critic without its BatchNorm, which would mix rows: pictures (B, C, H, W) -> scores (B,).
-
-    With labels it is a projection critic (Miyato and Koyama 2018, eq. 3): w . phi(x) + embedding(y) . phi(x). Its
-    activation is smooth enough almost everywhere to be differentiated twice.
-    """
-
-    def __init__(self, channels: int, size: tuple[int, int], *, classes: int = 0, width: int = 64) -> None:
-        super().__init__()
-        times = doublings(size)
-        widths = [channels, *(width * min(2**i, 8) for i in range(times))]
-        layers: list[nn.Module] = []
-        for inner, outer in pairwise(widths):
-            layers += [nn.Conv2d(inner, outer, 4, 2, 1), nn.LeakyReLU(0.2)]
-            size = (size[0] // 2, size[1] // 2)
-        self.body = nn.Sequential(*layers, nn.Flatten())
-        self.features = nn.Linear(widths[-1] * size[0] * size[1], widths[-1])
-        self.leave = nn.Linear(widths[-1], 1)
-        self.label = Labels(classes, widths[-1], std=0.02) if classes else None
-        _small_weights(self)
-
-    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        """x (B, C, H, W), label (B,) int64 -> scores (B,), float32."""
-        phi = F.leaky_relu(self.features(self.body(x)), 0.2)  # (B, top width)
-        score: Tensor = self.leave(phi)[:, 0].float()
-        if self.label is not None and label is not None:
-            score = score + (self.label(label) * phi.float()).sum(1)
-        return score
 
 
 class ConvEncoder(nn.Module):
@@ -244,10 +166,3 @@ def _widths(width: int, times: int) -> list[int]:
 def _norm(width: int) -> nn.GroupNorm:
     groups = math.gcd(max(1, width // 16), width)
     return nn.GroupNorm(groups, width)
-
-
-def _small_weights(net: nn.Module) -> None:
-    """Weights from N(0, 0.02^2), as DCGAN starts (Radford et al. 2016, section 4)."""
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            nn.init.normal_(module.weight, std=0.02)
