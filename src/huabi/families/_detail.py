@@ -25,8 +25,8 @@ FAINT = 0.02  # amplitude, in [-1, 1], below which texture is none
 class Detail:
     """What the decoder is asked for beside a small error."""
 
-    adversarial: float = 0.2  # the critic's pull, in root mean squares of the reconstruction's; 0 leaves the critic out
-    texture: float = 1.0  # weight of the local energy of detail
+    adversarial: float = 0.3  # the critic's pull, in root mean squares of the reconstruction's; 0 leaves the critic out
+    texture: float = 4.0  # weight of the local energy of detail, in that of the error
     width: int = 32  # channels of the critic's first layer
     lr: float = 5e-4  # of the critic (Adam)
     r1: float = 1.0  # gamma of its gradient penalty
@@ -38,7 +38,7 @@ class Detail:
 
 
 def texture_error(x: Tensor, y: Tensor) -> Tensor:
-    """How much the local energy of detail differs: mean over levels and places of squares (B,).
+    """How much the local energy of detail differs: squares, their mean over places, summed over levels (B,).
 
     Amplitudes are root mean squares over windows of each level of the Laplacian pyramid (Burt and Adelson 1983): the
     statistics of texture of Heeger and Bergen (1995), taken locally. Pictures are (B, C, H, W).
@@ -49,7 +49,7 @@ def texture_error(x: Tensor, y: Tensor) -> Tensor:
             break
         (x, fine), (y, known) = _split(x), _split(y)
         errors.append((_amplitude(fine) - _amplitude(known)).square().flatten(1).mean(1))
-    return torch.stack(errors).mean(0)
+    return torch.stack(errors).sum(0)
 
 
 def _split(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..model import DataSpec
 from ..nets.convnets import ConvDecoder, ConvEncoder
-from ..nets.couplings import LOG_2PI, Couplings
+from ..nets.couplings import Couplings
 from ..pictures import Picture
 from ..requests import Generate, Vary
 from ..rng import BatchRng, row_noise
@@ -38,7 +38,7 @@ class Normal:
     kind: ClassVar[str] = "normal"
     length: int = 32  # numbers of a code
     flow: int = 4  # layers of the learnt prior; 0 leaves the prior a plain normal
-    free_bits: float = 0.05  # nats that each number may tell of a picture at no cost (Kingma et al. 2016)
+    free_bits: float = 4.0  # nats that a code may tell of its picture at no cost (Kingma et al. 2016)
 
     def __post_init__(self) -> None:
         if self.length < 1 or min(self.flow, self.free_bits) < 0:
@@ -55,17 +55,17 @@ class Coded(NamedTuple):
 
 
 def kl_divergence(mean: Tensor, log_var: Tensor) -> Tensor:
-    """KL(N(mean, exp(log_var)) || N(0, 1)) of each number in nats, of their shape (Kingma and Welling, appendix B)."""
-    return 0.5 * (mean.square() + log_var.exp() - 1 - log_var)
+    """KL(N(mean, exp(log_var)) || N(0, 1)) of each row (B, ...) in nats (B,) (Kingma and Welling, appendix B)."""
+    return 0.5 * (mean.square() + log_var.exp() - 1 - log_var).flatten(1).sum(1)
 
 
 def free_bits(kl: Tensor, least: float) -> Tensor:
-    """Nats of each row (B,) from those of its numbers (B, latent), none of which counts as less than `least`.
+    """Nats (B,) of codes, none of which counts as less than `least`; 0 leaves them as they are.
 
-    A number that tells less than that gains nothing by telling nothing, so that codes do not fall silent (Kingma et
-    al. 2016, eq. 15; counted row by row, and not for the mean of a batch, so that a batch can be split).
+    A code that tells no more than that gains nothing by telling nothing, so codes do not fall silent (Kingma et al.
+    2016, eq. 15, its numbers as one group). It goes row by row, and not by a batch's mean: a batch can be split.
     """
-    return kl.clamp(min=least).sum(1)
+    return kl.clamp(min=least) if least else kl
 
 
 class NoiseLevel(nn.Module):
@@ -108,13 +108,14 @@ class NormalLatent(nn.Module):
         mean, log_var = self.posterior(image)
         z = mean + (log_var / 2).exp() * rng.normal(self.config.length)  # (B, length)
         kl = self.divergence(mean, log_var, z, label)
-        return Coded(z, free_bits(kl, self.config.free_bits), {"kl": kl.detach().sum(1).mean()})
+        return Coded(z, free_bits(kl, self.config.free_bits), {"kl": kl.detach().mean()})
 
     def divergence(self, mean: Tensor, log_var: Tensor, z: Tensor, label: Tensor | None) -> Tensor:
-        """KL(q(z | x) || p(z | y)) by number (B, length): exact for the plain prior, else at the codes z drawn of q."""
+        """KL(q(z | x) || p(z | y)) of each row (B,): exact for the plain prior, else at the codes z drawn from q."""
         if not self.prior.layers:
             return kl_divergence(mean, log_var)
-        return -0.5 * (log_var + LOG_2PI + 1) - self.prior.log_prob(z, label)
+        entropy = 0.5 * (log_var + math.log(2 * math.pi) + 1).sum(1)
+        return -entropy - self.prior.log_prob(z, label)
 
     def decode(self, z: Tensor, label: Tensor | None) -> Tensor:
         """Pictures (B, C, H, W), unbounded, of codes (B, length)."""
@@ -168,5 +169,5 @@ class NormalLatent(nn.Module):
         for label in torch.arange(len(self.spec.labels), device=code.device).split(CHUNK):
             codes = code.expand(len(label), -1)
             nll = gaussian_nll(image, self.decode(codes, label), self.noise())
-            found.append(self.prior.log_prob(codes, label).sum(1) - nll)
+            found.append(self.prior.log_prob(codes, label) - nll)
         return int(torch.cat(found).argmax())

@@ -208,7 +208,7 @@ class Autoencoder(Family):
         log_sigma = self.noise()
         sigma = log_sigma.detach().exp()
         nll = gaussian_nll(image, drawn, log_sigma).mean()
-        kl = kl_divergence(mean, log_var).flatten(1).sum(1).mean()
+        kl = kl_divergence(mean, log_var).mean()
         loss = (nll + self.config.beta * kl) / math.prod(self.spec.shape)
         more, logs = detail_loss(self.critic, detail, image, drawn, None, label, sigma)
         rmse = (drawn.detach() - image).square().mean().sqrt()

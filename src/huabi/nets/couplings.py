@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
-__all__ = ["LOG_2PI", "Couplings"]
-
-LOG_2PI = math.log(2 * math.pi)
+__all__ = ["Couplings"]
 
 
 class Couplings(nn.Module):
@@ -42,20 +38,19 @@ class Couplings(nn.Module):
         return z
 
     def inverse(self, z: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Noise u (B, latent) of codes z, and each dimension's share (B, latent) in log |det du/dz|."""
-        u = z.float()
-        log_det = torch.zeros_like(u)
+        """Noise u (B, latent) of codes z, and log |det du/dz| (B,)."""
+        u, log_det = z.float(), torch.zeros(len(z), device=z.device)
         for index in reversed(range(len(self.layers))):
             kept, moved = self._split(u, index)
             log_scale, shift = self._affine(kept, label, index)
             u = self._join(kept, (moved - shift) * (-log_scale).exp(), index)
-            log_det = log_det - self._join(torch.zeros_like(kept), log_scale, index)
+            log_det = log_det - log_scale.sum(1)
         return u, log_det
 
     def log_prob(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """log p(z | label) in nats, as the shares (B, latent) that sum to it."""
+        """log p(z | label) of each row (B,) in nats."""
         u, log_det = self.inverse(z, label)
-        return log_det - 0.5 * (u.square() + LOG_2PI)
+        return log_det - 0.5 * (u.square() + torch.tensor(2 * torch.pi).log()).sum(1)
 
     def _affine(self, kept: Tensor, label: Tensor | None, index: int) -> tuple[Tensor, Tensor]:
         if self.classes and label is not None:
