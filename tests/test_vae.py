@@ -238,12 +238,16 @@ def test_texture_is_a_matter_of_energy_and_not_of_where_it_lies():
     torch.testing.assert_close(texture_error(fine[0], fine[0]), torch.zeros(8))
 
 
-def test_the_critics_pull_is_as_strong_in_every_picture_and_makes_it_score_higher():
+def test_the_critics_pull_is_as_strong_as_it_is_sure_and_raises_the_score():
     torch.manual_seed(0)
     critic, x = PatchCritic(3, width=8, halvings=2), (torch.rand(4, 3, 16, 16) - 0.5).requires_grad_()
-    pull = towards_real(critic, x, None)
-    torch.testing.assert_close(pull.square().mean((1, 2, 3)), torch.ones(4))
-    assert (critic(x + 0.01 * pull).mean((1, 2, 3)) > critic(x).mean((1, 2, 3))).all()
+    image = torch.rand(4, 3, 16, 16)
+    torch.nn.init.normal_(critic.leave.weight)  # so that scores lie far apart
+    before, apart = (critic(x).mean((1, 2, 3)), critic(image).mean((1, 2, 3)) - critic(x).mean((1, 2, 3)))
+    pull = towards_real(critic, x, image, None)
+    torch.testing.assert_close(pull.square().mean((1, 2, 3)).sqrt(), (apart / 2).clamp(0, 1))
+    assert (critic(x + 0.01 * pull).mean((1, 2, 3)) >= before).all()
+    assert towards_real(critic, x, x, None).abs().max() == 0  # a critic that is beaten does not pull
 
 
 @pytest.mark.parametrize("spectral", [False, True])

@@ -16,8 +16,9 @@ from ..adversarial import critic_loss, gradient_penalty
 from ..model import DataSpec, Update
 from ..nets.patchgan import PatchCritic, halvings_for
 
-LEVELS = 3  # of the Laplacian pyramid, as far as pictures are large enough
+LEVELS = 2  # finest ones of the Laplacian pyramid, as far as pictures are large enough
 WINDOW = 4  # rows and columns over which a level's energy is compared
+MARGIN = 2.0  # between scores, from which on the hinge loss asks for no more
 FAINT = 0.02  # amplitude, in [-1, 1], below which texture is none
 
 
@@ -25,10 +26,10 @@ FAINT = 0.02  # amplitude, in [-1, 1], below which texture is none
 class Detail:
     """What the decoder is asked for beside a small error."""
 
-    adversarial: float = 0.3  # the critic's pull, in root mean squares of the reconstruction's; 0 leaves the critic out
-    texture: float = 4.0  # weight of the local energy of detail, in that of the error
+    adversarial: float = 0.5  # the critic's pull at a picture, in that of the likelihood; 0 leaves the critic out
+    texture: float = 2.0  # weight of the local energy of detail, in that of the error
     width: int = 32  # channels of the critic's first layer
-    lr: float = 5e-4  # of the critic (Adam)
+    lr: float = 1e-3  # of the critic (Adam)
     r1: float = 1.0  # gamma of its gradient penalty
     r1_every: int = 16  # steps between two penalties; each then counts that many times
 
@@ -62,10 +63,19 @@ def _amplitude(x: Tensor) -> Tensor:
     return (F.avg_pool2d(x.square(), WINDOW, WINDOW // 2) + FAINT**2).sqrt()
 
 
-def towards_real(critic: PatchCritic, drawn: Tensor, label: Tensor | None) -> Tensor:
-    """The direction in which pictures (B, C, H, W) come to look more real, its root mean square 1 in each of them."""
-    (gradient,) = torch.autograd.grad(critic(drawn, label).mean((1, 2, 3)).sum(), drawn)
-    return gradient / gradient.square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=1e-12)
+def towards_real(critic: PatchCritic, drawn: Tensor, image: Tensor, label: Tensor | None) -> Tensor:
+    """The direction in which drawn pictures (B, C, H, W) come to look as real as `image` does.
+
+    Its root mean square is 1 where the critic tells the two apart with all the margin that it is asked for, and less
+    where it is less sure: what a critic has not learnt is noise, and where it is beaten there is nothing to gain.
+    """
+    score = critic(drawn, label).mean((1, 2, 3))
+    with torch.no_grad():
+        sure = ((critic(image, label).mean((1, 2, 3)) - score) / MARGIN).clamp(0, 1)  # (B,)
+    (gradient,) = torch.autograd.grad(score.sum(), drawn)
+    size = gradient.square().mean((1, 2, 3)).sqrt().clamp(min=1e-12)
+    pull: Tensor = gradient * (sure / size)[:, None, None, None]
+    return pull
 
 
 def critic_for(detail: Detail, spec: DataSpec) -> PatchCritic | None:
@@ -77,32 +87,23 @@ def critic_for(detail: Detail, spec: DataSpec) -> PatchCritic | None:
 
 
 def detail_loss(
-    critic: PatchCritic | None,
-    detail: Detail,
-    image: Tensor,
-    drawn: Tensor,
-    free: Tensor | None,
-    label: Tensor | None,
-    sigma: Tensor,
+    critic: PatchCritic | None, detail: Detail, image: Tensor, drawn: Tensor, label: Tensor | None, sigma: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """What detail adds to the loss, in nats for each value of a picture, and figures for the log.
 
-    The critic pulls at each picture with a root mean square of `adversarial` / sigma, as the likelihood does with
-    1 / sigma: so neither outgrows the other, whatever the critic's scale. (Esser et al. 2021, eq. 7, compare the two at
-    the decoder's last layer, which takes the whole batch and a second pass.)
+    The critic pulls at each picture with a root mean square of up to `adversarial` / sigma, as the likelihood does
+    with 1 / sigma: so neither outgrows the other, whatever the critic's scale. (Esser et al. 2021, eq. 7, compare the
+    two at the decoder's last layer, which takes the whole batch and a second pass.)
 
     Args:
         image, drawn: pictures (B, C, H, W) and what the decoder made of their codes.
-        free: pictures (B, C, H, W) drawn from the prior, which the critic judges too (Larsen et al. 2016).
         sigma: () the decoder's noise level.
     """
     error = texture_error(drawn, image).mean()
     loss = detail.texture / 2 * error / sigma**2
     if critic is not None:
-        fake = drawn if free is None else torch.cat([drawn, free])
-        times = len(fake) // len(image)
-        pull = (fake * towards_real(critic, fake, None if label is None else label.repeat(times))).mean() * times
-        loss = loss - detail.adversarial / sigma * pull
+        pull = towards_real(critic, drawn, image, label)
+        loss = loss - detail.adversarial / sigma * (drawn * pull).mean()
     return loss, {"texture": error.detach().sqrt()}
 
 
@@ -111,16 +112,13 @@ def critic_turn(
 ) -> Update:
     """The critic's turn: hinge loss, with R1 every `r1_every` steps (Karras et al. 2020, section 3.1).
 
-    fake (B or 2 B, C, H, W) holds one or two pictures for each of image (B, C, H, W), and no graph.
+    image, fake: pictures (B, C, H, W) and what the decoder made of their codes, without its graph.
     """
-    times = len(fake) // len(image)
-    labels = None if label is None else label.repeat(times)
     if settings.r1 == 0 or step % settings.r1_every:
-        real = critic(image, label).repeat(times, 1, 1, 1)
-        return Update("critic", critic_loss("hinge", real, critic(fake, labels)))
+        return Update("critic", critic_loss("hinge", critic(image, label), critic(fake, label)))
     with torch.autocast(image.device.type, enabled=False):  # gradients of gradients want float32
         image = image.detach().float().requires_grad_().clone()  # no leaf: `cost.step_flops` cannot count those
         real = critic(image, label)
         penalty = gradient_penalty(real.mean((1, 2, 3)), image).mean()
-        loss = critic_loss("hinge", real.repeat(times, 1, 1, 1), critic(fake, labels))
+        loss = critic_loss("hinge", real, critic(fake, label))
         return Update("critic", loss + settings.r1 / 2 * settings.r1_every * penalty)

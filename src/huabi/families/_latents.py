@@ -126,12 +126,6 @@ class NormalLatent(nn.Module):
         """Pictures (B, C, H, W) by way of the mean of their codes."""
         return self.decode(self.posterior(image)[0], label)
 
-    @torch.no_grad()
-    def imagine(self, label: Tensor | None, rng: BatchRng) -> Tensor:
-        """Codes (B, length) drawn from the prior."""
-        out: Tensor = self.prior(rng.normal(self.config.length), label)
-        return out
-
     def draw(self, requests: Sequence[Generate]) -> Tensor:
         """Pictures (B, C, H, W) of the prior's noise by each request's seed, or on the way between two ends."""
         device = self.noise.log_sigma.device

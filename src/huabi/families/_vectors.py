@@ -98,9 +98,6 @@ class VectorLatent(nn.Module):
         """Pictures (B, C, H, W) by way of their codes."""
         return self.decode(self.quantiser.vectors(self.quantiser(self.vectors(image))), label)
 
-    def imagine(self, label: Tensor | None, rng: BatchRng) -> None:
-        """No codes are drawn from the prior in training: that takes many rounds."""
-
     def prior_loss(self, index: Tensor, label: Tensor | None, rng: BatchRng) -> Tensor:
         """Nats by place that the prior needs for what is hidden of codes (B, N), a share of cos(pi u / 2) of them.
 

@@ -96,20 +96,16 @@ class VAE(Family):
         image, label, detail = batch.image, batch.label if self.spec.labels else None, self.config.detail
         code = self.latent.encode(image, label, batch.rng)
         drawn = self.latent.decode(code.z, label)  # (B, C, H, W)
-        free = None
-        if self.critic is not None and (z := self.latent.imagine(label, batch.rng)) is not None:
-            free = self.latent.decode(z, label)
         log_sigma = self.latent.noise()
         sigma = log_sigma.detach().exp()
         nll = gaussian_nll(image, drawn, log_sigma).mean()
         loss = (nll + self.beta(step) * code.rate.mean()) / math.prod(self.spec.shape)
-        more, logs = detail_loss(self.critic, detail, image, drawn, free, label, sigma)
+        more, logs = detail_loss(self.critic, detail, image, drawn, label, sigma)
         rmse = (drawn.detach() - image).square().mean().sqrt()
         logs |= {"nll": nll.detach(), "rmse": rmse, "sigma": sigma, **code.logs}
         yield Update("vae", loss + more, logs)
         if self.critic is not None:
-            fake = drawn.detach() if free is None else torch.cat([drawn, free]).detach()
-            yield critic_turn(self.critic, detail, image, fake, label, step)
+            yield critic_turn(self.critic, detail, image, drawn.detach(), label, step)
         if isinstance(self.latent, VectorLatent):
             assert code.numbers is not None
             yield Update("prior", self.latent.prior_loss(code.numbers, label, batch.rng))
@@ -210,7 +206,7 @@ class Autoencoder(Family):
         nll = gaussian_nll(image, drawn, log_sigma).mean()
         kl = kl_divergence(mean, log_var).mean()
         loss = (nll + self.config.beta * kl) / math.prod(self.spec.shape)
-        more, logs = detail_loss(self.critic, detail, image, drawn, None, label, sigma)
+        more, logs = detail_loss(self.critic, detail, image, drawn, label, sigma)
         rmse = (drawn.detach() - image).square().mean().sqrt()
         logs |= {"nll": nll.detach(), "kl": kl.detach(), "rmse": rmse, "sigma": sigma}
         yield Update("autoencoder", loss + more, logs)
