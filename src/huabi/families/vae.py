@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
 
 from ..model import Batch, DataSpec, Family, Update
 from ..nets.autoencoder import GridDecoder, GridEncoder
@@ -18,6 +19,8 @@ from ._detail import Detail, critic_for, critic_turn, detail_loss
 from ._latents import NetConfig, NoiseLevel, Normal, NormalLatent, gaussian_nll, kl_divergence
 from ._rows import pixels_of, refuse
 from ._vectors import VectorLatent, Vectors, grid_of
+
+Logs = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,42 @@ class VAEConfig:
             raise ValueError("beta and beta_warmup are at least 0")
 
 
-def _adam(nets: Sequence[torch.nn.Module], noise: NoiseLevel, config: Any) -> torch.optim.Optimizer:
+def _optimizers(family: VAE | Autoencoder, nets: Sequence[nn.Module], noise: NoiseLevel) -> dict[str, Optimizer]:
+    """Adam for the networks that code and draw, and for the critic, if there is one."""
+    config = family.config
+    betas = (config.beta1, config.beta2)
     # one number has far to go, from 0 to about -3, and no noise to fear
     groups: list[dict[str, Any]] = [
         {"params": [p for net in nets for p in net.parameters()]},
         {"params": list(noise.parameters()), "lr": config.sigma_lr},
     ]
-    return torch.optim.Adam(groups, config.lr, (config.beta1, config.beta2))
+    found: dict[str, Optimizer] = {family.name: Adam(groups, config.lr, betas)}
+    if family.critic is not None:
+        found["critic"] = Adam(family.critic.parameters(), config.detail.lr, betas)
+    return found
+
+
+def _updates(
+    family: VAE | Autoencoder, batch: Batch, step: int, drawn: Tensor, rate: Tensor, noise: NoiseLevel, logs: Logs
+) -> Iterator[Update]:
+    """The turns of the networks and of the critic.
+
+    Args:
+        drawn: what the decoder made of the codes of `batch.image` (B, C, H, W).
+        rate: () nats that the codes of a picture cost, weighed.
+        noise: the level of the decoder's.
+        logs: figures to log beside.
+    """
+    image, label = batch.image, batch.label if family.spec.labels else None
+    log_sigma = noise()
+    sigma = log_sigma.detach().exp()
+    nll = gaussian_nll(image, drawn, log_sigma).mean()
+    rmse = (drawn.detach() - image).square().mean().sqrt()
+    more, found = detail_loss(family.critic, family.config.detail, image, drawn, label, sigma)
+    loss = (nll + rate) / math.prod(family.spec.shape) + more
+    yield Update(family.name, loss, {"nll": nll.detach(), "rmse": rmse, "sigma": sigma, **logs, **found})
+    if family.critic is not None:
+        yield critic_turn(family.critic, family.config.detail, image, drawn.detach(), label, step)
 
 
 class VAE(Family):
@@ -77,37 +109,24 @@ class VAE(Family):
             self.latent = NormalLatent(config.latent, config.net, spec)
         self.critic = critic_for(config.detail, spec)
 
-    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        config, latent = self.config, self.latent
-        betas, found = (config.beta1, config.beta2), {}
-        nets = [latent.encoder, latent.decoder, *([latent.prior] if isinstance(latent, NormalLatent) else [])]
-        found["vae"] = _adam(nets, latent.noise, config)
-        if self.critic is not None:
-            found["critic"] = torch.optim.Adam(self.critic.parameters(), config.detail.lr, betas)
-        if isinstance(latent, VectorLatent):
-            found["prior"] = torch.optim.Adam(latent.prior.parameters(), latent.config.lr, (0.9, 0.99))
-        return found
+    def optimizers(self) -> dict[str, Optimizer]:
+        latent = self.latent
+        if isinstance(latent, NormalLatent):
+            return _optimizers(self, [latent.encoder, latent.decoder, latent.prior], latent.noise)
+        found = _optimizers(self, [latent.encoder, latent.decoder], latent.noise)
+        return found | {"prior": Adam(latent.prior.parameters(), latent.config.lr, (0.9, 0.99))}
 
     def beta(self, step: int) -> float:
         """The weight of the rate: it grows from 0 to `config.beta` over `beta_warmup` steps (Bowman et al. 2016)."""
         return self.config.beta * min(1.0, (step + 1) / max(1, self.config.beta_warmup))
 
     def losses(self, batch: Batch, step: int) -> Iterator[Update]:
-        image, label, detail = batch.image, batch.label if self.spec.labels else None, self.config.detail
-        code = self.latent.encode(image, label, batch.rng)
+        label = batch.label if self.spec.labels else None
+        code = self.latent.encode(batch.image, label, batch.rng)
         drawn = self.latent.decode(code.z, label)  # (B, C, H, W)
-        log_sigma = self.latent.noise()
-        sigma = log_sigma.detach().exp()
-        nll = gaussian_nll(image, drawn, log_sigma).mean()
-        loss = (nll + self.beta(step) * code.rate.mean()) / math.prod(self.spec.shape)
-        more, logs = detail_loss(self.critic, detail, image, drawn, label, sigma)
-        rmse = (drawn.detach() - image).square().mean().sqrt()
-        logs |= {"nll": nll.detach(), "rmse": rmse, "sigma": sigma, **code.logs}
-        yield Update("vae", loss + more, logs)
-        if self.critic is not None:
-            yield critic_turn(self.critic, detail, image, drawn.detach(), label, step)
-        if isinstance(self.latent, VectorLatent):
-            assert code.numbers is not None
+        rate = self.beta(step) * code.rate.mean()
+        yield from _updates(self, batch, step, drawn, rate, self.latent.noise, code.logs)
+        if isinstance(self.latent, VectorLatent) and code.numbers is not None:
             yield Update("prior", self.latent.prior_loss(code.numbers, label, batch.rng))
 
     def batch_key(self, request: Generate | Vary) -> Hashable:
@@ -175,12 +194,8 @@ class Autoencoder(Family):
         self.noise = NoiseLevel()
         self.critic = critic_for(config.detail, spec)
 
-    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        found = {"autoencoder": _adam([self.encoder, self.decoder], self.noise, self.config)}
-        if self.critic is not None:
-            betas = (self.config.beta1, self.config.beta2)
-            found["critic"] = torch.optim.Adam(self.critic.parameters(), self.config.detail.lr, betas)
-        return found
+    def optimizers(self) -> dict[str, Optimizer]:
+        return _optimizers(self, [self.encoder, self.decoder], self.noise)
 
     def posterior(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logarithm of the variance (B, length, h, w) of the codes of pictures (B, C, H, W)."""
@@ -197,21 +212,11 @@ class Autoencoder(Family):
         return out.clamp(-1, 1)
 
     def losses(self, batch: Batch, step: int) -> Iterator[Update]:
-        image, label, detail = batch.image, batch.label if self.spec.labels else None, self.config.detail
-        mean, log_var = self.posterior(image)
-        z = mean + (log_var / 2).exp() * batch.rng.normal(*mean.shape[1:])
-        drawn = self.decoder(z).float()  # (B, C, H, W)
-        log_sigma = self.noise()
-        sigma = log_sigma.detach().exp()
-        nll = gaussian_nll(image, drawn, log_sigma).mean()
+        mean, log_var = self.posterior(batch.image)
+        z = mean + (log_var / 2).exp() * batch.rng.normal(*mean.shape[1:])  # (B, length, h, w)
         kl = kl_divergence(mean, log_var).mean()
-        loss = (nll + self.config.beta * kl) / math.prod(self.spec.shape)
-        more, logs = detail_loss(self.critic, detail, image, drawn, label, sigma)
-        rmse = (drawn.detach() - image).square().mean().sqrt()
-        logs |= {"nll": nll.detach(), "kl": kl.detach(), "rmse": rmse, "sigma": sigma}
-        yield Update("autoencoder", loss + more, logs)
-        if self.critic is not None:
-            yield critic_turn(self.critic, detail, image, drawn.detach(), label, step)
+        rate = self.config.beta * kl
+        yield from _updates(self, batch, step, self.decoder(z).float(), rate, self.noise, {"kl": kl.detach()})
 
     @torch.no_grad()
     def sample(self, requests: Sequence[Vary]) -> Iterator[Tensor]:
