@@ -66,7 +66,7 @@ class VectorLatent(nn.Module):
         self.decoder = GridDecoder(spec.channels, config.length, **shape)
         self.quantiser = Quantiser(config.codes, config.length)
         self.prior = MaskedTransformer(
-            config.codes, math.prod(self.grid), classes=len(spec.labels), width=config.width, depth=config.depth
+            config.length, math.prod(self.grid), classes=len(spec.labels), width=config.width, depth=config.depth
         )
         self.noise = NoiseLevel()
 
@@ -106,9 +106,14 @@ class VectorLatent(nn.Module):
         share = (rng.uniform(1) * math.pi / 2).cos()
         order = rng.uniform(index.shape[1]).argsort(1).argsort(1)
         hidden = order < (share * index.shape[1]).ceil().clamp(min=1)
-        logits = self.prior(index, hidden, label)
+        logits = self._logits(index, hidden, label)
         nats = F.cross_entropy(logits.flatten(0, 1), index.flatten(), reduction="none").view_as(hidden)
         return ((nats * hidden).sum(1) / hidden.sum(1)).mean()
+
+    def _logits(self, index: Tensor, hidden: Tensor, label: Tensor | None) -> Tensor:
+        """What the prior says of codes (B, N), some of them hidden: (B, N, codes)."""
+        out: Tensor = self.prior(self.quantiser.codebook, index, hidden, label)
+        return out
 
     def draw(self, requests: Sequence[Generate]) -> Tensor:
         """Pictures (B, C, H, W) of codes drawn by each request's seed, or on the straight way between two ends."""
@@ -164,7 +169,7 @@ class VectorLatent(nn.Module):
         hidden = order < unknown
         for left in range(rounds - 1, -1, -1):
             until = unknown * math.sin(math.pi / 2 * left / rounds)  # places that stay hidden
-            share = self.prior(index, hidden, label).softmax(2).cumsum(2)
+            share = self._logits(index, hidden, label).softmax(2).cumsum(2)
             drawn = (share < u[..., None] * share[..., -1:]).sum(2).clamp(max=self.config.codes - 1)
             now = hidden & (order >= until.floor())
             index, hidden = torch.where(now, drawn, index), hidden & ~now
@@ -186,8 +191,8 @@ class VectorLatent(nn.Module):
             codes = index.expand(len(label), -1)
             logits = torch.where(
                 even[:, None],
-                self.prior(codes, even.expand_as(codes), label),
-                self.prior(codes, ~even.expand_as(codes), label),
+                self._logits(codes, even.expand_as(codes), label),
+                self._logits(codes, ~even.expand_as(codes), label),
             )
             found.append(-F.cross_entropy(logits.movedim(2, 1), codes, reduction="none").sum(1))
         return int(torch.cat(found).argmax())

@@ -13,30 +13,37 @@ __all__ = ["MaskedTransformer"]
 class MaskedTransformer(nn.Module):
     """Codes (B, N) with some hidden -> logits (B, N, codes) for each place (Chang et al. 2022, section 3.1).
 
-    Blocks norm first; heads are of 32 channels. The last layer starts at zero: at first all codes are as likely.
+    It knows codes by their vectors, so that what it learnt of one holds for those near it, and goes on holding while
+    the codebook moves. Blocks norm first; heads are of 32 channels. The last layer starts at zero: at first all codes
+    are as likely.
+
+    Args:
+        length: of the codebook's vectors.
+        places: N, those of the grid.
     """
 
-    def __init__(self, codes: int, places: int, *, classes: int = 0, width: int = 128, depth: int = 4) -> None:
+    def __init__(self, length: int, places: int, *, classes: int = 0, width: int = 128, depth: int = 4) -> None:
         super().__init__()
-        self.codes = codes
-        self.embed = nn.Embedding(codes + 1, width)  # the last one stands for what is hidden
+        self.embed = nn.Sequential(nn.Linear(length, width), nn.GELU(), nn.Linear(width, width))
+        self.hidden = nn.Parameter(torch.randn(width) * 0.02)
         self.place = nn.Parameter(torch.randn(places, width) * 0.02)
         self.label = Labels(classes, width) if classes else None
         self.blocks = nn.ModuleList(_Block(width) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
-        self.leave = nn.Linear(width, codes)
+        self.leave = nn.Linear(width, width)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 
-    def forward(self, index: Tensor, hidden: Tensor, label: Tensor | None = None) -> Tensor:
-        """index (B, N) int64, hidden (B, N) bool, label (B,) int64 -> (B, N, codes) float32."""
-        h = self.embed(index.masked_fill(hidden, self.codes)) + self.place
+    def forward(self, codebook: Tensor, index: Tensor, hidden: Tensor, label: Tensor | None = None) -> Tensor:
+        """codebook (codes, length), index (B, N) int64, hidden (B, N) bool, label (B,) -> (B, N, codes) float32."""
+        known = self.embed(codebook * codebook.shape[1] ** 0.5)  # (codes, width)
+        h = torch.where(hidden[..., None], self.hidden.to(known.dtype), known[index]) + self.place
         if self.label is not None and label is not None:
             h = h + self.label(label)[:, None]
         for block in self.blocks:
             h = block(h)
-        logits: Tensor = self.leave(self.norm(h)).float()
-        return logits
+        logits: Tensor = self.leave(self.norm(h)) @ known.mT
+        return logits.float()
 
 
 class _Block(nn.Module):
