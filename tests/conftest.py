@@ -21,10 +21,16 @@ settings.register_profile("huabi", deadline=None)  # a busy machine is no fault 
 settings.load_profile("huabi")
 
 TINY = {
+    "autoencoder": {"batch": 4, "net.width": 8},
     "classifier": {"batch": 4, "net.width": 16},
     "diffusion": {"batch": 4, "net.width": 16, "net.depth": 1},
     "gan": {"batch": 4, "net.width": 8},
     "vae": {"batch": 4, "net.width": 8},
+}
+VARIANTS = {  # of a family: its name, a dash, and what to call it
+    "vae-plain": TINY["vae"] | {"detail.adversarial": 0, "detail.texture": 0},
+    "vae-vq": TINY["vae"]
+    | {"latent": "vq", "latent.codes": 16, "latent.rounds": 3, "latent.width": 32, "latent.depth": 1},
 }
 
 

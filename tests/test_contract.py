@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import TINY, stream
+from conftest import TINY, VARIANTS, stream
 from huabi import families
 from huabi.checkpoint import Checkpoint
 from huabi.config import configure, leaves
@@ -20,7 +20,7 @@ from huabi.errors import RequestError
 from huabi.model import DataSpec, Family, Identity
 from huabi.plan import Plan
 from huabi.ranks import Ranks
-from huabi.requests import Generate
+from huabi.requests import Generate, Vary
 from huabi.trainer import Trainer
 
 SPECS = {
@@ -29,25 +29,32 @@ SPECS = {
     "sprites": DataSpec((8, 16), 4, ("a",), count=32, weights=(1.0,)),
     "scenes": DataSpec((16, 16), 3, ("day", "night"), count=32, weights=(0.5, 0.5), facts=FACTS),
 }
-every_family = pytest.mark.parametrize("name", list(families.FAMILIES))
-every_artist = pytest.mark.parametrize("name", [n for n in families.FAMILIES if Generate in families.find(n).requests])
-every_reader = pytest.mark.parametrize("name", [n for n in families.FAMILIES if hasattr(families.find(n), "classify")])
+NAMES = [*families.FAMILIES, *VARIANTS]
+
+
+def kind_of(name: str) -> type[Family]:
+    return families.find(name.partition("-")[0])
+
+
+every_family = pytest.mark.parametrize("name", NAMES)
+every_artist = pytest.mark.parametrize("name", [n for n in NAMES if Generate in kind_of(n).requests])
+every_reader = pytest.mark.parametrize("name", [n for n in NAMES if hasattr(kind_of(n), "classify")])
 every_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
 every_pair = pytest.mark.parametrize(
     ("name", "spec"),
     [
         pytest.param(name, spec, id=f"{name}-{key}")
-        for name in families.FAMILIES
+        for name in NAMES
         for key, spec in SPECS.items()
-        if all(map(spec.has, families.find(name).needs)) and (name == "classifier" or not spec.facts)
+        if all(map(spec.has, kind_of(name).needs)) and (name == "classifier" or not spec.facts)
     ],
 )
 
 
 def build(name: str, spec: DataSpec) -> Family:
-    kind = families.find(name)
+    kind = kind_of(name)
     torch.manual_seed(0)
-    return kind(configure(kind.Config(), TINY[name]), spec)
+    return kind(configure(kind.Config(), (TINY | VARIANTS)[name]), spec)
 
 
 def trainer_of(name: str, spec: DataSpec, steps: int = 4, micro: int | None = None) -> Trainer:
@@ -75,6 +82,9 @@ def answer(family: Family) -> torch.Tensor:
     """What a family makes of fixed requests or pictures."""
     if Generate in family.requests:
         *_, drawn = family.sample([Generate(seed=i, label="cat") for i in range(2)])
+        return drawn
+    if Vary in family.requests:
+        *_, drawn = family.sample([Vary(image=np.full((8, 8, 3), 90 * i, np.uint8), seed=i) for i in range(2)])
         return drawn
     return family.classify(torch.linspace(-1, 1, 2 * 192).reshape(2, 3, 8, 8))
 
@@ -109,7 +119,7 @@ def test_a_resumed_run_equals_one_in_one_go_to_the_bit(name: str, spec: DataSpec
 @every_family
 def test_accumulation_equals_the_whole_batch_or_is_refused(name: str) -> None:
     spec = SPECS["labels"]
-    if families.find(name).whole_batch:
+    if build(name, spec).whole_batch:
         pytest.skip("its statistics are over the whole batch")
     whole, split = train(trainer_of(name, spec, 2)), train(trainer_of(name, spec, 2, micro=1))
     for key, value in everything(whole).items():
@@ -119,9 +129,9 @@ def test_accumulation_equals_the_whole_batch_or_is_refused(name: str) -> None:
 
 @every_family
 def test_micro_batches_hold_the_memory_of_one(name: str) -> None:
-    if families.find(name).whole_batch:
-        pytest.skip("its batch is never split")
     spec = DataSpec((16, 16), 3, ("a", "b"), count=32)
+    if build(name, spec).whole_batch:
+        pytest.skip("its batch is never split")
     assert saved_bytes(build(name, spec), 8, micro=2) <= 1.1 * saved_bytes(build(name, spec), 2)
 
 
@@ -215,7 +225,7 @@ def test_an_unknown_label_names_the_nearest(name: str) -> None:
 
 @every_family
 def test_settings_are_plain_and_unknown_ones_name_the_nearest(name: str) -> None:
-    kind = families.find(name)
+    kind = kind_of(name)
     known = leaves(kind.Config())
     assert json.loads(json.dumps(known)) is not None
     assert configure(kind.Config(), known) == kind.Config()
@@ -226,7 +236,7 @@ def test_settings_are_plain_and_unknown_ones_name_the_nearest(name: str) -> None
 
 @every_family
 def test_requests_have_a_schema_and_survive_json(name: str) -> None:
-    for request in families.find(name).requests:
+    for request in kind_of(name).requests:
         schema = request.model_json_schema()
         assert schema["additionalProperties"] is False
         assert json.dumps(schema)
@@ -239,7 +249,7 @@ def test_a_saved_model_loads_from_its_folder_alone(name: str, tmp_path: Path) ->
     spec = SPECS["labels"]
     trainer = train(trainer_of(name, spec, 2))
     header = {
-        "family": name,
+        "family": trainer.family.name,
         "config": leaves(trainer.family.config),
         "spec": spec.to_json(),
         "rows": 4,

@@ -100,11 +100,11 @@ def measure(kind: type[Family], config: Any, spec: DataSpec) -> Cost:
     return Cost(fixed=parameters * 4 * 5, per_row=per_row, parameters=parameters)
 
 
-def fit_micro(cost: Cost, family: type[Family], rows: int, device: torch.device) -> int:
+def fit_micro(cost: Cost, whole_batch: bool, rows: int, device: torch.device) -> int:
     """The largest equal split of `rows` that fits into memory; raises `TrainingError` where one picture does not."""
     free = int(free_memory(device) * SPARE)
     micro = rows
-    while cost.bytes(micro) > free and micro > 1 and not family.whole_batch:
+    while cost.bytes(micro) > free and micro > 1 and not whole_batch:
         micro = -(-micro // 2)
     if cost.bytes(micro) > free:
         raise TrainingError(

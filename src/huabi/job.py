@@ -237,14 +237,15 @@ class Job:
             raise DataError(f"{options.family} needs {' and '.join(missing)}, which {options.data} does not have")
         if source is not None and DataSpec.from_json(source.header["spec"]).labels != data.spec.labels:
             raise RunError(f"--init {options.init} was trained with other labels than those of {options.data}")
-        rows = config.batch if kind.whole_batch else config.batch // self.ranks.world
-        if rows * self.ranks.world != config.batch and not kind.whole_batch:
+        whole = kind(config, data.spec).whole_batch
+        rows = config.batch if whole else config.batch // self.ranks.world
+        if rows * self.ranks.world != config.batch and not whole:
             raise RequestError(f"--batch {config.batch} cannot be shared by {self.ranks.world} processes equally")
-        if options.micro is not None and kind.whole_batch and options.micro < rows:
+        if options.micro is not None and whole and options.micro < rows:
             raise RequestError(f"{options.family} needs its batch whole; leave --micro out")
         device = pick_device(options.device)
         config = kind.fit(config, None if options.steps else partial(self._affordable, kind, data.spec, device))
-        micro = options.micro or cost.fit_micro(cost.measure(kind, config, data.spec), kind, rows, device)
+        micro = options.micro or cost.fit_micro(cost.measure(kind, config, data.spec), whole, rows, device)
         return Checkpoint.create(options.out, self._header(config, data, device, micro))
 
     def _affordable(self, kind: type[Family], spec: DataSpec, device: torch.device, config: Any) -> float:
@@ -324,7 +325,8 @@ class Job:
         for name, new, was in pairs:
             if new is not None and new != was:
                 differs.append(f"{name} is {new}, the run has {was}")
-        if self.ranks.world != header["world"] and not kind.whole_batch and header["batch"] % self.ranks.world:
+        family = kind(configure(kind.Config(), config), DataSpec.from_json(header["spec"]))
+        if self.ranks.world != header["world"] and not family.whole_batch and header["batch"] % self.ranks.world:
             differs.append(f"{self.ranks.world} processes cannot share a batch of {header['batch']}")
         if differs:
             raise RunError(

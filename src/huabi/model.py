@@ -173,7 +173,7 @@ class Family(Model, nn.Module):
     title: ClassVar[str]  # one line for people
     Config: ClassVar[type]  # frozen dataclass of hyperparameters; `batch`, `ema` and `warmup` are required fields
     needs: ClassVar[tuple[str, ...]] = ("image",)  # fields of a Batch
-    whole_batch: ClassVar[bool] = False  # statistics over the batch: it can be neither split nor accumulated
+    whole_batch: bool = False  # statistics over the batch: it can be neither split nor accumulated
     training_only: ClassVar[tuple[str, ...]] = ()  # sub-modules that sampling does not need
     max_grad_norm: ClassVar[float] = 1.0
 

@@ -9,6 +9,7 @@ from ..errors import RequestError, nearest
 from ..model import Family
 
 FAMILIES = {
+    "autoencoder": "huabi.families.vae:Autoencoder",
     "classifier": "huabi.families.classifier:Classifier",
     "diffusion": "huabi.families.diffusion:Diffusion",
     "gan": "huabi.families.gan:GAN",

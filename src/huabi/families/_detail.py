@@ -1,0 +1,124 @@
+"""What keeps pictures from blurring where a decoder only lowers its error: texture that matches, and a patch critic.
+
+A mean square error is lowest at the mean of all pictures that a code may stand for, which is soft. Both terms here
+ask instead that detail look as it does in pictures, and leave it to the decoder where it lies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..adversarial import critic_loss, gradient_penalty
+from ..model import DataSpec, Update
+from ..nets.patchgan import PatchCritic, halvings_for
+
+LEVELS = 2  # finest ones of the Laplacian pyramid, as far as pictures are large enough
+WINDOW = 4  # rows and columns over which a level's energy is compared
+MARGIN = 2.0  # between scores, from which on the hinge loss asks for no more
+FAINT = 0.02  # amplitude, in [-1, 1], below which texture is none
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What the decoder is asked for beside a small error."""
+
+    adversarial: float = 0.5  # the critic's pull at a picture, in that of the likelihood; 0 leaves the critic out
+    texture: float = 3.0  # weight of the local energy of detail, in that of the error
+    width: int = 32  # channels of the critic's first layer
+    lr: float = 1e-3  # of the critic (Adam)
+    r1: float = 1.0  # gamma of its gradient penalty
+    r1_every: int = 16  # steps between two penalties; each then counts that many times
+
+    def __post_init__(self) -> None:
+        if min(self.adversarial, self.texture, self.r1) < 0 or self.r1_every < 1:
+            raise ValueError("detail.adversarial, texture and r1 are at least 0, r1_every is at least 1")
+
+
+def texture_error(x: Tensor, y: Tensor) -> Tensor:
+    """How much the local energy of detail differs: squares, their mean over places, summed over levels (B,).
+
+    Amplitudes are root mean squares over windows of each level of the Laplacian pyramid (Burt and Adelson 1983): the
+    statistics of texture of Heeger and Bergen (1995), taken locally. Pictures are (B, C, H, W).
+    """
+    errors = []
+    for level in range(LEVELS):
+        if level and min(x.shape[-2:]) < 2 * WINDOW:
+            break
+        (x, fine), (y, known) = _split(x), _split(y)
+        errors.append((_amplitude(fine) - _amplitude(known)).square().flatten(1).mean(1))
+    return torch.stack(errors).sum(0)
+
+
+def _split(x: Tensor) -> tuple[Tensor, Tensor]:
+    """A picture at half its size, and what is lost by that (B, C, H, W)."""
+    small = F.avg_pool2d(x, 2, ceil_mode=True)
+    return small, x - F.interpolate(small, x.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def _amplitude(x: Tensor) -> Tensor:
+    return (F.avg_pool2d(x.square(), WINDOW, WINDOW // 2) + FAINT**2).sqrt()
+
+
+def towards_real(critic: PatchCritic, drawn: Tensor, image: Tensor, label: Tensor | None) -> Tensor:
+    """The direction in which drawn pictures (B, C, H, W) come to look as real as `image` does.
+
+    Its root mean square is 1 where the critic tells the two apart with all the margin that it is asked for, and less
+    where it is less sure: what a critic has not learnt is noise, and where it is beaten there is nothing to gain.
+    """
+    score = critic(drawn, label).mean((1, 2, 3))
+    with torch.no_grad():
+        sure = ((critic(image, label).mean((1, 2, 3)) - score) / MARGIN).clamp(0, 1)  # (B,)
+    (gradient,) = torch.autograd.grad(score.sum(), drawn)
+    size = gradient.square().mean((1, 2, 3)).sqrt().clamp(min=1e-12)
+    pull: Tensor = gradient * (sure / size)[:, None, None, None]
+    return pull
+
+
+def critic_for(detail: Detail, spec: DataSpec) -> PatchCritic | None:
+    """The critic of pictures of this shape, and of their labels; None where it is left out."""
+    if not detail.adversarial:
+        return None
+    halvings = halvings_for(spec.size)
+    return PatchCritic(spec.channels, classes=len(spec.labels), width=detail.width, halvings=halvings)
+
+
+def detail_loss(
+    critic: PatchCritic | None, detail: Detail, image: Tensor, drawn: Tensor, label: Tensor | None, sigma: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """What detail adds to the loss, in nats for each value of a picture, and figures for the log.
+
+    The critic pulls at each picture with a root mean square of up to `adversarial` / sigma, as the likelihood does
+    with 1 / sigma: so neither outgrows the other, whatever the critic's scale. (Esser et al. 2021, eq. 7, compare the
+    two at the decoder's last layer, which takes the whole batch and a second pass.)
+
+    Args:
+        image, drawn: pictures (B, C, H, W) and what the decoder made of their codes.
+        sigma: () the decoder's noise level.
+    """
+    error = texture_error(drawn, image).mean()
+    loss = detail.texture / 2 * error / sigma**2
+    if critic is not None:
+        pull = towards_real(critic, drawn, image, label)
+        loss = loss - detail.adversarial / sigma * (drawn * pull).mean()
+    return loss, {"texture": error.detach().sqrt()}
+
+
+def critic_turn(
+    critic: PatchCritic, settings: Detail, image: Tensor, fake: Tensor, label: Tensor | None, step: int
+) -> Update:
+    """The critic's turn: hinge loss, with R1 every `r1_every` steps (Karras et al. 2020, section 3.1).
+
+    image, fake: pictures (B, C, H, W) and what the decoder made of their codes, without its graph.
+    """
+    if settings.r1 == 0 or step % settings.r1_every:
+        return Update("critic", critic_loss("hinge", critic(image, label), critic(fake, label)))
+    with torch.autocast(image.device.type, enabled=False):  # gradients of gradients want float32
+        image = image.detach().float().requires_grad_().clone()  # no leaf: `cost.step_flops` cannot count those
+        real = critic(image, label)
+        penalty = gradient_penalty(real.mean((1, 2, 3)), image).mean()
+        loss = critic_loss("hinge", real, critic(fake, label))
+        return Update("critic", loss + settings.r1 / 2 * settings.r1_every * penalty)
