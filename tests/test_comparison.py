@@ -383,7 +383,7 @@ def test_advice_says_what_it_stands_on() -> None:
     heldout_alone = advice(vae=figures(9.0, reference=4, on=(HELD_OUT,)))
     assert "x 1000 to held-out pictures: 9" in heldout_alone
     assert "training pictures" not in heldout_alone
-    assert "Memory for training: vae 100.0 MB, gan 1.0 GB." in advice(vae=figures(memory=100), gan=figures(memory=1024))
+    assert "Memory for training: vae 100 MB, gan 1.0 GB." in advice(vae=figures(memory=100), gan=figures(memory=1024))
     assert "Memory" not in advice(vae=figures(memory=100), gan=figures())
     assert advice(vae="the disk is full.") == "Nothing could be measured. vae failed: the disk is full."
     assert judge(done(vae=figures(None)), ["kernel distance x 1000"]).ranking == []

@@ -16,14 +16,17 @@ from PIL import Image
 import huabi
 from conftest import TINY, write_pictures
 from huabi import cli, evaluation
+from huabi.checkpoint import Checkpoint
 from huabi.data import PictureData, prepare, to_unit
 from huabi.display import Display
 from huabi.errors import DataError, HuabiError, RequestError
 from huabi.evaluation import Evaluation, evaluate
+from huabi.metrics.alarms import thumbnails
 from huabi.metrics.features import Features
 from huabi.metrics.measure import measure
-from huabi.metrics.nearest import nearest, thumbnails, thumbnails_of
+from huabi.metrics.nearest import nearest, thumbnails_of
 from huabi.metrics.reference import reference
+from huabi.verdict import HELD_OUT, TRAINING
 
 N = 42
 
@@ -174,6 +177,16 @@ def test_other_data_is_measured_against_as_a_whole(run: Path, tmp_path: Path) ->
     assert facts["nearest"]["heldout"] is None
 
 
+def test_how_a_run_was_augmented_is_no_matter_for_what_it_is_measured_against(run: Path, photos: Path) -> None:
+    assert Checkpoint.open(run).header["data_settings"]["flip"]
+    facts = evaluate(run, "world:n=24", n=8).facts  # which may not be mirrored
+    assert facts["scores"][0]["protocol"]["reference"] == 24
+    unlike = photos.parent / "unlike"
+    options: dict[str, Any] = {"size": 8, "steps": 1, "threads": 1, "flip": False, "balance": True}
+    huabi.train("vae", photos, unlike, settings=TINY["vae"], **options)
+    assert {s["on"] for s in evaluate(unlike, str(photos), n=8).facts["scores"]} >= {HELD_OUT, TRAINING}
+
+
 def test_a_folder_of_pictures_is_measured_as_it_is(photos: Path, tmp_path: Path) -> None:
     pixels = noise(24)
     said: list[str] = []
@@ -243,13 +256,13 @@ def data(photos: Path) -> PictureData:
 
 def test_the_nearest_picture_is_the_nearest_of_all(data: PictureData) -> None:
     thumbs = thumbnails(to_unit(np.stack(noise(7))))
-    here = thumbnails_of(data, data.train).flatten(1)
-    views = torch.stack([thumbs, thumbs.flip(3)]).flatten(2)  # (2, 7, pixels)
-    gaps = (views[:, :, None] - here).square().mean(3).sqrt().mul(127.5).amin(0)  # (7, train)
+    here = thumbnails_of(data, data.train).flatten(1).double()
+    views = torch.stack([thumbs, thumbs.flip(3)]).flatten(2).double()  # (2, 7, pixels)
+    gaps = (views[:, :, None] - here).square().mean(3).sqrt().amin(0)  # (7, train)
     assert data.flip
     found = nearest(thumbs, data, data.train)
     assert found.row.tolist() == data.train[gaps.argmin(1).numpy()].tolist()
-    torch.testing.assert_close(found.distance, gaps.amin(1), rtol=1e-4, atol=1e-2)
+    torch.testing.assert_close(found.distance.double(), gaps.amin(1), rtol=1e-4, atol=1e-2)
 
 
 def test_a_mirrored_copy_is_found(data: PictureData) -> None:

@@ -6,6 +6,7 @@ import copy
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from huabi.charts import chart, number, span, time
+from huabi.charts import chart, number, span
 from huabi.evaluation import Evaluation
 from huabi.pages import comparison_page, evaluation_page
 
@@ -236,6 +237,18 @@ def test_axes_are_logarithmic_where_values_are_wide_apart() -> None:
     assert chart({"empty": []}) is None
 
 
-def test_numbers_and_times_are_short() -> None:
+@pytest.mark.parametrize("width", [360, 720])
+@pytest.mark.parametrize("end", [0.04, 3.0, 59.0, 590.0, 3000.0, 9000.0, 90000.0])
+@pytest.mark.parametrize("start", [0.002, 1.0, 100.0])
+def test_texts_of_ticks_do_not_overlap(start: float, end: float, width: int) -> None:
+    found = chart({"loss": [[min(start, end), 0.1], [end, 0.3]]}, width, width // 2)
+    assert found is not None
+    reach = [(x - 3.5 * len(text), x + 3.5 * len(text)) for x, text in found.x]  # a letter is 7 wide
+    assert all(left[1] < right[0] for left, right in pairwise(reach))
+    assert reach[-1][1] <= width
+    rows = sorted(y for y, _ in found.y)
+    assert all(below - above >= 16 for above, below in pairwise(rows))
+
+
+def test_numbers_are_short() -> None:
     assert [number(v) for v in (None, 1642358, 12.3456, 0.0)] == [None, "1,642,358", "12.35", "0"]
-    assert [time(v) for v in (None, 0.0422, 9.5, 750, 11520)] == [None, "42.2 ms", "9.5 s", "12.5 min", "3.2 h"]

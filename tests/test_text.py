@@ -34,7 +34,10 @@ def test_sizes_are_width_by_height() -> None:
 
 def test_clocks_and_sizes_for_people() -> None:
     assert [text.clock(s) for s in (0, 61, 3723)] == ["0:00", "1:01", "1:02:03"]
-    assert [text.size_of(n) for n in (12, 2048, 3.5 * 2**20)] == ["12 bytes", "2.0 KB", "3.5 MB"]
+    sizes = (12, 2048, 3.5 * 2**20, 140 * 2**20, 99.97 * 2**20, 2**50)
+    assert [text.size_of(n) for n in sizes] == ["12 bytes", "2.0 KB", "3.5 MB", "140 MB", "100 MB", "1024 TB"]
+    times = (0, 0.0422, 9.5, 750, 11520)
+    assert [text.time_of(seconds) for seconds in times] == ["0", "42.2 ms", "9.5 s", "12.5 min", "3.2 h"]
 
 
 @dataclass(frozen=True)

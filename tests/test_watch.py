@@ -23,7 +23,8 @@ from huabi.errors import HuabiError, RunError
 from huabi.job import Job, Options
 from huabi.metrics.alarms import Sign
 from huabi.metrics.kernel import kernel_estimate
-from huabi.report import log_rows, print_run, run_summary
+from huabi.report import log_rows, run_summary
+from huabi.tables import print_run
 from huabi.trainer import Report
 from test_resume import Killer, line, steps_logged
 
@@ -72,19 +73,27 @@ def judged(run: Path) -> list[dict[str, Any]]:
     return [row for row in log_rows(run / "log.jsonl") if "kernel_distance" in row]
 
 
-@given(st.floats(1, 1e5), st.floats(0.1, 1e4), st.floats(1e-4, 1), st.floats(1e-4, 0.1), st.floats(0, 10))
+@given(st.floats(1, 1e5), st.floats(-5, 4e3), st.floats(0.1, 1e4), st.floats(1e-4, 1), st.floats(1e-4, 0.1))
 def test_evaluations_fit_into_their_share_of_the_time(
-    whole: float, every: float, picture: float, judge: float, once: float
+    whole: float, spare: float, every: float, picture: float, judge: float
 ) -> None:
-    found = watch.schedule(whole, every, picture, judge, once)
+    found = watch.schedule(whole, spare, every, picture, judge)
     if found is None:
-        assert watch.FEWEST * (picture + judge) + once > watch.LOOKS * whole
+        assert watch.LEAST * (picture + 2 * judge) > 0.999 * spare
         return
     seconds, count = found
-    assert watch.FEWEST <= count <= watch.MOST
     rounds = max(1, round(whole / seconds)) if seconds > every else math.ceil(whole / every)
-    assert rounds * count * picture + count * judge + once <= 1.001 * watch.LOOKS * whole
+    assert (watch.LEAST if rounds == 1 else watch.FEWEST) <= count <= watch.MOST
+    assert rounds * count * picture + (count + min(count, witness.PICTURES)) * judge <= 1.001 * spare
     assert seconds >= min(every, whole)
+
+
+@pytest.mark.parametrize(
+    ("spare", "expected"),
+    [(40.0, (60, 95)), (27.0, (60, 64)), (16.0, (120, 72)), (9.0, (240, 75)), (4.0, (240, 33)), (3.0, None)],
+)
+def test_fewer_evaluations_rather_than_none(spare: float, expected: tuple[float, int] | None) -> None:
+    assert watch.schedule(240.0, spare, 60.0, 0.1, 0.01) == expected
 
 
 @pytest.mark.usefixtures("looking")

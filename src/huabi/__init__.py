@@ -25,7 +25,7 @@ _HOME = {
     "evaluate": "api",
     "inspect": "api",
     "load": "api",
-    "recommend": "api",
+    "recommend": "advice",
     "train": "api",
 }
 __all__ = [
@@ -48,7 +48,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .api import compare, draw, evaluate, inspect, load, recommend, train
+    from .advice import recommend
+    from .api import compare, draw, evaluate, inspect, load, train
     from .errors import HuabiError
     from .model import DataSpec, Family, Model
     from .pictures import Picture

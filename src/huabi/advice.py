@@ -1,34 +1,33 @@
-"""Which family to train on a folder, from a preflight alone: an estimate, for which nothing is trained."""
+"""Which family to train on a folder, from a preflight alone: an estimate, for which nothing is trained.
+
+It loads no torch, so that it is there in about a second.
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
-from . import cost
-from .comparison import GENERATE, unfit
-from .data import Preflight
-from .data.preflight import MANY
+from .data.files import Progress
+from .data.preflight import Preflight, glance, require_usable
 from .data.split import SHARE
-from .families import find, names
-from .machine import pick_device, pick_precision, pick_threads
-from .model import DataSpec, Family
 from .text import clock
 from .verdict import ENOUGH
 
-SIDE = 128  # pixels at which a step is timed at most
-SMALLEST = 32  # pixels that slow machines are sent to
+WORK = 1.7e10  # what a training step at 32 pixels costs, in operations of a product of float32 matrices, measured
+WIDEST = 64  # pixels above which patches keep that cost as it is
 STEPS = 5000  # of training, after which pictures can be judged
 BUDGETS = (("10m", 600), ("30m", 1800), ("1h", 3600), ("3h", 10800), ("8h", 28800))
 FEW = 1000  # pictures below which training sets are learnt by heart
-UNEVEN = 3  # times that the largest class has the smallest's pictures
-UNUSED = {"caption": "captions", "target": "pairs", "other": "two domains"}  # what no family may learn from yet
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,6 @@ class Advice:
     """What to train on a folder, why, and what to run."""
 
     family: str
-    title: str
     size: int
     estimate: str  # what the advice stands on
     reasons: tuple[str, ...]
@@ -46,73 +44,46 @@ class Advice:
         return asdict(self)
 
 
-def recommend(found: Preflight, step_seconds: float | None = None) -> Advice:
-    """The advice for what a preflight found; the family is the preflight's.
+def recommend(data: str | Path, pairs: str | None = None, progress: Progress | None = None) -> Advice:
+    """Which family to train on a folder, and why: an estimate from a look at some of its pictures."""
+    found = glance(data, pairs, progress)
+    require_usable(found, [found.usable])
+    return advise(found, None if shutil.which("nvidia-smi") else matrix_speed())
+
+
+def matrix_speed() -> float:
+    """FLOP/s of this processor in a product of float32 matrices, tried for some hundredths of a second."""
+    a, times = np.ones((1024, 1024), np.float32), [time.perf_counter()]
+    for _ in range(3):
+        a @ a
+        times.append(time.perf_counter())
+    return 2 * 1024**3 / min(after - before for before, after in pairwise(times))
+
+
+def advise(found: Preflight, speed: float | None = None) -> Advice:
+    """The advice for what a preflight found; the family and the size are the preflight's.
 
     Args:
-        step_seconds: what a training step of that family takes here at the preflight's size, see `time_step`.
+        speed: of this processor, see `matrix_speed`; None where training will not be on it.
     """
-    size, budget = found.size, BUDGETS[0][0]
+    budget = BUDGETS[0][0]
     reasons = [*_family(found), *_pictures(found), *_unused(found)]
-    if step_seconds is not None:
-        size, budget, reason = _time(size, step_seconds)
+    if speed is not None:
+        budget, reason = _time(found.size, speed)
         reasons.append(reason)
     total = f"{found.looked:,} of {found.count:,}" if found.looked < found.count else f"all {found.count:,}"
     return Advice(
         family=found.family,
-        title=find(found.family).title,
-        size=size,
+        size=found.size,
         estimate=f"an estimate: {total} pictures were looked at, and nothing was trained",
         reasons=tuple(reasons),
-        commands=tuple(_commands(found, size, budget)),
+        commands=tuple(_commands(found, budget)),
     )
-
-
-def time_step(found: Preflight) -> float | None:
-    """Seconds that a training step of the advised family takes on this processor, roughly; None where there is a GPU.
-
-    Its losses and their gradients are computed on ever more pictures, up to a batch, for about a second; the
-    optimizer's part is left out.
-    """
-    if pick_device().type != "cpu":
-        return None
-    torch.set_num_threads(pick_threads())
-    side, kind = min(found.size, SIDE), find(found.family)
-    family = kind(kind.Config(), _spec(found, side))
-    batch: int = family.config.batch
-    rows, end = min(2, batch), time.perf_counter() + 1.0
-    while True:
-        start = time.perf_counter()
-        _pass(family, rows)
-        now = time.perf_counter()
-        if rows == batch or now + 2 * (now - start) > end:
-            return (now - start) * batch / rows * (found.size / side) ** 2
-        rows = min(2 * rows, batch)
-
-
-def _pass(family: Family, rows: int) -> None:
-    bf16 = pick_precision(torch.device("cpu")) == "bf16"
-    losses = family.losses(cost.example(family.spec, rows), 1)
-    while True:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            update = next(losses, None)
-        if update is None:
-            return
-        update.loss.backward()
-
-
-def _spec(found: Preflight, size: int) -> DataSpec:
-    labels = tuple(found.classes) if len(found.classes) > 1 else ()
-    pairing: Any = found.pairing
-    return DataSpec((size, size), 3, labels, bool(found.captions), pairing, found.usable)
 
 
 def _family(found: Preflight) -> Iterator[str]:
     about = "about " if found.looked < found.count else ""
-    yield f"{about}{found.usable:,} pictures can be used: diffusion comes first from {MANY} on, a vae below"
-    spec = _spec(found, found.size)
-    others = [n for n in names() if n != found.family and not unfit(find(n), spec, GENERATE)]
-    yield f"{' and '.join(others)} fit too; only a comparison can tell which of them is best here"
+    yield f"{about}{found.usable:,} pictures can be used: PENDING"
     if found.usable < FEW:
         yield (
             f"fewer than {FEW:,} pictures are easily learnt by heart: heed the alarm `memorisation`; training mirrors"
@@ -132,8 +103,8 @@ def _pictures(found: Preflight) -> Iterator[str]:
     if len(found.classes) > 1:
         first = next(iter(found.classes))
         yield f"{len(found.classes)} labels are learnt with them: --label {shlex.quote(first)} then draws one of those"
-    if found.imbalance >= UNEVEN:
-        yield f"the largest class has {found.imbalance:.0f} times the smallest's pictures: --balance evens it"
+    if found.uneven:
+        yield found.uneven
     if _grey(found):
         yield "all are grey: --channels 1 trains on one channel instead of three"
 
@@ -144,31 +115,25 @@ def _grey(found: Preflight) -> bool:
 
 def _unused(found: Preflight) -> Iterator[str]:
     """What the data has and no family learns from."""
-    spec = _spec(found, found.size)
-    needed = {need for name in names() for need in find(name).needs}
-    for need, what in UNUSED.items():
-        if spec.has(need) and need not in needed:
-            yield f"no family learns from {what} yet: only the pictures themselves are learnt"
+    unused = {"captions": found.captions, "pairs": found.pairing == "paired", "domains": found.pairing == "unpaired"}
+    for what in (name for name, there in unused.items() if there):
+        yield f"no family learns from {what} yet: only the pictures themselves are learnt"
 
 
-def _time(size: int, seconds: float) -> tuple[int, str, str]:
-    """The size and budget at which this machine comes to `STEPS` steps, and a reason."""
-    smaller = size
-    while seconds * STEPS > BUDGETS[-1][1] and smaller > SMALLEST:
-        smaller, seconds = smaller // 2, seconds / 4
+def _time(size: int, speed: float) -> tuple[str, str]:
+    """The budget in which this machine comes to `STEPS` steps, and a reason."""
+    seconds = WORK * (min(size, WIDEST) / 32) ** 2 / speed
     budget, limit = next((b for b in BUDGETS if seconds * STEPS <= b[1]), BUDGETS[-1])
-    pace = f"{STEPS:,} steps take about {clock(seconds * STEPS)} on this processor at {smaller} pixels"
-    if smaller < size:
-        return smaller, budget, f"{pace}, and more than {BUDGETS[-1][0]} at {size}: start small"
-    return size, budget, f"{pace}; in {budget} about {int(limit / seconds):,} are made"
+    pace = f"{STEPS:,} steps at {size} pixels take very roughly {clock(seconds * STEPS)} on this processor"
+    return budget, f"{pace}, by how fast it multiplies; in {budget} about {int(limit / seconds):,} are made"
 
 
-def _commands(found: Preflight, size: int, budget: str) -> Iterator[str]:
+def _commands(found: Preflight, budget: str) -> Iterator[str]:
     data = shlex.quote(found.source)
     name = re.sub(r"\W+", "-", found.source.rstrip("/").rpartition("/")[2].partition(":")[0]).strip("-") or "pictures"
     if found.looked < found.count:
         yield f"huabi inspect {data}"
     more = " --channels 1" if _grey(found) else ""
-    more += " --balance" if found.imbalance >= UNEVEN else ""
-    yield f"huabi train {found.family} {data} --size {size} --budget {budget}{more} --out runs/{name}"
-    yield f"huabi compare {data} --size {size} --budget {budget} --out runs/{name}-compared"
+    more += " --balance" if found.uneven else ""
+    yield f"huabi train {found.family} {data} --size {found.size} --budget {budget}{more} --out runs/{name}"
+    yield f"huabi compare {data} --size {found.size} --budget {budget} --out runs/{name}-compared"

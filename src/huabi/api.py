@@ -1,4 +1,4 @@
-"""The functions of the public face: load, train, compare, draw, evaluate, inspect, recommend."""
+"""The functions of the public face: load, train, compare, draw, evaluate, inspect."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import advice, index, text
-from .advice import Advice
+from . import index, text
 from .checkpoint import Checkpoint
 from .comparison import compare as compare_families
-from .data import Preflight, glance
+from .data import Preflight
 from .data import inspect as inspect_data
-from .data.files import Progress
-from .data.preflight import require_usable
 from .drawing import draw as draw_requests
 from .errors import RequestError
 from .job import Job, Options
@@ -126,10 +123,3 @@ def evaluate(source: str | Path, against: str | Path, **options: Any) -> Evaluat
 def inspect(data: str | Path, **options: Any) -> Preflight:
     """What is in a folder, what is wrong with it, and what Huabi will do about it; changes nothing."""
     return inspect_data(str(data), **options)
-
-
-def recommend(data: str | Path, pairs: str | None = None, progress: Progress | None = None) -> Advice:
-    """Which family to train on a folder, and why: an estimate from a look at some pictures, within seconds."""
-    found = glance(data, pairs, progress)
-    require_usable(found, [found.usable])
-    return advice.recommend(found, advice.time_step(found))

@@ -6,13 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Axis", "Chart", "Line", "chart", "number", "span", "time"]
+from .text import time_of
+
+__all__ = ["Axis", "Chart", "Line", "chart", "number", "span"]
 
 Ticks = tuple[tuple[float, str], ...]  # (place, text)
 _WIDE = 20.0  # largest over smallest, from which on a logarithm shows more
 _TICKS = 5  # steps of a linear axis, or one more
-_APART = 0.16  # of an axis between ticks, at least
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 16, 10, 26  # margins of a chart
+_LETTERS, _LINE = 62, 22  # width and height of a tick's text, with the space around it
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 24, 10, 26  # margins of a chart
 _ROUND_SECONDS = (1, 2, 5, 10, 20, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 432000)
 
 
@@ -21,15 +23,6 @@ def number(value: float | None) -> str | None:
     if value is None:
         return None
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
-
-
-def time(seconds: float | None) -> str | None:
-    """A duration for people: 0, 42 ms, 9.5 s, 12 min, 3.2 h; None stays None."""
-    if not seconds:
-        return None if seconds is None else "0"
-    units = ((1, 1e-3, "ms"), (120, 1, "s"), (7200, 60, "min"), (math.inf, 3600, "h"))
-    unit, name = next((unit, name) for limit, unit, name in units if seconds < limit)
-    return f"{seconds / unit:.3g} {name}"
 
 
 @dataclass(frozen=True)
@@ -47,8 +40,11 @@ class Axis:
         return math.log(at / low) / math.log(high / low) if self.log else (at - low) / (high - low)
 
 
-def span(values: Sequence[float], *, seconds: bool = False) -> Axis:
-    """The axis that holds `values`, with round ticks: logarithmic where they are wide apart and all above 0."""
+def span(values: Sequence[float], *, seconds: bool = False, room: float = 6.0) -> Axis:
+    """The axis that holds `values`, with round ticks: logarithmic where they are wide apart and all above 0.
+
+    `room` is how many texts of ticks fit beside one another.
+    """
     low, high = min(values), max(values)
     log = low > 0 and high / low >= _WIDE
     if log:
@@ -59,11 +55,11 @@ def span(values: Sequence[float], *, seconds: bool = False) -> Axis:
         step = _step(high - low, seconds)
         first, last = math.floor(low / step), math.ceil(high / step)
         low, high, marks = first * step, last * step, [k * step for k in range(first, last + 1)]
-    axis, write = Axis(low, high, log), time if seconds else number
+    axis, write = Axis(low, high, log), time_of if seconds else number
     ticks: list[tuple[float, str]] = []
     for mark in marks:
         share = axis.share(mark)
-        if low <= mark <= high and (not ticks or share - ticks[-1][0] >= _APART):
+        if low <= mark <= high and (not ticks or share - ticks[-1][0] >= 1 / room):
             ticks.append((share, str(write(float(mark)))))
     return Axis(low, high, log, tuple(ticks))
 
@@ -112,14 +108,15 @@ def chart(series: Mapping[str, Sequence[Sequence[float]]], width: int = 720, hei
     points = [point for line in series.values() for point in line]
     if not points:
         return None
-    xs = span([seconds for seconds, _ in points], seconds=True)
-    ys = span([value for _, value in points])
+    wide, high = width - _LEFT - _RIGHT, height - _TOP - _BOTTOM
+    xs = span([seconds for seconds, _ in points], seconds=True, room=wide / _LETTERS)
+    ys = span([value for _, value in points], room=high / _LINE)
 
     def across(share: float) -> float:
-        return round(_LEFT + share * (width - _LEFT - _RIGHT), 1)
+        return round(_LEFT + share * wide, 1)
 
     def up(share: float) -> float:
-        return round(height - _BOTTOM - share * (height - _TOP - _BOTTOM), 1)
+        return round(height - _BOTTOM - share * high, 1)
 
     lines = []
     for name, line in series.items():

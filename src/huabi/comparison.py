@@ -8,13 +8,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -32,16 +31,14 @@ from .machine import pick_device, pick_precision, pick_threads
 from .metrics.features import features as features_of
 from .model import DataSpec, Family
 from .pages import comparison_page, encoded, evaluation_page
-from .pictures import open_picture
-from .report import preflight_lines, run_summary
+from .pictures import Picture, open_picture
+from .report import run_summary
 from .requests import Generate, Request
 from .signals import stop_signals
+from .tables import preflight_lines
 from .text import clock
 from .trainer import Report
 from .verdict import active, judge
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 RECORD = "compare.json"
 LOOKS = 4  # at the held-out distance, in each training
@@ -251,7 +248,7 @@ class _Comparison:
             progress=self._watched,
             say=lambda line: self._told(name, line),
         )
-        files = {f"{key}.png": _png(picture) for key, picture in evaluation.pictures.items()}
+        files = {f"{key}.png": Picture.of(picture).data for key, picture in evaluation.pictures.items()}
         report = _json(evaluation.facts)
         files |= {"report.json": report, "made.json": _json(made | {"report": sha256(report)})}
         files["report.html"] = encoded(evaluation_page(evaluation))
@@ -378,9 +375,3 @@ def _read(path: Path) -> Any:
 
 def _json(value: Any) -> bytes:
     return json.dumps(value, indent=1).encode("ascii")
-
-
-def _png(picture: Image.Image) -> bytes:
-    data = io.BytesIO()
-    picture.save(data, "PNG")
-    return data.getvalue()

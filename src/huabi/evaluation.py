@@ -20,17 +20,18 @@ from .data.files import Progress
 from .durable import explained, write_file, write_json
 from .errors import RequestError
 from .machine import pick_device
+from .metrics.alarms import thumbnails
 from .metrics.features import Features, embed
 from .metrics.features import features as network
 from .metrics.frechet import Moments
 from .metrics.measure import measure, measure_few
-from .metrics.nearest import Nearest, copies, digest, nearest, thumbnails, thumbnails_of
+from .metrics.nearest import Nearest, copies, digest, nearest, thumbnails_of
 from .metrics.reference import Reference, reference
 from .metrics.score import Score
 from .pages import encoded, evaluation_page
 from .pictures import grid, to_image, to_tensor
-from .report import preflight_lines
 from .samples import FRAMES, FolderSamples, Labelled, RunSamples, is_run
+from .tables import preflight_lines
 from .verdict import HELD_OUT, TRAINING
 
 __all__ = ["Evaluation", "evaluate"]
@@ -91,7 +92,7 @@ def evaluate(
     where = pick_device(device)
     samples = RunSamples(source, n, seed, where) if is_run(source) else FolderSamples(source, n, seed, progress, say)
     net = network(features, where)
-    data = prepare(against, progress=progress, **samples.settings)
+    data = samples.seen(prepare(against, progress=progress, **samples.shape))
     try:
         for line in preflight_lines(data.findings):
             say(line)

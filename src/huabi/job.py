@@ -26,8 +26,8 @@ from .machine import pick_device, pick_precision, pick_threads
 from .model import DataSpec, Family
 from .plan import Plan
 from .ranks import Ranks
-from .report import preflight_lines
 from .signals import stop_signals
+from .tables import preflight_lines
 from .trainer import Report, Trainer
 from .watch import Watch
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -11,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from .charts import Chart, chart, number, span, time
+from .charts import Chart, chart, number, span
+from .pictures import Picture
+from .text import size_of, time_of
 
 if TYPE_CHECKING:
     from .evaluation import Evaluation
@@ -168,20 +168,14 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "number": number,
-        "time": time,
+        "time": lambda seconds: None if seconds is None else time_of(seconds),
         "percent": lambda share: f"{100 * share:.1f} %",
         "along": lambda share: f"{100 * share:.2f}%",
-        "megabytes": lambda count: None if count is None else f"{count:,} MB",
-        "uri": _uri,
+        "megabytes": lambda count: None if count is None else size_of(count * 2**20),
+        "uri": lambda image: f"data:image/png;base64,{Picture.of(image).base64()}",
         "enlarged": _enlarged,
     }
     return environment
-
-
-def _uri(image: Image.Image) -> str:
-    data = io.BytesIO()
-    image.save(data, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode('ascii')}"
 
 
 def _enlarged(image: Image.Image, wide: int) -> tuple[int, int]:

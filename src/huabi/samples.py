@@ -6,6 +6,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ __all__ = ["FolderSamples", "RunSamples", "is_run"]
 Labelled = tuple[Image.Image, str | None]
 WALKS, FRAMES = 4, 8  # walks between two pictures, and pictures of each
 POINTS = 200  # of a curve
+SHAPE = ("size", "channels", "fit", "pairs")  # settings of the data that real pictures share with those of a run
 NAMED = 8  # files that are named when they are left out
 
 
@@ -54,7 +56,8 @@ class RunSamples:
         self.header = header = Checkpoint.open(path).header
         self.family: str | None = header["family"]
         self.fingerprint: str | None = header["fingerprint"]
-        self.settings = header["data_settings"] | {"size": tuple(header["data_settings"]["size"])}
+        settings = header["data_settings"]
+        self.shape = {name: settings[name] for name in SHAPE} | {"size": tuple(settings["size"])}
         self.model = Checkpoint.load(path, device)
         if Generate not in self.model.requests:
             raise RequestError(
@@ -62,6 +65,11 @@ class RunSamples:
             )
         self._log = log_rows(path / "log.jsonl")
         self._seconds = 0.0  # spent in drawing
+
+    def seen(self, data: PictureData) -> PictureData:
+        """`data` as this run's training would see it: what counts as a copy hangs on whether pictures are mirrored."""
+        settings = self.header["data_settings"]
+        return replace(data, settings=settings, flip=settings["flip"])
 
     def pictures(self, data: PictureData) -> Iterator[Labelled]:
         """The pictures and the labels that were asked for, in the proportions of `data`."""
@@ -174,7 +182,11 @@ class FolderSamples:
         chosen = np.sort(np.random.default_rng(seed).choice(len(good), min(n, len(good)), replace=False))
         self._items = [good[k] for k in chosen]
         self.n = len(self._items)
-        self.settings: dict[str, Any] = {"size": self.size}
+        self.shape: dict[str, Any] = {"size": self.size}
+
+    def seen(self, data: PictureData) -> PictureData:
+        """`data` as it is: nothing is known of a training."""
+        return data
 
     def pictures(self, data: PictureData) -> Iterator[Labelled]:
         """The pictures and the names of the folders that they lie in, where there are several."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from .errors import RequestError
@@ -43,10 +44,19 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
 
 
+def time_of(seconds: float) -> str:
+    """A duration for people: 0, 42 ms, 9.5 s, 12 min, 3.2 h."""
+    if not seconds:
+        return "0"
+    units = ((1, 1e-3, "ms"), (120, 1, "s"), (7200, 60, "min"), (math.inf, 3600, "h"))
+    unit, name = next((unit, name) for limit, unit, name in units if seconds < limit)
+    return f"{seconds / unit:.3g} {name}"
+
+
 def size_of(count: float) -> str:
-    """Bytes for people: `3.2 MB`."""
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+    """Bytes for people: `3.2 MB`, whole numbers from 100 on."""
+    for unit in ("bytes", "KB", "MB", "GB", "TB"):
+        if count < 1024 or unit == "TB":
+            break
         count /= 1024
-    return f"{count:.1f} TB"
+    return f"{count:.0f} {unit}" if unit == "bytes" or count >= 99.95 else f"{count:.1f} {unit}"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .text import size_of
+from .text import size_of, time_of
 
 HELD_OUT, TRAINING = "held-out pictures", "training pictures"
 ENOUGH = 50  # held-out pictures that a ranking can stand on
@@ -160,10 +160,6 @@ def _choice(known: Mapping[str, Mapping[str, Any]], ranking: list[list[str]], ch
         times = pace.get(other, 0.0) / pace[name]
         if times >= CLEAR:
             ratio = f"{times:.0f}" if times >= 10 else f"{times:.1f}"
-            paces = f"{_seconds(pace[name])} a picture against {_seconds(pace[other])}"
+            paces = f"{time_of(pace[name])} a picture against {time_of(pace[other])}"
             said.append(f"{name} draws {ratio} times faster than {other} ({paces}).")
     return said
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"

@@ -5,7 +5,6 @@ All of it together takes at most `PREVIEWS + LOOKS` of the run's time, and none 
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from .drawing import ROWS
 from .errors import HuabiError, RunError
 from .metrics.alarms import Sign, losses_lost, overconfidence
 from .metrics.kernel import kernel_estimate
+from .metrics.nearest import thumbnails_of
 from .model import Identity
 from .pictures import save_picture
 from .previews import preview
@@ -30,13 +30,15 @@ from .requests import Generate
 from .text import clock
 from .trainer import Best, Report, Trainer
 from .verdict import active
-from .witness import CHUNK, PICTURES, Witness, drawn
+from .witness import PICTURES, Witness, drawn
 
 PREVIEWS, LOOKS = 0.01, 0.04  # of the run's time, at most
 FIRST = 10.0  # seconds until the first preview
 EVERY = 30.0  # seconds between two looks at the losses, at least; at pictures too, where they can be afforded
 SETTLED = 1 / 4  # of the plan: before it, pictures are too young for an alarm
 FEWEST, MOST = 64, 1000  # pictures of an evaluation
+LEAST = 32  # pictures of a run's only evaluation
+TRIED = 1000  # thumbnails whose making is timed
 STEADY = 0.1  # change of the pace that leaves the steps between evaluations as they are
 
 
@@ -50,25 +52,34 @@ def log_signs(rows: Sequence[Mapping[str, Any]], losses: Sequence[str], settled:
     return found | ({"critic": overconfidence(course("confidence"))} if settled else {})
 
 
-def schedule(whole: float, every: float, picture: float, judge: float, once: float) -> tuple[float, int] | None:
-    """Seconds between evaluations and pictures of each, so that all of them take at most `LOOKS` of the run.
+def schedule(whole: float, spare: float, every: float, picture: float, judge: float) -> tuple[float, int] | None:
+    """Seconds between evaluations and pictures of each, so that all of them fit into `spare` seconds.
 
-    More pictures rather than more evaluations than asked for; None where not even one of the fewest fits.
+    More pictures rather than more evaluations than asked for, and fewer evaluations rather than none: of `FEWEST`
+    pictures, but for a single one at the end, which may be of `LEAST`. None where not even that fits.
 
     Args:
         whole: seconds that the run takes.
         every: seconds between evaluations, as asked.
         picture: seconds to draw and embed a picture.
-        judge: seconds to embed one that the drawn are held against, of which there are as many.
-        once: seconds that the data's side takes besides.
+        judge: seconds to embed one that the drawn are held against: as many, and at most `PICTURES` for alarms.
     """
+
+    def count(rounds: int) -> int:
+        few, many = spare / (rounds * picture + 2 * judge), (spare - PICTURES * judge) / (rounds * picture + judge)
+        return int(max(few, many))
+
     rounds = max(1, math.ceil(whole / every))
-    spare = LOOKS * whole - once
-    count = int(spare / (rounds * picture + judge))
-    if count >= FEWEST:
-        return every, min(count, MOST)
-    rounds = int((spare - FEWEST * judge) / (FEWEST * picture))
-    return (whole / rounds, FEWEST) if rounds >= 1 else None
+    if count(rounds) >= FEWEST:
+        return every, min(count(rounds), MOST)
+    rounds = max(1, int((spare / FEWEST - 2 * judge) / picture))
+    return (whole / rounds, min(count(rounds), MOST)) if count(rounds) >= LEAST else None
+
+
+def seconds_of(do: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    do()
+    return time.perf_counter() - start
 
 
 class Watch:
@@ -94,7 +105,7 @@ class Watch:
         if every and not self.draws:
             say(f"--evaluate-every does not apply: {trainer.family.name} draws no pictures")
         self._began, self._first = time.perf_counter(), trainer.step
-        self._spent = 0.0  # seconds of looks
+        self._spent = self._previews = 0.0  # seconds of looks, and of previews
         self._cost: float | None = None  # seconds of the next look at pictures
         self._shown: float | None = None  # seconds of a preview
         self._preview_at, self._look_at = FIRST, EVERY
@@ -111,7 +122,7 @@ class Watch:
     def reserve(self) -> float:
         """Seconds that the look and the preview at the end take."""
         look = self._cost or 0.0
-        if self.every is None and self._spent + look > LOOKS * self._whole:
+        if self.every is None and self._spent + look > self._share:
             look = 0.0  # there will be none
         return look + (self._shown or 0.0)
 
@@ -156,6 +167,7 @@ class Watch:
             if figures:
                 self.checkpoint.log({"step": trainer.step, **figures})
         self._shown = time.perf_counter() - start
+        self._previews += self._shown
         self._preview_at = self.age + self._shown / PREVIEWS
 
     @contextmanager
@@ -174,6 +186,12 @@ class Watch:
         return self.age * (total - self._first) / max(1, step - self._first)
 
     @property
+    def _share(self) -> float:
+        """Seconds that looks may take in all: less where the first and the last preview take more than their share."""
+        previews = self._previews + (self._shown or 0.0)
+        return min(LOOKS * self._whole, (PREVIEWS + LOOKS) * self._whole - previews)
+
+    @property
     def _settled(self) -> bool:
         total = self.trainer.plan.total(self.trainer.step)
         return total is not None and self.trainer.step >= SETTLED * total
@@ -182,30 +200,25 @@ class Watch:
         """Whether there is time for a look at pictures; before the last step, for one more at the end too."""
         if self.every is not None or not self.draws or not self._settled:
             return False
-        whole = self._whole
+        share = self._share
         if self._cost is None:
-            if self._shown is None or self._spent + self._shown * PICTURES / ROWS > LOOKS * whole:
+            if self._shown is None or self._spent + self._shown * PICTURES / ROWS > share:
                 return False
             picture, judge, once = self._measure()
             self._cost = PICTURES * (picture + judge) + once
         ahead = 0.0 if last else self._cost
-        return self._spent + self._cost <= LOOKS * self.age and self._spent + self._cost + ahead <= LOOKS * whole
+        return self._spent + self._cost <= LOOKS * self.age and self._spent + self._cost + ahead <= share
 
     def _measure(self) -> tuple[float, float, float]:
         """Seconds to draw and embed a picture, to embed one, and to make thumbnails of all: tried on a few."""
         rows = self.data.train
         some = self.witness.some(rows, ROWS)
         self.witness.embed(some)  # once before it counts: weights are read, kernels chosen
-        self.witness.thumbnails_of(rows[:ROWS])
-        times = [time.perf_counter()]
-        self._draw(ROWS)
-        times.append(time.perf_counter())
-        self.witness.embed(some)
-        times.append(time.perf_counter())
-        self.witness.thumbnails_of(rows[:CHUNK])
-        times.append(time.perf_counter())
-        draw, judge, small = (after - before for before, after in itertools.pairwise(times))
-        return (draw + judge) / ROWS, judge / len(some), small * len(rows) / min(CHUNK, len(rows))
+        draw = self._shown or seconds_of(lambda: self._draw(ROWS))
+        judge = seconds_of(lambda: self.witness.embed(some)) / len(some)
+        few = rows[:TRIED]
+        small = seconds_of(lambda: thumbnails_of(self.data, few)) / len(few)
+        return draw / ROWS + judge, judge, small * len(rows)
 
     def _decide(self, step: int) -> None:
         """At fixed points of the plan, turns the time between evaluations into steps: on the disk before it acts."""
@@ -228,19 +241,21 @@ class Watch:
 
     def _schedule(self, every: float) -> tuple[float, int]:
         """Seconds between evaluations and pictures of each, told to people; 0 pictures where none can be afforded."""
+        start = self.age
         picture, judge, once = self._measure()
-        found = schedule(self._whole, every, picture, judge, once + PICTURES * judge)
+        spare = self._share - self._spent - (self.age - start) - once
+        found = schedule(self._whole, spare, every, picture, judge)
         share = f"{LOOKS:.0%} of the run"
         if found is None:
-            self.say(f"--evaluate-every: judging {FEWEST} pictures takes more than {share}; its last state is kept")
+            self.say(f"--evaluate-every: judging {LEAST} pictures takes more than {share}; its last state is kept")
             return every, 0
         seconds, count = found
         self._cost = count * (picture + judge) + once
-        why = f", not every {clock(every)}: more would take over {share}" if seconds > every else ""
+        when = f"every {clock(seconds)}" if seconds < self._whole else "at the end"
+        why = f", not every {clock(every)}, as more would take over {share}" if seconds > every else ""
         stand = "" if self.witness.judging == "held-out" else f", since only {len(self.data.heldout)} are held out"
         self.say(
-            f"every {clock(seconds)}{why}, {count} pictures are held against {self.witness.judging} ones{stand}; "
-            "the best state is kept"
+            f"{when}{why}, {count} pictures are held against {self.witness.judging} ones{stand}; the best state is kept"
         )
         return seconds, count
 
@@ -248,7 +263,7 @@ class Watch:
         """The least seconds between evaluations that what is left of their share pays for, as the last one cost."""
         if self._cost is None:
             return 0.0
-        rounds = int((LOOKS * self._whole - self._spent) / self._cost)
+        rounds = int((self._share - self._spent) / self._cost)
         return (self._whole - self.age) / max(1, rounds)
 
     def _due(self, step: int, last: bool) -> int:
@@ -256,7 +271,8 @@ class Watch:
         known = [e for e in self.checkpoint.header["events"] if "evaluate" in e and e["step"] <= step]
         if self.every is None or not known or self.trainer.state.judged == step:
             return 0
-        due = last or step - self.trainer.state.judged >= known[-1]["evaluate"]
+        every, ahead = known[-1]["evaluate"], (self.trainer.plan.total(step) or step) - step
+        due = last or (step - self.trainer.state.judged >= every and 2 * ahead >= every)  # the end is judged anyway
         return int(known[-1]["pictures"]) if due else 0
 
     def _draw(self, count: int) -> Tensor:

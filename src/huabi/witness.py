@@ -11,14 +11,14 @@ from torch import Tensor
 
 from .data import PictureData, rows_of, to_unit
 from .drawing import ROWS, answers
-from .metrics.alarms import Side, Sign, collapse, memorisation, over_smoothing, pictures_lost, thumbnails
+from .metrics.alarms import Side, Sign, collapse, memorisation, over_smoothing, pictures_lost
 from .metrics.features import Features, embed, features
+from .metrics.nearest import thumbnails_of
 from .model import Family, Identity
 from .requests import Generate
 from .verdict import ENOUGH
 
 PICTURES = 128  # that alarms go by
-CHUNK = 1000  # pictures that are read at once
 
 
 class Witness:
@@ -28,16 +28,16 @@ class Witness:
         self.data, self.device = data, device
         self._read = rows_of(data.images)
         self._judges: dict[int, Tensor] = {}
+        self._trained = torch.zeros(0)  # features of the first of `training`
 
     @cached_property
     def net(self) -> Features:
         return features("efficientnet-lite0", self.device)
 
     @cached_property
-    def training(self) -> Side:
+    def training(self) -> Tensor:
         """Some training pictures."""
-        pictures = self.some(self.data.train, PICTURES)
-        return Side(pictures, self.embed(pictures))
+        return self.some(self.data.train, PICTURES)
 
     @cached_property
     def heldout(self) -> Tensor:
@@ -47,7 +47,7 @@ class Witness:
     @cached_property
     def thumbnails(self) -> Tensor:
         """Thumbnails of the whole training set."""
-        return self.thumbnails_of(self.data.train)
+        return thumbnails_of(self.data, self.data.train)
 
     @property
     def judging(self) -> str:
@@ -66,23 +66,23 @@ class Witness:
         chosen = np.random.default_rng(0).choice(rows, min(count, len(rows)), replace=False)
         return to_unit(self._read(np.sort(chosen)))
 
-    def thumbnails_of(self, rows: NDArray[np.int64]) -> Tensor:
-        return torch.cat([thumbnails(to_unit(self._read(rows[k : k + CHUNK]))) for k in range(0, len(rows), CHUNK)])
-
     def embed(self, pictures: Tensor) -> Tensor:
         return torch.cat(list(embed(self.net, [pictures])))
 
     def signs(self, pictures: Tensor, found: Tensor | None) -> dict[str, Sign]:
         """What drawn pictures and their features say, None of broken ones; where pictures are lost, that alone."""
-        lost = pictures_lost(pictures, self.training.pictures)
+        lost = pictures_lost(pictures, self.training)
         if lost.fires or found is None:
             return {"pictures": lost}
         pictures, found = pictures[:PICTURES], found[:PICTURES]
+        known = self.training[: len(found)]
+        if len(self._trained) < len(known):
+            self._trained = self.embed(known)
         return {
             "pictures": lost,
-            "variety": collapse(Side(pictures, found), self.training),
+            "variety": collapse(Side(pictures, found), Side(known, self._trained)),
             "copies": memorisation(pictures, self.thumbnails, self.heldout, mirrored=self.data.flip),
-            "detail": over_smoothing(pictures, self.training.pictures),
+            "detail": over_smoothing(pictures, self.training),
         }
 
 

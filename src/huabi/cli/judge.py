@@ -26,8 +26,8 @@ def evaluate(
     """Measure what a RUN draws, or the pictures in a DIR, against DATA; writes report.json and report.html."""
     from .. import index
     from ..evaluation import evaluate as judge
-    from ..report import to_json
     from ..samples import is_run
+    from ..tables import to_json
 
     if out is None and is_run(source):
         out = index.place(source) / "evaluation"
@@ -67,7 +67,7 @@ def compare(
     """Train every family that fits DATA for the same time, measure them alike, and say which one to take."""
     from ..comparison import compare as run
     from ..display import Standings
-    from ..report import print_comparison, to_json
+    from ..tables import print_comparison, to_json
 
     with Standings() as standings:
         facts = run(
@@ -97,8 +97,8 @@ def compare(
 @app.command()
 def recommend(data: Data, pairs: Pairs = None, json: AsJson = False) -> None:
     """Which family to train on DATA, from a look at some of its pictures: an estimate, within seconds."""
-    from ..api import recommend as advise
-    from ..report import print_advice, to_json
+    from ..advice import recommend as advise
+    from ..tables import print_advice, to_json
 
     with showing() as display:
         advice = advise(data, pairs, display.count)

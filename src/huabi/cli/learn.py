@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -22,11 +23,13 @@ def inspect(
 ) -> None:
     """What is in DATA, what is wrong with it, what will be done about it, and what training would take."""
     from ..data import inspect as look
-    from ..report import families_forecast, print_preflight, to_json
+    from ..tables import print_preflight, to_json
 
     with showing() as display:
         found = look(data, size=size_of(size), channels=channels or 3, pairs=pairs, progress=display.count)
         if forecast:
+            from ..report import families_forecast
+
             found = families_forecast(found, channels or 3, size_of(size), display.count)
     if json:
         typer.echo(to_json(found))
@@ -105,7 +108,8 @@ def train(
 @app.command()
 def show(run: Run, json: AsJson = False) -> None:
     """What a RUN is, how far it is, and what it has learnt."""
-    from ..report import print_run, run_summary, to_json
+    from ..report import run_summary
+    from ..tables import print_run, to_json
 
     summary = run_summary(run)
     if json:
@@ -120,15 +124,23 @@ def cache(
     json: AsJson = False,
 ) -> None:
     """List the decoded pictures that Huabi keeps, or clear them."""
-    from ..report import print_caches
+    from ..data import caches, clear_caches
+    from ..tables import print_caches, to_json
 
-    print_caches(clear, json)
+    entries = caches()
+    if clear:
+        clear_caches()
+    if json:
+        typer.echo(to_json([asdict(entry) for entry in entries]))
+    else:
+        print_caches(entries, clear)
 
 
 @app.command()
 def doctor(json: AsJson = False) -> None:
     """What this machine offers to Huabi, and what is missing."""
-    from ..report import examine, print_table, to_json
+    from ..report import examine
+    from ..tables import print_table, to_json
 
     facts = examine()
     if json:

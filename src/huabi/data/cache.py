@@ -66,7 +66,8 @@ class CacheEntry:
     used: float  # seconds since 1970
 
 
-def _digest(*parts: object) -> str:
+def digest(*parts: object) -> str:
+    """A hash of what JSON can write, and of other things as they print."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
@@ -199,7 +200,7 @@ def _table(listing: Listing, surveys: list[Survey], size: tuple[int, int], chann
         other = _split(listing.other, second, None)
         table |= {f"other_{k}": v for k, v in other.items()}
         content += ["other", *sorted(second.facts[n].sha.hex() for n in second.kept)]
-    table["content"] = _digest(content)
+    table["content"] = digest(content)
     return table
 
 
@@ -249,7 +250,7 @@ def _build(
         table = _table(listing, surveys, size, task.channels)
         write_json(temp / "table.json", table)
         sync_folder(temp)
-        name = _digest(FORMAT, table["content"], size, task.channels, task.fit, listing.pairs)
+        name = digest(FORMAT, table["content"], size, task.channels, task.fit, listing.pairs)
         with _alone(name, None):  # another folder may hold the same pictures
             if _whole(pictures / name) is None:
                 shutil.rmtree(pictures / name, ignore_errors=True)
@@ -297,7 +298,7 @@ def prepare(
     state = _state(listing)
 
     def key(size: Sequence[int] | None) -> str:
-        return _digest(FORMAT, place, size, channels, fit, pairs)
+        return digest(FORMAT, place, size, channels, fit, pairs)
 
     def index(size: Sequence[int] | None) -> Path:
         return cache_root() / "index" / f"{key(size)}.json"
@@ -343,7 +344,6 @@ def _opened(folder: Path, findings: Preflight, asked: Mapping[str, Any]) -> Pict
     train = rows("train")
     numbers = None if table["numbers"] is None else np.array(table["numbers"], np.int64)
     counts = np.bincount(numbers[train], minlength=len(table["labels"])) if numbers is not None else np.zeros(0)
-    settings = {"size": table["size"], **asked}
     captions, images = table["captions"], mapped("images")
     assert images is not None
     return PictureData(
@@ -357,7 +357,7 @@ def _opened(folder: Path, findings: Preflight, asked: Mapping[str, Any]) -> Pict
             weights=tuple((counts / max(counts.sum(), 1)).tolist()) if numbers is not None else (),
             facts=tuple((name, tuple(words)) for name, words in table["facts"]),
         ),
-        fingerprint=_digest(FORMAT, table["content"], settings),
+        content=table["content"],
         images=images,
         labels=numbers,
         captions=None if captions is None else tuple(captions),
@@ -368,7 +368,7 @@ def _opened(folder: Path, findings: Preflight, asked: Mapping[str, Any]) -> Pict
         heldout=rows("heldout"),
         flip=asked["flip"],
         findings=findings,
-        settings=settings,
+        settings={"size": table["size"], **asked},
         other_train=rows("other_train"),
         other_heldout=rows("other_heldout"),
         names=tuple(shown(name) for name in table["names"]),

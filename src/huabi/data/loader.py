@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..model import Batch, DataSpec
 from ..rng import BatchRng, generator
+from .cache import FORMAT, digest
 from .preflight import Preflight
 
 Pixels = NDArray[np.uint8]
@@ -28,7 +29,7 @@ class PictureData:
     """Pictures ready to train on: decoded, fitted, split. `close` lets go of the cache's files."""
 
     spec: DataSpec
-    fingerprint: str  # of content and settings
+    content: str  # hash of the pictures, their labels and captions
     images: Pixels  # (N, H, W, C), on the disk
     labels: NDArray[np.int64] | None
     captions: tuple[str, ...] | None
@@ -43,6 +44,11 @@ class PictureData:
     other_train: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     other_heldout: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     names: tuple[str, ...] = ()  # of each row, as the file was called when it was read
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of content and settings: what a run is trained on."""
+        return digest(FORMAT, self.content, self.settings)
 
     def close(self) -> None:
         """Unmaps the cache; the arrays must not be used afterwards."""

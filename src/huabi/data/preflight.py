@@ -20,6 +20,7 @@ from .worker import Facts, Job, Task
 SIZES = (8, 16, 32, 64, 128, 256)
 FEWEST = 4  # usable pictures
 MANY = 200  # distinct pictures, from which on diffusion is advised
+UNEVEN = 3  # times that the largest class has the smallest's pictures
 GLANCE = 512  # pictures that stand for all of a folder
 ACTIONS = {
     "unreadable": "left out",
@@ -55,6 +56,13 @@ class Preflight:
     actions: Mapping[str, str] = field(default_factory=lambda: dict(ACTIONS))
     families: tuple[dict[str, Any], ...] = ()  # memory and time of each
     looked: int = 0  # pictures that were opened; where there are more of them, the counts are estimates
+
+    @property
+    def uneven(self) -> str:
+        """What is to be said of classes that are far from even; nothing of others."""
+        if self.imbalance < UNEVEN:
+            return ""
+        return f"the largest class has {self.imbalance:.0f} times the smallest's pictures: --balance evens it"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -225,11 +225,13 @@ def _labels(placed: Placed, groups: Mapping[str, list[Item]], state: _Scan) -> t
     if len(folders) < 2 or len(strays) * 20 > len(placed):
         return (), [i for _, i in placed]
     state.left_out += [(i.name, "beside the class folders, in none of them") for i in strays]
-    return _in_order(shown(f) for f in folders), [replace(i, label=shown(f[0])) for f, i in placed if f]
+    return _in_order(shown(f) for f in folders), [Item(i.name, i.where, i.stamp, shown(f[0])) for f, i in placed if f]
 
 
 def _captions(items: list[Item], state: _Scan) -> tuple[list[Item], bool, tuple[str, ...]]:
     """Captions from metadata files or texts beside the pictures, and labels where the metadata has them."""
+    if not state.others:
+        return items, False, ()
     rows: dict[str, Mapping[str, Any]] = {}
     masks: set[str] = set()
     for name in state.others:

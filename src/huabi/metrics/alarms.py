@@ -194,15 +194,15 @@ def losses_lost(losses: Mapping[str, Sequence[float]]) -> Sign:
 
 
 def thumbnails(pictures: Tensor) -> Tensor:
-    """Pictures averaged over areas to at most 16x16, as bytes (N, C x 16 x 16): what copies are found by."""
+    """Pictures averaged over areas to at most 16x16, as bytes (N, C, 16, 16): what copies are found by."""
     rows, columns = (min(_SMALL, side) for side in pictures.shape[-2:])
-    small = F.adaptive_avg_pool2d(pictures.clamp(-1, 1), (rows, columns)).flatten(1)
+    small = F.adaptive_avg_pool2d(pictures.clamp(-1, 1), (rows, columns))
     return small.add(1).mul(127.5).round().to(torch.uint8)
 
 
 def _even(small: Tensor) -> Tensor:
-    """Thumbnails (N, D) with the mean taken off and the contrast brought to 1; faint ones stay faint."""
-    x = small.float() / 127.5
+    """Thumbnails as rows (N, D), with the mean taken off and the contrast brought to 1; faint ones stay faint."""
+    x = small.flatten(1).float() / 127.5
     x = x - x.mean(1, keepdim=True)
     return x / (x.square().mean(1, keepdim=True).sqrt() + _FAINT)
 

@@ -8,16 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import PictureData, rows_of, to_unit
+from .alarms import thumbnails
 
-__all__ = ["Nearest", "copies", "digest", "nearest", "thumbnails", "thumbnails_of"]
+__all__ = ["Nearest", "copies", "digest", "nearest", "thumbnails_of"]
 
-_SIDE = 16  # pixels
-_ROWS = 128  # pictures that are read at once
+_CHUNK = 1000  # pictures that are read at once
 
 
 class Nearest(NamedTuple):
@@ -27,15 +26,9 @@ class Nearest(NamedTuple):
     distance: Tensor  # (N,) root mean square over pixels, 0 to 255
 
 
-def thumbnails(x: Tensor) -> Tensor:
-    """Pictures (B, C, H, W) in [-1, 1] as (B, C, 16, 16), each pixel the mean of its area."""
-    return F.adaptive_avg_pool2d(x, _SIDE)
-
-
 def thumbnails_of(data: PictureData, rows: NDArray[np.int64]) -> Tensor:
-    """The `thumbnails` (N, C, 16, 16) of the pictures in `rows` of `data`."""
-    parts = [thumbnails(to_unit(pixels)) for _, pixels in _read(data, rows)]
-    return torch.cat(parts) if parts else torch.zeros(0, data.spec.channels, _SIDE, _SIDE)
+    """The `thumbnails` of the pictures in `rows` of `data`."""
+    return torch.cat([thumbnails(to_unit(pixels)) for _, pixels in _read(data, rows)])
 
 
 def nearest(
@@ -44,23 +37,28 @@ def nearest(
     rows: NDArray[np.int64],
     progress: Callable[[int, int], object] | None = None,
 ) -> Nearest:
-    """The nearest of the pictures in `rows` of `data` to each of the thumbnails (N, C, 16, 16).
+    """The nearest of the pictures in `rows` of `data` to each of the `thumbnails`.
 
     Where training mirrors pictures, the mirrored ones count as well. `progress` is told how many pictures were looked
     at, and of how many. Memory is flat in the number of pictures.
     """
-    views = [thumbs, thumbs.flip(3)] if data.flip else [thumbs]
+    views = [_rows(view) for view in ([thumbs, thumbs.flip(3)] if data.flip else [thumbs])]
     found = Nearest(torch.zeros(len(thumbs), dtype=torch.int64), torch.full((len(thumbs),), torch.inf))
     for start, pixels in _read(data, rows):
-        real = thumbnails(to_unit(pixels)).flatten(1)
+        real = _rows(thumbnails(to_unit(pixels)))
         for view in views:
-            distance, at = torch.cdist(view.flatten(1), real).min(1)
+            distance, at = torch.cdist(view, real).min(1)
             closer = distance < found.distance
             found.row[closer] = torch.from_numpy(rows)[start + at[closer]]
             found.distance[closer] = distance[closer]
         if progress is not None:
             progress(start + len(pixels), len(rows))
-    return found._replace(distance=found.distance * 127.5 / thumbs[0].numel() ** 0.5)
+    return found._replace(distance=found.distance / thumbs[0].numel() ** 0.5)
+
+
+def _rows(thumbs: Tensor) -> Tensor:
+    """Thumbnails as rows (N, D) about 0: the smaller the numbers, the less do distances lose to rounding."""
+    return thumbs.flatten(1).float().sub(127.5)
 
 
 def digest(pixels: NDArray[np.uint8]) -> bytes:
@@ -75,7 +73,7 @@ def copies(digests: set[bytes], data: PictureData) -> set[bytes]:
 
 
 def _read(data: PictureData, rows: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """The pictures of `rows`, some at a time, each time with the position of the first."""
+    """The pictures of `rows`, some at a time, each time with the position of the first; of no rows none at once."""
     read = rows_of(data.images)
-    for start in range(0, len(rows), _ROWS):
-        yield start, read(rows[start : start + _ROWS])
+    for start in range(0, max(1, len(rows)), _CHUNK):
+        yield start, read(rows[start : start + _CHUNK])
