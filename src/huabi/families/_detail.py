@@ -117,7 +117,7 @@ def critic_turn(
     if settings.r1 == 0 or step % settings.r1_every:
         return Update("critic", critic_loss("hinge", critic(image, label), critic(fake, label)))
     with torch.autocast(image.device.type, enabled=False):  # gradients of gradients want float32
-        image = image.detach().float().requires_grad_().clone()  # no leaf: `cost.step_flops` cannot count those
+        image = image.detach().float().requires_grad_()
         real = critic(image, label)
         penalty = gradient_penalty(real.mean((1, 2, 3)), image).mean()
         loss = critic_loss("hinge", real, critic(fake, label))
