@@ -145,10 +145,8 @@ def ada(x: Tensor, p: Tensor | float, rng: Draws) -> Tensor:
         n = rng.normal(7).to(x.dtype).unbind(1)
 
         quarters = (4 * u[0]).floor() if height == width else 2 * (2 * u[0]).floor()
-        flip = 1 - 2 * on[0]
-        turn = (
-            _rotation(on[1] * quarters * math.pi / 2).round() * torch.stack([flip, torch.ones_like(flip)], 1)[:, None]
-        )
+        mirror = torch.stack([1 - 2 * on[0], torch.ones_like(on[0])], 1)  # (B, 2)
+        turn = _rotation(on[1] * quarters * math.pi / 2).round() * mirror[:, None]
         size = torch.tensor([width, height], device=x.device, dtype=x.dtype)
         whole = ((torch.stack(u[1:3], 1) / 4 - 1 / 8) * size).round() * on[2][:, None]
         scale, stretch = (0.2 * n[0] * on[3]).exp2(), (0.2 * n[1] * on[5]).exp2()
@@ -196,12 +194,14 @@ def resample(x: Tensor, affine: Tensor, outside: str) -> Tensor:
     In pixels from the picture's centre, bilinearly; `outside` is how `grid_sample` pads. Rows with the identity stay
     as they are, to the bit.
     """
-    moved = (affine != torch.eye(2, 3).to(affine)).any(2).any(1).nonzero()[:, 0]
     rows, columns = (torch.arange(side).to(x) - (side - 1) / 2 for side in x.shape[2:])
-    pixels = torch.cartesian_prod(rows, columns).flip(1)  # (H W, 2), of (column, row)
-    source = torch.baddbmm(affine[moved, None, :, 2], pixels.expand(len(moved), -1, 2), affine[moved, :, :2].mT)
-    grid = (source * 2 / torch.tensor(x.shape[:1:-1]).to(x)).unflatten(1, x.shape[2:])  # in [-1, 1] inside
-    return x.index_copy(0, moved, F.grid_sample(x[moved], grid, padding_mode=outside, align_corners=False))
+    theta = affine * 2 / torch.tensor(x.shape[:1:-1]).to(x)[:, None]  # the picture spans [-1, 1]
+    across = columns[:, None] * theta[:, None, :, 0]  # (B, W, 2)
+    down = rows[:, None] * theta[:, None, :, 1] + theta[:, None, :, 2]  # (B, H, 2)
+    source = across[:, None] + down[:, :, None]  # (B, H, W, 2)
+    moved = (affine != torch.eye(2, 3).to(affine)).any(2).any(1)
+    taken = F.grid_sample(x, source, padding_mode=outside, align_corners=False)
+    return torch.where(moved[:, None, None, None], taken, x)
 
 
 def recolour(x: Tensor, luma: Tensor, chroma: Tensor, twist: Tensor, offset: Tensor) -> Tensor:
