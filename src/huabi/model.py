@@ -176,6 +176,7 @@ class Family(Model, nn.Module):
     whole_batch: bool = False  # statistics over the batch: it can be neither split nor accumulated
     training_only: ClassVar[tuple[str, ...]] = ()  # sub-modules that sampling does not need
     max_grad_norm: ClassVar[float] = 1.0
+    planned: int = 10_000  # steps of the whole run as far as it is known; the trainer keeps it true
 
     def __init__(self, config: Any, spec: DataSpec) -> None:
         nn.Module.__init__(self)

@@ -107,6 +107,11 @@ class Trainer:
         """The run's age in seconds, what came before a resume included."""
         return self.state.seconds + time.perf_counter() - self._started
 
+    @property
+    def planned(self) -> int:
+        """Steps of the whole run; before its first estimate ten times what is done."""
+        return self.plan.total(self.step) or 10 * max(1, self.step)
+
     def run(self, batches: Iterable[Batch]) -> Iterator[Report]:
         """Trains to the plan's end; yields a report after each step. `batches` starts at this trainer's step.
 
@@ -120,6 +125,7 @@ class Trainer:
         while not self.plan.done(self.step):
             start = time.perf_counter()
             batch = next(source).to(device)
+            self.family.planned = self.planned
             losses, alarms = self._train_step(batch)
             self.state.step += 1
             self._average()
@@ -249,8 +255,7 @@ class Trainer:
     @torch.no_grad()
     def _average(self) -> None:
         """Moves the averaged weights towards the raw ones; its length is a fraction of the plan."""
-        total = self.plan.total(self.step) or 10 * self.step
-        length = max(1.0, self.family.config.ema * total)
+        length = max(1.0, self.family.config.ema * self.planned)
         weight = max(1 / length, 9 / (10 + self.step))  # a young average forgets its start sooner
         raw = sampled_tensors(self.family)
         parameters = {name for name, _ in self.family.named_parameters()}
