@@ -107,7 +107,7 @@ def test_with_more_turns_of_the_critic_the_generator_waits():
 def test_penalties_are_lazy_and_count_for_the_steps_that_they_skip(r1, r2):
     family = gan(config=GANConfig(batch=4, r1=r1, r2=r2, net=ResNet(width=8, latent=16, deviation=False)))
     given, fake, label = batch(family), torch.rand(4, 3, 16, 16) - 0.5, torch.arange(4) % 3
-    plain, lazy = (family.critic_turn(given, fake, label, step) for step in (1, 16))
+    plain, lazy = (family.critic_turn(given, given.image, fake, label, step) for step in (1, 16))
     expected = 0.0
     for gamma, images in ((r1, given.image), (r2, fake)):
         leaf = images.clone().requires_grad_()
@@ -118,7 +118,7 @@ def test_penalties_are_lazy_and_count_for_the_steps_that_they_skip(r1, r2):
 def test_wgan_gp_has_its_own_penalty_in_every_step():
     family = gan(config=GANConfig(batch=4, loss="wgan-gp", gp=5.0, net=SMALL.net))
     given, fake, label = batch(family, 1), torch.rand(4, 3, 16, 16) - 0.5, torch.arange(4) % 3
-    loss = family.critic_turn(given, fake, label, 1).loss
+    loss = family.critic_turn(given, given.image, fake, label, 1).loss
     u = batch(family, 1).rng.uniform()
     penalty = lipschitz_penalty(lambda x: family.critic(x, label), given.image, fake, u).mean()
     contest = critic_loss("wgan-gp", family.critic(given.image, label), family.critic(fake, label))

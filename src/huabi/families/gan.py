@@ -13,6 +13,7 @@ from torch import Tensor
 from ..adversarial import LOSSES, critic_loss, generator_loss, gradient_penalty, lipschitz_penalty
 from ..errors import RequestError
 from ..model import Batch, DataSpec, Family, Update
+from ..nets.augment import ADA, Augment, Auto, DiffAugment, Off
 from ..nets.gans import DCGANCritic, DCGANGenerator, ResNetCritic, ResNetGenerator
 from ..requests import Generate
 from ..rng import row_noise
@@ -65,6 +66,7 @@ class GANConfig:
     r2: float = 0.05  # the same at drawn ones
     penalty_every: int = 16  # steps between two of these penalties; each then counts that many times
     gp: float = 10.0  # weight of wgan-gp's penalty
+    augment: Auto | ADA | DiffAugment | Off = field(default_factory=Auto)  # of what the critic sees
     truncation: float = 1.0  # when a request names none: below 1, noise is drawn towards its mean (Brock et al. 2019)
     net: ResNet | DCGAN = field(default_factory=ResNet)
 
@@ -91,7 +93,7 @@ class GAN(Family):
     Config = GANConfig
     requests = (Generate,)
     whole_batch = True  # BatchNorm
-    training_only = ("critic",)
+    training_only = ("critic", "augment")
     max_grad_norm = 100.0  # a guard only: penalties come with large gradients every few steps
 
     config: GANConfig
@@ -101,6 +103,7 @@ class GAN(Family):
         net, (channels, size) = config.net, (spec.channels, spec.size)
         seen: dict[str, Any] = {"classes": len(spec.labels), "width": net.width}
         judged = seen | {"spectral": net.spectral, "deviation": net.deviation}
+        self.augment = Augment(config.augment, spec.count)
         self.generator: ResNetGenerator | DCGANGenerator
         self.critic: ResNetCritic | DCGANCritic
         if isinstance(net, DCGAN):
@@ -138,23 +141,21 @@ class GAN(Family):
             real = None
             if self.config.loss == "relativistic":
                 with torch.no_grad():
-                    real = self.critic(batch.image, label)
-            yield Update("generator", generator_loss(self.config.loss, self.critic(fake, label), real))
-        yield self.critic_turn(batch, fake.detach(), label, step)
+                    real = self.critic(self.augment(batch.image, batch.rng), label)
+            drawn = self.critic(self.augment(fake, batch.rng), label)
+            yield Update("generator", generator_loss(self.config.loss, drawn, real))
+        image, fake = (self.augment(x.detach(), batch.rng) for x in (batch.image, fake))
+        yield self.critic_turn(batch, image, fake, label, step)
 
-    def critic_turn(self, batch: Batch, fake: Tensor, label: Tensor | None, step: int) -> Update:
-        """The critic's turn on real pictures and drawn ones (B, C, H, W), with what penalties are due at `step`.
-
-        It logs `confidence`: how probable the critic finds it, on the mean, that of a real picture and a drawn one
-        the first is the real one (Jolicoeur-Martineau 2018).
-        """
+    def critic_turn(self, batch: Batch, image: Tensor, fake: Tensor, label: Tensor | None, step: int) -> Update:
+        """The critic's turn on real pictures and drawn ones (B, C, H, W), with what penalties are due at `step`."""
         config = self.config
         wasserstein = config.loss == "wgan-gp"
         due = not wasserstein and (config.r1 or config.r2) and step % config.penalty_every == 0
         if not due and not wasserstein:
-            return self._contest(self.critic(batch.image, label), self.critic(fake, label))
+            return self._contest(self.critic(image, label), self.critic(fake, label))
         with torch.autocast(fake.device.type, enabled=False):  # gradients of gradients want float32
-            image, fake = (x.detach().float().requires_grad_(bool(due)) for x in (batch.image, fake))
+            image, fake = (x.float().requires_grad_(bool(due)) for x in (image, fake))
             real, drawn = self.critic(image, label), self.critic(fake, label)
             update = self._contest(real, drawn)
             if wasserstein:
@@ -167,9 +168,14 @@ class GAN(Family):
             return update._replace(loss=update.loss + penalty)
 
     def _contest(self, real: Tensor, fake: Tensor) -> Update:
-        """The critic's update on its scores (B,) of real pictures and of drawn ones."""
+        """The critic's update on its scores (B,) of real pictures and of drawn ones.
+
+        It logs `confidence`: how probable the critic finds it, on the mean, that of a real picture and a drawn one
+        the first is the real one (Jolicoeur-Martineau 2018). The augmentation follows the same scores.
+        """
         confidence = (real - fake).detach().sigmoid().mean()
-        return Update("critic", critic_loss(self.config.loss, real, fake), {"confidence": confidence})
+        logs = {"confidence": confidence, **self.augment.adapt(real, fake, self.planned)}
+        return Update("critic", critic_loss(self.config.loss, real, fake), logs)
 
     @torch.no_grad()
     def sample(self, requests: Sequence[Generate]) -> Iterator[Tensor]:

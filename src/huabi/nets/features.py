@@ -101,7 +101,5 @@ class Same(nn.Conv2d):
         k, s = self.kernel_size[0], self.stride[0]
         down, right = (max((-(-n // s) - 1) * s + k - n, 0) for n in x.shape[-2:])
         if down % 2 == 0 and right % 2 == 0:
-            return F.conv2d(
-                x, self.weight, self.bias, self.stride, (down // 2, right // 2), groups=self.groups
-            )
+            return F.conv2d(x, self.weight, self.bias, self.stride, (down // 2, right // 2), groups=self.groups)
         return super().forward(F.pad(x, (right // 2, right - right // 2, down // 2, down - down // 2)))

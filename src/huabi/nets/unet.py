@@ -104,9 +104,7 @@ class Embedding(nn.Module):
     def __init__(self, classes: int, width: int, features: int = 32) -> None:
         super().__init__()
         # c_noise spans about 1 to 3: periods from 4 down to 1/32 of it
-        self.register_buffer(
-            "frequencies", 2 * math.pi * torch.logspace(-2, 5, features, base=2), persistent=False
-        )
+        self.register_buffer("frequencies", 2 * math.pi * torch.logspace(-2, 5, features, base=2), persistent=False)
         self.noise = nn.Sequential(nn.Linear(2 * features, width), nn.SiLU(), nn.Linear(width, width))
         self.label = nn.Embedding(classes + 1, width) if classes else None
 
