@@ -57,7 +57,7 @@ class GANConfig:
     lr: float = 5e-4  # of the generator (Adam)
     critic_lr: float = 5e-4  # another one gives two time scales (Heusel et al. 2017)
     critic_steps: int = 1  # turns of the critic for each of the generator
-    beta1: float = 0.5
+    beta1: float = 0.0  # Adam's momentum; what it remembers is of other pictures than those drawn now
     beta2: float = 0.99
     warmup: int = 50  # steps
     ema: float = 0.05  # length of the weight average, as a share of the run
