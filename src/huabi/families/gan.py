@@ -53,7 +53,7 @@ class DCGAN:
 class GANConfig:
     """Settings of `gan`."""
 
-    batch: int = 32
+    batch: int = 16
     lr: float = 5e-4  # of the generator (Adam)
     critic_lr: float = 5e-4  # another one gives two time scales (Heusel et al. 2017)
     critic_steps: int = 1  # turns of the critic for each of the generator

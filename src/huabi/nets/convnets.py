@@ -56,7 +56,7 @@ class ConvEncoder(nn.Module):
         self.leave = nn.Linear(widths[-1] * math.prod(base_of(grid, times)), outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.leave(self.body(x))
+        out: Tensor = self.leave(self.body(x.contiguous(memory_format=torch.channels_last)))
         return out
 
 
@@ -125,7 +125,7 @@ class ConvDecoder(nn.Module):
         if self.label is not None and label is not None:
             z = torch.cat([z, self.label(label).to(z.dtype)], 1)
         emb = F.silu(self.embed(z))  # (B, emb)
-        h = self.enter(emb).unflatten(1, self.base)
+        h = self.enter(emb).unflatten(1, self.base).contiguous(memory_format=torch.channels_last)
         for level, blocks in enumerate(self.blocks):
             if level:
                 h = self.grow[level - 1](F.interpolate(h, scale_factor=2.0, mode="nearest"))
