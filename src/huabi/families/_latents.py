@@ -17,7 +17,7 @@ from ..nets.couplings import Couplings
 from ..pictures import Picture
 from ..requests import Generate, Vary
 from ..rng import BatchRng, row_noise
-from ._rows import label_mix_of, latents_of, pixels_of
+from ._rows import label_mix_of, latents_of, pixels_of, truncation_of
 
 LOG_255 = math.log(255)
 CHUNK = 64  # pictures decoded at once while a picture's label is looked for
@@ -129,8 +129,8 @@ class NormalLatent(nn.Module):
     def draw(self, requests: Sequence[Generate]) -> Tensor:
         """Pictures (B, C, H, W) of the prior's noise by each request's seed, or on the way between two ends."""
         device = self.noise.log_sigma.device
-        u = latents_of(requests, (self.config.length,), self._noise).to(device)
-        return self._drawn(u, label_mix_of(requests, self.spec, device, self._read))
+        u = truncation_of(requests) * latents_of(requests, (self.config.length,), self._noise)
+        return self._drawn(u.to(device), label_mix_of(requests, self.spec, device, self._read))
 
     def vary(self, requests: Sequence[Vary]) -> Tensor:
         """Pictures near the given ones: u = sqrt(1 - s^2) u(picture) + s noise, so that s = 1 is a free draw."""

@@ -19,7 +19,7 @@ from ..rng import generator, row_noise
 if TYPE_CHECKING:
     from ..pictures import Picture
 
-__all__ = ["label_mix_of", "labels_of", "latents_of", "pixels_of", "refuse", "slerp"]
+__all__ = ["label_mix_of", "labels_of", "latents_of", "pixels_of", "refuse", "slerp", "truncation_of"]
 
 
 def refuse(request: Any, *fields: str, why: str) -> None:
@@ -102,6 +102,11 @@ def _latent(anchor: int | Picture, shape: Sequence[int], encode: Callable[[Pictu
     if encode is None:
         raise RequestError("this model cannot find the latent of a picture; walk between two seeds instead")
     return encode(anchor).float().cpu().reshape(tuple(shape))
+
+
+def truncation_of(requests: Sequence[Any], default: float = 1.0) -> Tensor:
+    """How much of each row's noise is kept (B, 1): less variety, and fewer slips (Brock et al. 2019, section 3.1)."""
+    return torch.tensor([[default if r.truncation is None else r.truncation] for r in requests])
 
 
 def slerp(a: Tensor, b: Tensor, fraction: float) -> Tensor:

@@ -18,7 +18,7 @@ from ..optim import Muon
 from ..requests import Generate
 from ..rng import generator
 from ..sampling import dpmpp_2m, euler, guided, heun, heun_stochastic
-from ._rows import labels_of, latents_of
+from ._rows import labels_of, latents_of, refuse
 
 PATHS: dict[str, type[Path]] = {"flow": Flow, "edm": EDM, "ddpm": DDPM}
 
@@ -91,6 +91,8 @@ class Diffusion(Family):
 
     @torch.no_grad()
     def sample(self, requests: Sequence[Generate]) -> Iterator[Tensor]:
+        for request in requests:
+            refuse(request, "truncation", "mix", why="diffusion needs all of its noise")
         first = requests[0]
         label = labels_of(requests, self.spec, self.device)
         eps = latents_of(requests, self.spec.shape).to(self.device)

@@ -17,7 +17,7 @@ from ..nets.augment import ADA, Augment, Auto, DiffAugment, Off
 from ..nets.gans import DCGANCritic, DCGANGenerator, ResNetCritic, ResNetGenerator
 from ..requests import Generate
 from ..rng import row_noise
-from ._rows import label_mix_of, latents_of, refuse
+from ._rows import label_mix_of, latents_of, refuse, truncation_of
 
 WIDTH, STEPS = 32, 4000  # a net of this width wants so many steps, a wider one is worth it where there is time for more
 NARROWEST, WIDEST = 16, 128
@@ -185,13 +185,11 @@ class GAN(Family):
                 raise RequestError("this net hears noise at one place, so it cannot mix; train one with net=resnet")
         label = label_mix_of(requests, self.spec, self.device)
         shape = (self.config.net.latent,)
-        kept = [self.config.truncation if r.truncation is None else r.truncation for r in requests]
-        psi = torch.tensor(kept, device=self.device)[:, None]
-        z = psi * latents_of(requests, shape).to(self.device)
-        fine = None
+        psi = truncation_of(requests, self.config.truncation)
+        z, fine = (psi * latents_of(requests, shape)).to(self.device), None
         if any(request.mix is not None for request in requests):
             seeds = [request.seed if request.mix is None else request.mix for request in requests]
-            fine = psi * row_noise(seeds, shape).to(self.device)
+            fine = (psi * row_noise(seeds, shape)).to(self.device)
         yield self.generator(z, label, fine).float()
 
     def batch_key(self, request: Any) -> Hashable:

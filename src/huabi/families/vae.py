@@ -142,7 +142,9 @@ class VAE(Family):
         for request in asked:
             if isinstance(self.latent, NormalLatent):
                 refuse(request, "steps", why="a vae draws in one step")
-            refuse(request, "guidance", "solver", why="a vae draws without them")
+            else:
+                refuse(request, "truncation", why="codes from a codebook are not drawn towards a mean")
+            refuse(request, "guidance", "solver", "mix", why="a vae draws without it")
         yield self.latent.draw(asked)
 
 

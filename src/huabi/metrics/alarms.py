@@ -51,15 +51,22 @@ _UNDONE = 0.5  # of what a loss has gained
 # what may help, by the setting that a family must have for it; the first that fits is said
 _REMEDIES: dict[str, tuple[tuple[str, str], ...]] = {
     "collapse": (
-        ("r1", "raise --set r1 (now {r1:g}), or lower --set lr (now {lr:g})"),
+        (
+            "critic_lr",
+            "raise --set r1 (now {r1:g}), lower --set lr (now {lr:g}) and critic_lr (now {critic_lr:g}), "
+            "or try --set loss=wgan-gp; with few pictures --set augment=ada",
+        ),
         ("beta", "lower --set beta (now {beta:g})"),
         ("guidance", "lower --set guidance (now {guidance:g}) or --set lr (now {lr:g})"),
         ("lr", "lower --set lr (now {lr:g})"),
         ("", "train with smaller steps"),
     ),
-    "memorisation": (("", "add pictures or train for less time; --evaluate-every 5m keeps the best state"),),
+    "memorisation": (
+        ("augment", "add pictures, --set augment=ada, or train for less time; --evaluate-every 5m keeps the best state"),
+        ("", "add pictures or train for less time; --evaluate-every 5m keeps the best state"),
+    ),
     "over-smoothing": (
-        ("beta", "lower --set beta (now {beta:g}), or train diffusion or gan"),
+        ("beta", "raise --set detail.texture, lower --set beta (now {beta:g}), or train diffusion or gan"),
         ("net.width", "train longer, or raise --set net.width"),
         ("", "train longer"),
     ),
