@@ -383,7 +383,7 @@ class Contest(Family):
 
 def contest(spec: DataSpec) -> Trainer:
     torch.manual_seed(0)
-    family = Contest(Config(augment=ADA(target=0.05, ramp=1.0)), spec)
+    family = Contest(Config(augment=ADA(target=0.05, ramp=2.0)), spec)
     return Trainer(family, Plan.of_steps(16), ranks=Ranks.alone())
 
 
