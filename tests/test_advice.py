@@ -173,6 +173,12 @@ def test_recommend_from_python_and_the_command_line(
     assert json.loads(printed)["size"] == advice.size
 
 
-def test_too_few_pictures_get_one_line(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="needs at least 4"):
-        huabi.recommend(write_pictures(tmp_path / "few", count=3))
+def test_what_is_no_data_gets_one_line(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("x")
+    few = write_pictures(tmp_path / "few", count=3)
+    says = {few: "needs at least 4", "empty": "is empty", "file": "is a file; give a folder", "gone": "no such folder"}
+    for data, line in says.items():
+        with pytest.raises(DataError, match=line) as refused:
+            huabi.recommend(tmp_path / data)
+        assert "\n" not in str(refused.value)
