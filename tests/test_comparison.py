@@ -292,6 +292,10 @@ def test_mistakes_get_one_line_and_train_nothing(
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "out").exists()
     (tmp_path / "file").write_text("")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="is empty: put pictures there"):
+        compare(str(tmp_path / "empty"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
     with pytest.raises(RunError, match="is a file"):
         compare(str(photos), tmp_path / "file")
 

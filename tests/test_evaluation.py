@@ -312,6 +312,7 @@ def test_mistakes_get_one_line(command: Any, run: Path, photos: Path, tmp_path: 
     saved(noise(1, 16), tmp_path / "mixed" / "b")
     saved(noise(1), tmp_path / "one")
     saved(noise(2, 10), tmp_path / "odd")
+    (tmp_path / "none").mkdir()
     file = tmp_path / "file"
     file.write_text("")
     half = shutil.copytree(run, tmp_path / "half")
@@ -321,6 +322,9 @@ def test_mistakes_get_one_line(command: Any, run: Path, photos: Path, tmp_path: 
         (run, *to, "--n", 1): "at least 2",
         (run, *to, "--seed", -1): "--seed -1",
         (run, "--against", tmp_path / "nowhere"): "no such folder",
+        (run, "--against", tmp_path / "none"): "is empty",
+        (run, "--against", tmp_path / "one"): "needs at least 4; add more",
+        (run, "--against", file): "is a file; give a folder",
         (run, *to, "--out", file): "is a file",
         (half, *to): "no run in",
         (tmp_path / "nowhere", *to, "--json"): "no such folder",

@@ -125,7 +125,7 @@ def test_classes_and_family(tmp_path: Path) -> None:
     found = inspect(tmp_path)
     assert found.classes == {"cat": 6, "dog": 3}
     assert found.imbalance == 2
-    assert found.family == "vae"
+    assert found.family == preflight.ADVISED
     assert prepare(tmp_path, size=8).spec.weights == pytest.approx((2 / 3, 1 / 3))
 
 

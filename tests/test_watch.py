@@ -90,7 +90,7 @@ def test_evaluations_fit_into_their_share_of_the_time(
 
 @pytest.mark.parametrize(
     ("spare", "expected"),
-    [(40.0, (60, 95)), (27.0, (60, 64)), (16.0, (120, 72)), (9.0, (240, 75)), (4.0, (240, 33)), (3.0, None)],
+    [(40.0, (60, 80)), (27.0, (60, 64)), (16.0, (120, 64)), (12.0, (240, 96)), (4.0, (240, 32)), (3.0, None)],
 )
 def test_fewer_evaluations_rather_than_none(spare: float, expected: tuple[float, int] | None) -> None:
     assert watch.schedule(240.0, spare, 60.0, 0.1, 0.01) == expected

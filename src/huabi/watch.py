@@ -56,7 +56,8 @@ def schedule(whole: float, spare: float, every: float, picture: float, judge: fl
     """Seconds between evaluations and pictures of each, so that all of them fit into `spare` seconds.
 
     More pictures rather than more evaluations than asked for, and fewer evaluations rather than none: of `FEWEST`
-    pictures, but for a single one at the end, which may be of `LEAST`. None where not even that fits.
+    pictures, but for a single one at the end, which may be of `LEAST`. None where not even that fits. `ROWS` pictures
+    are drawn at once, and cost what all of them do.
 
     Args:
         whole: seconds that the run takes.
@@ -67,7 +68,7 @@ def schedule(whole: float, spare: float, every: float, picture: float, judge: fl
 
     def count(rounds: int) -> int:
         few, many = spare / (rounds * picture + 2 * judge), (spare - PICTURES * judge) / (rounds * picture + judge)
-        return int(max(few, many))
+        return int(max(few, many) + 1e-6) // ROWS * ROWS
 
     rounds = max(1, math.ceil(whole / every))
     if count(rounds) >= FEWEST:
@@ -168,7 +169,8 @@ class Watch:
                 self.checkpoint.log({"step": trainer.step, **figures})
         self._shown = time.perf_counter() - start
         self._previews += self._shown
-        self._preview_at = self.age + self._shown / PREVIEWS
+        left = int((PREVIEWS * self._whole - self._previews) / self._shown)  # the last one among them
+        self._preview_at = self.age + (self._whole - self.age) / left if left > 1 else math.inf
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -183,7 +185,7 @@ class Watch:
         """Seconds that the training takes from its start or resume to the end of the plan, as far as is known."""
         step = self.trainer.step
         total = self.trainer.plan.total(step) or step
-        return self.age * (total - self._first) / max(1, step - self._first)
+        return min(self.age * (total - self._first) / max(1, step - self._first), self.trainer.plan.budget or math.inf)
 
     @property
     def _share(self) -> float:
@@ -243,15 +245,15 @@ class Watch:
         """Seconds between evaluations and pictures of each, told to people; 0 pictures where none can be afforded."""
         start = self.age
         picture, judge, once = self._measure()
-        spare = self._share - self._spent - (self.age - start) - once
-        found = schedule(self._whole, spare, every, picture, judge)
+        whole, spare = self._whole, self._share - self._spent - (self.age - start) - once
+        found = schedule(whole, spare, every, picture, judge)
         share = f"{LOOKS:.0%} of the run"
         if found is None:
             self.say(f"--evaluate-every: judging {LEAST} pictures takes more than {share}; its last state is kept")
             return every, 0
         seconds, count = found
         self._cost = count * (picture + judge) + once
-        when = f"every {clock(seconds)}" if seconds < self._whole else "at the end"
+        when = f"every {clock(seconds)}" if seconds < whole else "at the end"
         why = f", not every {clock(every)}, as more would take over {share}" if seconds > every else ""
         stand = "" if self.witness.judging == "held-out" else f", since only {len(self.data.heldout)} are held out"
         self.say(

@@ -19,7 +19,7 @@ from .worker import Facts, Job, Task
 
 SIZES = (8, 16, 32, 64, 128, 256)
 FEWEST = 4  # usable pictures
-MANY = 200  # distinct pictures, from which on diffusion is advised
+ADVISED = "diffusion"  # the family that came first wherever they were compared, see docs/compare.md
 UNEVEN = 3  # times that the largest class has the smallest's pictures
 GLANCE = 512  # pictures that stand for all of a folder
 ACTIONS = {
@@ -150,11 +150,6 @@ def advised_size(sides: Sequence[int]) -> int:
     return max((s for s in SIZES if s <= 1.15 * median), default=SIZES[0])
 
 
-def advised_family(distinct: int) -> str:
-    """What to train first on so many pictures, near duplicates counted once."""
-    return "diffusion" if distinct >= MANY else "vae"
-
-
 def _sizes(facts: Sequence[Facts]) -> dict[str, Any]:
     if not facts:
         return {}
@@ -181,7 +176,6 @@ def report(listing: Listing, surveys: Sequence[Survey]) -> Preflight:
         return tuple(tuple(shown(items[n].name) for n in group) for items, group in found)
 
     bad = [*listing.left_out, *(u for s in surveys for u in s.unreadable)]
-    repeated = sum(len(group) - 1 for s in surveys for group in s.near)
     return Preflight(
         source=shown(listing.source),
         kind=listing.kind,
@@ -201,7 +195,7 @@ def report(listing: Listing, surveys: Sequence[Survey]) -> Preflight:
         ignored=dict(listing.ignored),
         notes=listing.notes,
         size=advised_size([min(f.rows, f.columns) for f in facts]),
-        family=advised_family(len(kept) - repeated),
+        family=ADVISED,
         looked=len(listing.items) + len(listing.other),
     )
 
@@ -242,7 +236,6 @@ def glance(data: str | Path, pairs: str | None = None, progress: Progress | None
     if found.looked == len(everything):
         return found
     share = found.usable / found.looked
-    repeated = sum(len(group) - 1 for group in found.near_duplicates) * 2 / found.looked  # of each two one could
     labels = Counter(i.label for i in everything)
     classes = {label: round(share * labels[label]) for label in listing.labels}
     return replace(
@@ -252,7 +245,6 @@ def glance(data: str | Path, pairs: str | None = None, progress: Progress | None
         classes=classes,
         imbalance=max(classes.values()) / max(1, min(classes.values())) if classes else 1.0,
         captions=round(share * sum(bool(i.caption) for i in everything)),
-        family=advised_family(round(max(0.0, share - repeated) * len(everything))),
     )
 
 
