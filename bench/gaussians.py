@@ -35,6 +35,7 @@ SIDE, SPACING, SIGMA = 5, 2.0, 0.05
 SCALE = SPACING * math.sqrt((SIDE**2 - 1) / 12)  # the data's standard deviation on each axis, but for sigma
 SAMPLES, DUE = 2500, 20  # a mode is covered by this many samples within three sigma; an even generator has 100
 LATENT, WIDTH, HIDDEN, BATCH, STEPS = 2, 64, 3, 256, 10_000
+GROUP = 64  # points whose deviation a critic sees
 OCTAVES = 5  # of sines and cosines of a point's coordinates that the critic sees
 
 Record = dict[str, Any]
@@ -56,7 +57,9 @@ class Settings:
     beta2: float = 0.999
     decay: bool = False  # whether both learning rates fall to nothing, over the last half
     ema: float = 0.0  # length of the generator's weight average, as a share of the steps so far
-    deviation: bool = False  # whether the critic sees the batch's standard deviation (Karras et al. 2018, section 3)
+    deviation: bool = (
+        False  # whether the critic sees the deviation of points (Karras et al. 2018, section 3)
+    )
     spectral: bool = False  # whether the critic's weights have spectral norm 1 (Miyato et al. 2018)
 
 
@@ -177,8 +180,9 @@ class Critic(nn.Module):
         angles = (x[..., None, :] * 2.0 ** torch.arange(OCTAVES)[:, None]).flatten(2)
         features = self.body(torch.cat([x, angles.sin(), angles.cos()], 2))
         if self.deviation:
-            spread = features.var(1).add(1e-8).sqrt().mean(1)[:, None, None]
-            features = torch.cat([features, spread.expand(-1, x.shape[1], -1)], 2)
+            groups = features.unflatten(1, (-1, GROUP))
+            spread = groups.var(2).add(1e-8).sqrt().mean(2).repeat_interleave(GROUP, 1)
+            features = torch.cat([features, spread[..., None]], 2)
         return self.head(features)[..., 0]
 
 
@@ -228,29 +232,22 @@ class Game:
         return generator_loss(self.settings.loss, self.critic(self.generator(self.noise(BATCH))), real)
 
     def critic_loss(self) -> Tensor:
-        settings, x = self.settings, self.real()
+        settings, seeds = self.settings, len(self.rngs)
         with torch.no_grad():
-            drawn = self.generator(self.noise(BATCH))
-        fall = settings.fall ** (self.step / self.steps)
-        real, real_penalty = self.scored(x, fall * settings.r1)
-        fake, fake_penalty = self.scored(drawn, fall * settings.r2)
-        loss = critic_loss(settings.loss, real, fake) + real_penalty + fake_penalty
+            halves = self.real(), self.generator(self.noise(BATCH))  # (S, B, 2) each
+        x = torch.cat(halves, 1).flatten(0, 1).requires_grad_()
+        scores = self.critic(x.unflatten(0, (seeds, -1)))  # (S, 2 B)
+        loss = critic_loss(settings.loss, *scores.chunk(2, 1))
+        if settings.r1 or settings.r2:
+            real, fake = gradient_penalty(scores, x).view_as(scores).chunk(2, 1)
+            fall = settings.fall ** (self.step / self.steps)
+            loss = loss + fall / 2 * (settings.r1 * real.mean() + settings.r2 * fake.mean())
         if settings.lipschitz:
             u = torch.cat([torch.rand(BATCH, generator=rng) for rng in self.rngs])
-            rows = len(self.rngs), BATCH
-            slope = lipschitz_penalty(
-                lambda p: self.critic(p.unflatten(0, rows)), x.flatten(0, 1), drawn.flatten(0, 1), u
-            )
+            real, fake = (half.flatten(0, 1) for half in halves)
+            slope = lipschitz_penalty(lambda x: self.critic(x.unflatten(0, (seeds, -1))), real, fake, u)
             loss = loss + settings.lipschitz * slope.mean()
         return loss
-
-    def scored(self, x: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
-        """The critic's scores (S, B) of points (S, B, 2), and its gradient penalty on them."""
-        if not gamma:
-            return self.critic(x), torch.zeros(())
-        x = x.detach().requires_grad_()
-        scores = self.critic(x)
-        return scores, gamma / 2 * gradient_penalty(scores, x).mean() / x.shape[1]
 
     @torch.no_grad()
     def samples(self) -> Tensor:
