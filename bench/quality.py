@@ -66,13 +66,13 @@ class Judge:
 
     def score(self, pictures: np.ndarray) -> Record:
         """FD, KD and its standard error of pictures (N, H, W, C) uint8."""
-        return self._score(self._features(pictures))
+        return self.grade(self.features(pictures))
 
     def floor(self, n: int) -> Record:
         """The score of `n` held-out pictures, or of as many as there are: what a perfect generator would get."""
         rows = np.sort(np.random.default_rng(1).permutation(self.data.heldout)[:n])
         features = self._cached(f"{self.key}-heldout-{len(rows)}.npy", lambda: np.asarray(self.data.images[rows]))
-        return {"family": FLOOR, "samples": len(rows), **self._score(features)}
+        return {"family": FLOOR, "samples": len(rows), **self.grade(features)}
 
     def noise(self, n: int) -> Record:
         """The score of `n` pictures of uniform noise: what no generator should get."""
@@ -80,15 +80,17 @@ class Judge:
         def draw() -> np.ndarray:
             return np.random.default_rng(0).integers(0, 256, (n, *self.data.images.shape[1:]), dtype=np.uint8)
 
-        return {"family": NOISE, "samples": n, **self._score(self._cached(f"{self.key}-noise-{n}.npy", draw))}
+        return {"family": NOISE, "samples": n, **self.grade(self._cached(f"{self.key}-noise-{n}.npy", draw))}
 
-    def _score(self, features: Tensor) -> Record:
+    def grade(self, features: Tensor) -> Record:
+        """The same of their features (N, D)."""
         kernel = kernel_distance(features, self.reference, torch.Generator().manual_seed(0))
         error = None if math.isnan(kernel.error) else round(kernel.error, 3)
         fd = frechet_distance(Moments([features]), self._moments)
         return {"fd": round(fd, 3), "kd": round(kernel.value, 3), "kd_error": error}
 
-    def _features(self, pictures: np.ndarray) -> Tensor:
+    def features(self, pictures: np.ndarray) -> Tensor:
+        """The network's features (N, D) of pictures (N, H, W, C) uint8."""
         if self._net is None:
             self._net = weights.efficientnet_lite0()
         rows = []
@@ -105,7 +107,7 @@ class Judge:
             path.parent.mkdir(parents=True, exist_ok=True)
             temp = path.with_suffix(f".{os.getpid()}.tmp")
             with temp.open("wb") as file:
-                np.save(file, self._features(pictures()).numpy())
+                np.save(file, self.features(pictures()).numpy())
             temp.replace(path)
         return torch.from_numpy(np.load(path))
 
