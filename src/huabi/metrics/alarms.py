@@ -62,7 +62,7 @@ _REMEDIES: dict[str, tuple[tuple[str, str], ...]] = {
         ("", "train with smaller steps"),
     ),
     "memorisation": (
-        ("augment", "add pictures, --set augment=ada, or train for less time; --evaluate-every 5m keeps the best state"),
+        ("augment", "add pictures, --set augment=ada, or train less; --evaluate-every 5m keeps the best state"),
         ("", "add pictures or train for less time; --evaluate-every 5m keeps the best state"),
     ),
     "over-smoothing": (
