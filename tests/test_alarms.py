@@ -185,5 +185,5 @@ def test_an_alarm_names_figure_threshold_and_a_remedy_that_the_family_has(name: 
     config = leaves(families.find(name).Config())
     line = Sign(alarm, 0.0379, 0.25, "samples look odd", above=False).line(config)
     assert line.startswith(f"{alarm}: samples look odd (0.0379, alarm below 0.25); ")
-    assert set(re.findall(r"--set (\S+)", line)) <= config.keys()
+    assert set(re.findall(r"--set ([\w.]+)", line)) <= config.keys()
     assert remedy(alarm, {})
