@@ -38,6 +38,7 @@ TEXTBOOK = {  # DCGAN as published (Radford et al. 2016)
     "batch": 128,
     "augment": "none",
 }
+PLAIN = {"detail.texture": 0, "detail.adversarial": 0}  # a VAE without its cures for blur
 
 
 @dataclass(frozen=True)
@@ -55,23 +56,28 @@ class Case:
 
 def cases() -> list[Case]:
     """Healthy runs, then suffering ones."""
-    soft, collapsed, lost = (frozenset({name}) for name in ("over-smoothing", "collapse", "divergence"))
+    soft, collapsed, lost, learnt = (
+        frozenset({name}) for name in ("over-smoothing", "collapse", "divergence", "memorisation")
+    )
     world, few = "world:styles=flat,n=4000", "FEW"
     found = []
     for family in ("diffusion", "gan", "vae"):
-        may = soft if family == "vae" else frozenset()
-        found.append(Case(f"digits-{family}", family, "digits", share=0.3, may=may))
-        found.append(Case(f"world-{family}", family, world, share=0.6, may=may))
-        found.append(Case(f"photos-{family}", family, may=may))
+        found.append(Case(f"digits-{family}", family, "digits", share=0.3))
+        found.append(Case(f"world-{family}", family, world, share=0.6))
+        found.append(Case(f"photos-{family}", family))
     return [
         *found,
         Case("gan-textbook", "gan", settings=TEXTBOOK, must=collapsed, may=lost),
         Case("digits-gan-fast", "gan", "digits", {"lr": 0.02, "critic_lr": 0.02}, 0.3, collapsed, lost | soft),
-        Case("diffusion-on-few", "diffusion", few, must=frozenset({"memorisation"})),
-        Case("vae-on-few", "vae", few, share=0.6, may=soft | {"memorisation"}),
-        Case("gan-on-few", "gan", few, share=0.6, may=collapsed | {"memorisation"}),
-        Case("vae-with-beta-50", "vae", settings={"beta": 50}, share=0.4, must=soft, may=collapsed),
-        Case("digits-vae-with-beta-50", "vae", "digits", {"beta": 50}, 0.3, collapsed, soft),
+        Case("diffusion-on-few", "diffusion", few, share=1.5, must=learnt),
+        Case("world-diffusion-on-few", "diffusion", "world:styles=flat,n=50", must=learnt),
+        Case("ink-diffusion-on-few", "diffusion", "world:styles=ink,n=50", must=learnt),
+        Case("vae-on-few", "vae", few, share=0.6, may=soft | learnt),
+        Case("gan-on-few", "gan", few, share=0.6, may=collapsed | learnt),
+        Case("vae-plain", "vae", settings=PLAIN, share=0.4, must=soft),
+        Case("world-vae-plain", "vae", world, PLAIN | {"beta": 20}, 0.3, soft, collapsed),
+        Case("vae-with-beta-50", "vae", settings=PLAIN | {"beta": 50}, share=0.4, must=soft, may=collapsed),
+        Case("digits-vae-with-beta-50", "vae", "digits", PLAIN | {"beta": 50}, 0.3, collapsed, soft),
         Case("diffusion-lr-1", "diffusion", settings={"lr": 1.0}, share=0.3, must=lost, may=collapsed | soft),
         Case("digits-diffusion-lr-1", "diffusion", "digits", {"lr": 1.0}, 0.2, lost, collapsed | soft),
         Case("vae-lr-half", "vae", settings={"lr": 0.5}, share=0.2, must=lost, may=collapsed | soft),

@@ -341,7 +341,7 @@ def test_mistakes_get_one_line(command: Any, run: Path, photos: Path, tmp_path: 
 def test_a_reader_draws_nothing_and_says_what_to_do(photos: Path, tmp_path: Path, command: Any) -> None:
     huabi.train("classifier", photos, tmp_path / "reader", size=8, steps=1, settings=TINY["classifier"])
     line = refused(command(tmp_path / "reader", "--against", photos))
-    assert "is a classifier, which draws no pictures: `huabi show" in line
+    assert "was trained as classifier, which draws no pictures; `huabi show" in line
 
 
 def test_unknown_features_and_damaged_weights_are_refused(

@@ -226,3 +226,23 @@ def test_the_width_follows_what_the_time_allows():
     asked = GANConfig(net=ResNet(width=24))
     assert GAN.fit(asked, lambda config: 10**9) == asked
     assert GAN.fit(GANConfig(net=DCGAN())).net == DCGAN()
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"net": "unet"}, "net=unet: known are resnet, dcgan"),
+        ({"loss": "lsgan"}, "loss=lsgan: known are relativistic"),
+        ({"net.width": -8}, "net.width is at least 0"),
+        ({"net": "dcgan", "net.width": 0}, "at least 1"),
+        ({"net": "dcgan", "net.depth": 2}, "no setting 'net.depth'"),
+        ({"batch": 1}, "batch must be at least 2"),
+        ({"augment": "adda"}, "known are auto, ada"),
+        ({"augment": "ada", "augment.limit": 1.0}, "below 1"),
+        ({"truncation": 1.5}, "truncation"),
+        ({"r2": -1.0}, "at least 0"),
+    ],
+)
+def test_settings_that_make_no_sense_are_named(settings, word):
+    with pytest.raises(RequestError, match=word):
+        configure(GANConfig(), settings)

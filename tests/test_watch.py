@@ -234,7 +234,7 @@ def test_the_best_survives_a_kill_at_any_write(killer: Killer, tmp_path: Path) -
     data = write_pictures(tmp_path / "photos")
 
     def words(run: str, *more: object) -> list[object]:
-        judging = ("--steps", 4, "--set", "lr=0.05", "--evaluate-every", "0.001s", *more)
+        judging = ("--steps", 4, "--set", "lr=0.02", "--evaluate-every", "0.001s", *more)
         return line("vae", data, tmp_path / run, *judging)
 
     killer(*words("first"), look=True)  # the pictures are decoded once

@@ -61,7 +61,7 @@ class RunSamples:
         self.model = Checkpoint.load(path, device)
         if Generate not in self.model.requests:
             raise RequestError(
-                f"{source} is a {self.family}, which draws no pictures: `huabi show {source}` says how well it reads"
+                f"{source} was trained as {self.family}, which draws no pictures; `huabi show {source}` says how good it is"
             )
         self._log = log_rows(path / "log.jsonl")
         self._seconds = 0.0  # spent in drawing

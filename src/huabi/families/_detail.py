@@ -27,10 +27,10 @@ class Detail:
     """What the decoder is asked for beside a small error."""
 
     adversarial: float = 0.5  # the critic's pull at a picture, in that of the likelihood; 0 leaves the critic out
-    texture: float = 3.0  # weight of the local energy of detail, in that of the error
+    texture: float = 5.0  # weight of the local energy of detail, in that of the error
     width: int = 32  # channels of the critic's first layer
     lr: float = 1e-3  # of the critic (Adam)
-    r1: float = 1.0  # gamma of its gradient penalty
+    r1: float = 0.1  # gamma of its gradient penalty
     r1_every: int = 16  # steps between two penalties; each then counts that many times
 
     def __post_init__(self) -> None:

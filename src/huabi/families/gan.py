@@ -35,6 +35,10 @@ class ResNet:
     spectral: bool = False  # spectral normalisation of the critic
     deviation: bool = True  # the critic sees how much the pictures of a batch differ
 
+    def __post_init__(self) -> None:
+        if self.width < 0 or min(self.depth, self.latent) < 1:
+            raise ValueError("net.width is at least 0, net.depth and net.latent are at least 1")
+
 
 @dataclass(frozen=True)
 class DCGAN:
@@ -47,6 +51,10 @@ class DCGAN:
     norm: bool = True  # BatchNorm in the critic, too
     spectral: bool = False  # spectral normalisation of the critic
     deviation: bool = False  # the critic sees how much the pictures of a batch differ
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.latent) < 1:
+            raise ValueError("net.width and net.latent are at least 1")
 
 
 @dataclass(frozen=True)

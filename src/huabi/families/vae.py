@@ -27,7 +27,7 @@ Logs = Mapping[str, Tensor]
 class VAEConfig:
     """Settings of `vae`."""
 
-    batch: int = 32
+    batch: int = 16
     lr: float = 1e-3  # of encoder and decoder (Adam)
     beta1: float = 0.5
     beta2: float = 0.99
