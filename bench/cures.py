@@ -43,6 +43,7 @@ Record = dict[str, Any]
 # and of the beta-VAE (Higgins et al. 2017); ours are the defaults.
 TEXTBOOK: dict[str, Settings] = {
     "gan": {
+        "batch": 64,
         "net": "dcgan",
         "loss": "nonsaturating",
         "r1": 0,
@@ -56,6 +57,7 @@ TEXTBOOK: dict[str, Settings] = {
         "augment": "none",
     },
     "vae": {
+        "batch": 64,
         "beta": 1,
         "beta_warmup": 0,
         "latent.flow": 0,
@@ -75,6 +77,8 @@ ADDED: dict[str, dict[str, Settings]] = {
         "R1": {"r1": 0.05, "net.norm": False},
         "R1 and R2": {"r1": 0.05, "r2": 0.05, "net.norm": False},
         "two time scales": {"critic_lr": 8e-4},
+        "no momentum": {"beta1": 0},
+        "batches of 16": {"batch": 16},
         "averaging": {"ema": 0.05},
         "batch deviation": {"net.deviation": True},
         "spectral norm": {"net.spectral": True, "net.norm": False},
@@ -94,6 +98,7 @@ CHANGED: dict[str, dict[str, Settings]] = {
         "ours without R2": {"r2": 0},
         "ours without R1 and R2": {"r1": 0, "r2": 0},
         "ours without averaging": {"ema": 0},
+        "ours without augmentation": {"augment": "none"},
         "ours without batch deviation": {"net.deviation": False},
         "ours without residual networks": {"net": "dcgan"},
     },

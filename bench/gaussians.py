@@ -37,6 +37,7 @@ SAMPLES, DUE = 2500, 20  # a mode is covered by this many samples within three s
 WIDTH, HIDDEN, BATCH, STEPS = 64, 3, 256, 8000
 GROUP = 64  # points whose deviation a critic sees
 OCTAVES = 5  # of sines and cosines of coordinates
+SEEN = 2 + 4 * OCTAVES  # numbers that both networks see of a point
 
 Record = dict[str, Any]
 
@@ -58,6 +59,7 @@ class Settings:
     ema: float = 0.0  # length of the generator's weight average, as a share of the steps so far
     deviation: bool = False  # whether the critic sees the deviation of points (Karras et al. 2018, section 3)
     spectral: bool = False  # whether the critic's weights have spectral norm 1 (Miyato et al. 2018)
+    plain: bool = False  # whether both networks are plain perceptrons, which see no waves and add nothing to z
 
 
 TEXTBOOK = Settings()
@@ -85,8 +87,10 @@ def cases() -> dict[str, Settings]:
         "R1 and R2": {"r1": 0.0, "r2": 0.0},
         "decay": {"decay": False},
         "averaging": {"ema": 0.0},
+        "our networks": {"plain": True},
     }
     return {
+        "textbook on plain networks": replace(TEXTBOOK, plain=True),
         "textbook": TEXTBOOK,
         **{f"textbook with {name}": replace(TEXTBOOK, **change) for name, change in added.items()},
         **{f"ours without {name}": replace(OURS, **change) for name, change in taken.items()},
@@ -151,7 +155,7 @@ class Linear(nn.Module):
 
 
 def waves(x: Tensor) -> Tensor:
-    """Places (S, B, 2) as both networks see them (S, B, 2 + 4 OCTAVES): with their sines (Tancik et al. 2020)."""
+    """Places (S, B, 2) as both networks see them (S, B, SEEN): with their sines (Tancik et al. 2020)."""
     angles = (x[..., None, :] * 2.0 ** torch.arange(OCTAVES)[:, None]).flatten(2)
     return torch.cat([x, angles.sin(), angles.cos()], 2)
 
@@ -159,14 +163,15 @@ def waves(x: Tensor) -> Tensor:
 class Generator(nn.Sequential):
     """Points z + f(z) (S, B, 2) of noise z (S, B, 2): with a small f they begin spread over the whole grid."""
 
-    def __init__(self, rngs: Sequence[torch.Generator]) -> None:
-        layers: list[nn.Module] = [Linear(2 + 4 * OCTAVES, WIDTH, rngs), nn.LeakyReLU(0.2)]
+    def __init__(self, rngs: Sequence[torch.Generator], plain: bool) -> None:
+        layers: list[nn.Module] = [Linear(2 if plain else SEEN, WIDTH, rngs), nn.LeakyReLU(0.2)]
         for _ in range(HIDDEN - 1):
             layers += [Linear(WIDTH, WIDTH, rngs), nn.LeakyReLU(0.2)]
-        super().__init__(*layers, Linear(WIDTH, 2, rngs, scale=0.1))
+        super().__init__(*layers, Linear(WIDTH, 2, rngs, scale=1.0 if plain else 0.1))
+        self.plain = plain
 
     def forward(self, z: Tensor) -> Tensor:
-        points: Tensor = z + super().forward(waves(z))
+        points: Tensor = super().forward(z) if self.plain else z + super().forward(waves(z))
         return points
 
 
@@ -175,16 +180,15 @@ class Critic(nn.Module):
 
     def __init__(self, rngs: Sequence[torch.Generator], settings: Settings) -> None:
         super().__init__()
-        inputs, spectral = 2 + 4 * OCTAVES, settings.spectral
-        self.deviation = settings.deviation
-        self.body = nn.Sequential(Linear(inputs, WIDTH, rngs, spectral), nn.LeakyReLU(0.2))
+        spectral, self.deviation, self.plain = settings.spectral, settings.deviation, settings.plain
+        self.body = nn.Sequential(Linear(2 if self.plain else SEEN, WIDTH, rngs, spectral), nn.LeakyReLU(0.2))
         for _ in range(HIDDEN - 2):
             self.body.extend([Linear(WIDTH, WIDTH, rngs, spectral), nn.LeakyReLU(0.2)])
         first = Linear(WIDTH + self.deviation, WIDTH, rngs, spectral)
         self.head = nn.Sequential(first, nn.LeakyReLU(0.2), Linear(WIDTH, 1, rngs, spectral))
 
     def forward(self, x: Tensor) -> Tensor:
-        features = self.body(waves(x))
+        features = self.body(x if self.plain else waves(x))
         if self.deviation:
             groups = features.unflatten(1, (-1, GROUP))
             spread = groups.var(2).add(1e-8).sqrt().mean(2).repeat_interleave(GROUP, 1)
@@ -198,7 +202,7 @@ class Game:
     def __init__(self, settings: Settings, seeds: Sequence[int], steps: int = STEPS) -> None:
         self.settings, self.steps, self.step = settings, steps, 0
         self.rngs = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.generator, self.critic = Generator(self.rngs), Critic(self.rngs, settings)
+        self.generator, self.critic = Generator(self.rngs, settings.plain), Critic(self.rngs, settings)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         rates, betas = (settings.lr, settings.critic_lr), (settings.beta1, settings.beta2)
         nets = (self.generator, self.critic)

@@ -18,6 +18,8 @@ import cures
 import gaussians
 from cures import Case
 from gaussians import OURS, SAMPLES, SIGMA, Game, Linear, centres, coverage, points
+from huabi.config import configure
+from huabi.families import find
 
 
 @pytest.fixture
@@ -88,6 +90,16 @@ def test_the_penalty_is_the_mean_of_the_points_squared_slopes(half: str) -> None
         slopes.append(torch.autograd.grad(other.critic(x).sum(), x)[0].square().sum(2))
     penalty = with_it.critic_loss().detach() - without.critic_loss().detach()
     assert float(penalty) == pytest.approx(1.5 * float(torch.cat(slopes, 1).mean()), rel=1e-3)
+
+
+@pytest.mark.parametrize("case", cures.cases(), ids=lambda case: case.name)
+def test_every_case_is_of_settings_that_exist(case: Case) -> None:
+    configure(find(case.family).Config(), case.settings)
+
+
+def test_no_two_cases_share_a_name() -> None:
+    names = [case.name for case in cures.cases()]
+    assert len(set(names)) == len(names)
 
 
 @pytest.fixture
