@@ -38,7 +38,7 @@ TEXTBOOK = {  # DCGAN as published (Radford et al. 2016)
     "batch": 128,
     "augment": "none",
 }
-PLAIN = {"detail.texture": 0, "detail.adversarial": 0}  # a VAE without its cures for blur
+PLAIN = {"detail.texture": 0, "detail.adversarial": 0, "latent.free_bits": 0}  # a VAE without its cures
 
 
 @dataclass(frozen=True)

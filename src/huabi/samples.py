@@ -61,7 +61,7 @@ class RunSamples:
         self.model = Checkpoint.load(path, device)
         if Generate not in self.model.requests:
             raise RequestError(
-                f"{source} was trained as {self.family}, which draws no pictures; `huabi show {source}` says how good it is"
+                f"{source} was trained as {self.family}, which draws no pictures; `huabi show {source}` says more"
             )
         self._log = log_rows(path / "log.jsonl")
         self._seconds = 0.0  # spent in drawing
