@@ -43,6 +43,10 @@ def test_naming_the_variant_that_stands_keeps_its_settings() -> None:
     assert configure(config, {"net": "deep"}) == config
 
 
+def test_a_whole_number_is_a_fraction_where_one_is_asked_for() -> None:
+    assert isinstance(configure(Config(), {"rate": 0}).rate, float)
+
+
 @pytest.mark.parametrize("config", [Config(), Config(Deep(3, 4), 0.25)])
 def test_settings_written_down_give_the_same_config(config: Config) -> None:
     assert configure(Config(), leaves(config)) == config

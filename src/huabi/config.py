@@ -39,7 +39,7 @@ def _parse(value: Any, like: Any, key: str) -> Any:
     if isinstance(value, list):
         return tuple(value)
     if not isinstance(value, str) or isinstance(like, str):
-        return value
+        return float(value) if type(value) is int and isinstance(like, float) else value
     try:
         if isinstance(like, bool):
             return _WORDS[value.lower()]
