@@ -328,8 +328,8 @@ def test_only_ada_adapts_and_auto_goes_by_the_number_of_pictures() -> None:
         augment = Augment(policy)
         assert augment.adapt(REAL, REAL - 1, 10) == {}
         assert augment.p == 0
-    assert Augment(Auto(), pictures=19_999).policy == ADA()
-    assert Augment(Auto(), pictures=20_000).policy == Off()
+    assert Augment(Auto(), pictures=999).policy == ADA()
+    assert Augment(Auto(), pictures=1_000).policy == Off()
     assert Augment(Auto(below=10), pictures=12).policy == Off()
 
 

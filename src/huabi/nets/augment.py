@@ -74,7 +74,7 @@ class Auto:
     """`ada` where there are few pictures to train on, else `none`."""
 
     kind: ClassVar[str] = "auto"
-    below: int = 20_000  # pictures
+    below: int = 1_000  # pictures; with 1,800 of handwriting it does harm in a minute
 
 
 class Augment(nn.Module):
