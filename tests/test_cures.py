@@ -18,7 +18,7 @@ import cures
 import gaussians
 from cures import Case
 from gaussians import OURS, SAMPLES, SIGMA, Game, Linear, centres, coverage, points
-from huabi.config import configure
+from huabi.config import configure, leaves
 from huabi.families import find
 
 
@@ -94,7 +94,8 @@ def test_the_penalty_is_the_mean_of_the_points_squared_slopes(half: str) -> None
 
 @pytest.mark.parametrize("case", cures.cases(), ids=lambda case: case.name)
 def test_every_case_is_of_settings_that_exist(case: Case) -> None:
-    configure(find(case.family).Config(), case.settings)
+    asked = leaves(configure(find(case.family).Config(), case.settings))
+    assert {key: asked[key] for key in case.settings} == dict(case.settings)
 
 
 def test_no_two_cases_share_a_name() -> None:

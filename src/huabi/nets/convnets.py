@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ConvClassifier", "ConvDecoder", "ConvEncoder", "Labels", "base_of", "doublings", "patch_for"]
+__all__ = ["ConvClassifier", "ConvDecoder", "ConvEncoder", "Labels", "base_of", "doublings", "laid", "patch_for"]
 
 
 def doublings(size: tuple[int, int]) -> int:
@@ -23,6 +23,11 @@ def doublings(size: tuple[int, int]) -> int:
 def base_of(size: tuple[int, int], times: int) -> tuple[int, int]:
     """The grid that `times` doublings bring to `size` or a little beyond, where it is cropped."""
     return -(-size[0] // 2**times), -(-size[1] // 2**times)
+
+
+def laid(x: Tensor) -> Tensor:
+    """x (B, C, H, W) in the order of memory that convolutions are fastest in."""
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 class Labels(nn.Module):
@@ -56,7 +61,7 @@ class ConvEncoder(nn.Module):
         self.leave = nn.Linear(widths[-1] * math.prod(base_of(grid, times)), outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.leave(self.body(x.contiguous(memory_format=torch.channels_last)))
+        out: Tensor = self.leave(self.body(laid(x)))
         return out
 
 
@@ -125,7 +130,7 @@ class ConvDecoder(nn.Module):
         if self.label is not None and label is not None:
             z = torch.cat([z, self.label(label).to(z.dtype)], 1)
         emb = F.silu(self.embed(z))  # (B, emb)
-        h = self.enter(emb).unflatten(1, self.base).contiguous(memory_format=torch.channels_last)
+        h = laid(self.enter(emb).unflatten(1, self.base))
         for level, blocks in enumerate(self.blocks):
             if level:
                 h = self.grow[level - 1](F.interpolate(h, scale_factor=2.0, mode="nearest"))

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from .convnets import Labels, base_of, doublings, patch_for
+from .convnets import Labels, base_of, doublings, laid, patch_for
 
 __all__ = ["DCGANCritic", "DCGANGenerator", "ResNetCritic", "ResNetGenerator"]
 
@@ -77,7 +77,7 @@ class DCGANGenerator(nn.Module):
 
     def forward(self, z: Tensor, label: Tensor | None = None, fine: Tensor | None = None) -> Tensor:
         """z (B, latent), label -> (B, C, H, W) in [-1, 1]."""
-        h = _laid(self.enter(z).unflatten(1, self.base))
+        h = laid(self.enter(z).unflatten(1, self.base))
         for level, norm in enumerate(self.norms):
             h = F.relu(norm(self.grow[level - 1](h) if level else h, label))
         x: Tensor = self.leave(h).tanh()
@@ -120,7 +120,7 @@ class DCGANCritic(nn.Module):
             _spectral(self)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        score: Tensor = self.verdict(self.body(_laid(x)), label)
+        score: Tensor = self.verdict(self.body(laid(x)), label)
         return score
 
 
@@ -191,7 +191,7 @@ class ResNetGenerator(nn.Module):
 
     def forward(self, z: Tensor, label: Tensor | None = None, fine: Tensor | None = None) -> Tensor:
         """z (B, latent), label -> (B, C, H, W) in [-1, 1]; the finer half of the levels hears `fine`, where given."""
-        h = _laid(self.enter(z).unflatten(1, self.base))
+        h = laid(self.enter(z).unflatten(1, self.base))
         for level, block in enumerate(self.blocks):
             coarse = fine is None or 2 * level < len(self.blocks)
             h = block(h, label, z if coarse else fine)
@@ -252,7 +252,7 @@ class ResNetCritic(nn.Module):
             _spectral(self)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        score: Tensor = self.verdict(self.body(_laid(F.pixel_unshuffle(x, self.patch))), label)
+        score: Tensor = self.verdict(self.body(laid(F.pixel_unshuffle(x, self.patch))), label)
         return score
 
 
@@ -274,11 +274,6 @@ class ShrinkBlock(nn.Module):
         x = self.skip(F.avg_pool2d(x, 2) if self.down else x)
         out: Tensor = (h + x) * 0.5**0.5
         return out
-
-
-def _laid(x: Tensor) -> Tensor:
-    """x in the order of memory that convolutions are fastest in."""
-    return x.contiguous(memory_format=torch.channels_last)
 
 
 def _weights(*modules: nn.Module) -> list[nn.Module]:

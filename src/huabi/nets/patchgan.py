@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from .convnets import Labels
+from .convnets import Labels, laid
 
 __all__ = ["PatchCritic", "halvings_for"]
 
@@ -44,7 +43,7 @@ class PatchCritic(nn.Module):
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """x (B, C, H, W), label (B,) int64 -> scores (B, 1, H', W'), float32."""
-        x = x.contiguous(memory_format=torch.channels_last)  # in which convolutions are fastest
+        x = laid(x)
         for layer in self.body:
             x = F.leaky_relu(layer(x), 0.2)
         scores: Tensor = self.leave(x).float()

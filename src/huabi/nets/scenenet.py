@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .convnets import Block, patch_for
+from .convnets import Block, laid, patch_for
 
 __all__ = ["SceneMaps", "SceneNet", "boxes_of"]
 
@@ -72,7 +72,7 @@ class SceneNet(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> SceneMaps:
-        h = self.enter(F.pixel_unshuffle(x, self.patch).contiguous(memory_format=torch.channels_last))
+        h = self.enter(laid(F.pixel_unshuffle(x, self.patch)))
         kept: list[Tensor] = []
         for level, blocks in enumerate(self.down):
             h = blocks(self.shrink[level - 1](h) if level else h)

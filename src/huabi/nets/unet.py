@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .convnets import laid
+
 __all__ = ["UNet", "shape_for"]
 
 SHORT = 256  # positions whose attention fits into a processor's caches as plain matrix products
@@ -68,7 +70,7 @@ class UNet(nn.Module):
         height, width = x.shape[-2:]
         x = _pad(x, -height % self.multiple, -width % self.multiple)
         emb = self.embed(c_noise, label)  # (B, emb)
-        h = self.enter(F.pixel_unshuffle(x, self.patch).contiguous(memory_format=torch.channels_last))
+        h = self.enter(laid(F.pixel_unshuffle(x, self.patch)))
         h = self.leave(F.silu(self.norm(self.level(h, emb))))
         return F.pixel_shuffle(h, self.patch)[..., :height, :width]
 
