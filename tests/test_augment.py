@@ -284,7 +284,7 @@ REAL = torch.linspace(1, 2, 10)
 
 def course(policy: ADA, scores: list[tuple[Tensor, Tensor]], steps: int) -> list[float]:
     augment = Augment(policy)
-    return [float(augment.adapt(real, fake, steps)["augment"]) for real, fake in scores]
+    return [float(augment.adapt(real, fake, 20, steps)["augment"]) for real, fake in scores]
 
 
 def test_p_rises_while_the_critic_always_wins_and_stops_at_its_limit() -> None:
@@ -298,14 +298,23 @@ def test_p_rises_while_the_critic_always_wins_and_stops_at_its_limit() -> None:
     assert course_of_p.index(max(course_of_p)) == pytest.approx(0.8 * 200, abs=20)
 
 
+def test_p_waits_until_the_pictures_have_been_seen_often() -> None:
+    augment = Augment(ADA(patience=3))
+    for epochs in (0, 1, 2.9):
+        assert augment.adapt(REAL, REAL - 1, epochs, 10)["augment"] == 0
+    for _ in range(16):
+        augment.adapt(REAL, REAL - 1, 3, 10)
+    assert augment.p > 0
+
+
 def test_p_falls_where_the_critic_cannot_tell_and_stays_at_0() -> None:
     augment = Augment(ADA())
     augment.p.fill_(0.5)
     for _ in range(300):
-        augment.adapt(REAL, REAL.flip(0), 1000)  # as often above as below
+        augment.adapt(REAL, REAL.flip(0), 20, 1000)  # as often above as below
     assert augment.p == 0
     for _ in range(50):
-        augment.adapt(REAL - 1, REAL, 1000)  # always wrong
+        augment.adapt(REAL - 1, REAL, 20, 1000)  # always wrong
     assert augment.p == 0
     assert augment.r < 0
 
@@ -317,7 +326,7 @@ def test_p_holds_the_critic_at_its_target(target: float) -> None:
     for _ in range(2000):
         gap = 2.0 * (1 - augment.p)
         fake, real = torch.randn(2, 64, generator=rng)
-        heard = augment.adapt(real + gap, fake, 2000)
+        heard = augment.adapt(real + gap, fake, 20, 2000)
     assert float(heard["overfitting"]) == pytest.approx(target, abs=0.1)
     # E[sign(N(gap, 2))] = erf(gap / 2)
     assert math.erf(1 - float(heard["augment"])) == pytest.approx(target, abs=0.05)
@@ -326,10 +335,10 @@ def test_p_holds_the_critic_at_its_target(target: float) -> None:
 def test_only_ada_adapts_and_auto_goes_by_the_number_of_pictures() -> None:
     for policy in (Off(), DiffAugment()):
         augment = Augment(policy)
-        assert augment.adapt(REAL, REAL - 1, 10) == {}
+        assert augment.adapt(REAL, REAL - 1, 20, 10) == {}
         assert augment.p == 0
-    assert Augment(Auto(), pictures=999).policy == ADA()
-    assert Augment(Auto(), pictures=1_000).policy == Off()
+    assert Augment(Auto(), pictures=19_999).policy == ADA()
+    assert Augment(Auto(), pictures=20_000).policy == Off()
     assert Augment(Auto(below=10), pictures=12).policy == Off()
 
 
@@ -347,7 +356,7 @@ def test_policies_are_chosen_by_name_and_refuse_what_makes_no_sense() -> None:
     assert chosen.augment == ADA(target=0.5)
     assert configure(Config(), leaves(chosen)) == chosen
     assert configure(Config(), {"augment": "none"}).augment == Off()
-    for settings in ({"augment.limit": "1"}, {"augment.target": "1.5"}, {"augment.ramp": "0"}):
+    for settings in ({"augment.limit": "1"}, {"augment.target": "1.5"}, {"augment.ramp": "0"}, {"augment.patience": "-1"}):
         with pytest.raises(RequestError, match=next(iter(settings)).removeprefix("augment.")):
             configure(Config(), {"augment": "ada"} | settings)
 
@@ -374,7 +383,7 @@ class Contest(Family):
         yield Update("generator", -self.critic(self.augment(fake, batch.rng)).mean())
         real = self.critic(self.augment(batch.image, batch.rng))
         drawn = self.critic(self.augment(fake.detach(), batch.rng))
-        logs = self.augment.adapt(real, drawn, self.planned)
+        logs = self.augment.adapt(real, drawn, step, self.planned)
         yield Update("critic", F.softplus(drawn - real).mean(), logs)
 
     def sample(self, requests: object) -> Iterator[Tensor]:
@@ -383,7 +392,7 @@ class Contest(Family):
 
 def contest(spec: DataSpec) -> Trainer:
     torch.manual_seed(0)
-    family = Contest(Config(augment=ADA(target=0.05, ramp=2.0)), spec)
+    family = Contest(Config(augment=ADA(target=0.05, ramp=2.0, patience=0)), spec)
     return Trainer(family, Plan.of_steps(16), ranks=Ranks.alone())
 
 

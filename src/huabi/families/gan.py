@@ -161,11 +161,11 @@ class GAN(Family):
         wasserstein = config.loss == "wgan-gp"
         due = not wasserstein and (config.r1 or config.r2) and step % config.penalty_every == 0
         if not due and not wasserstein:
-            return self._contest(self.critic(image, label), self.critic(fake, label))
+            return self._contest(self.critic(image, label), self.critic(fake, label), step)
         with torch.autocast(fake.device.type, enabled=False):  # gradients of gradients want float32
             image, fake = (x.float().requires_grad_(bool(due)) for x in (image, fake))
             real, drawn = self.critic(image, label), self.critic(fake, label)
-            update = self._contest(real, drawn)
+            update = self._contest(real, drawn, step)
             if wasserstein:
                 u = batch.rng.uniform()
                 penalty = config.gp * lipschitz_penalty(lambda x: self.critic(x, label), image, fake, u).mean()
@@ -175,14 +175,15 @@ class GAN(Family):
                 penalty = config.penalty_every * torch.stack(weighed).sum()
             return update._replace(loss=update.loss + penalty)
 
-    def _contest(self, real: Tensor, fake: Tensor) -> Update:
+    def _contest(self, real: Tensor, fake: Tensor, step: int) -> Update:
         """The critic's update on its scores (B,) of real pictures and of drawn ones.
 
         It logs `confidence`: how probable the critic finds it, on the mean, that of a real picture and a drawn one
         the first is the real one (Jolicoeur-Martineau 2018). The augmentation follows the same scores.
         """
         confidence = (real - fake).detach().sigmoid().mean()
-        logs = {"confidence": confidence, **self.augment.adapt(real, fake, self.planned)}
+        epochs = step * self.config.batch / max(1, self.spec.count)
+        logs = {"confidence": confidence, **self.augment.adapt(real, fake, epochs, self.planned)}
         return Update("critic", critic_loss(self.config.loss, real, fake), logs)
 
     @torch.no_grad()

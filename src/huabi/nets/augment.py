@@ -45,6 +45,7 @@ class ADA:
     target: float = 0.6  # how sure the critic may be: 0 cannot tell real from drawn, 1 always can
     limit: float = 0.8  # the highest probability; from there on pictures on their heads begin to be drawn
     ramp: float = 0.2  # share of the run in which the probability can rise from 0 to 1
+    patience: float = 20.0  # times that each picture has been seen before the probability leaves 0
 
     def __post_init__(self) -> None:
         if not 0 < self.target < 1:
@@ -53,6 +54,8 @@ class ADA:
             raise ValueError("limit is at least 0 and below 1: augmentation that is certain shows in drawn pictures")
         if not self.ramp > 0:
             raise ValueError("ramp is above 0")
+        if self.patience < 0:
+            raise ValueError("patience is at least 0")
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Auto:
     """`ada` where there are few pictures to train on, else `none`."""
 
     kind: ClassVar[str] = "auto"
-    below: int = 1_000  # pictures; with 1,800 of handwriting it does harm in a minute
+    below: int = 20_000  # pictures
 
 
 class Augment(nn.Module):
@@ -111,19 +114,22 @@ class Augment(nn.Module):
         return x
 
     @torch.no_grad()
-    def adapt(self, real: Tensor, fake: Tensor, steps: int) -> Mapping[str, Tensor]:
+    def adapt(self, real: Tensor, fake: Tensor, epochs: float, steps: int) -> Mapping[str, Tensor]:
         """Moves p after a step by the critic's scores (B, ...) of augmented pictures; what is for the log.
 
         p rises where the critic puts real pictures above drawn ones more often than `target` says: where
         E[sign(D(x) - D(G(z)))] is above it, 0 by chance and 1 where it always does. Karras et al. 2020, eq. 1, read
         the sign of D(x) alone, which says nothing for losses that see differences only. There p needs 500,000
-        pictures to rise from 0 to 1, here a share of the run's planned number of `steps`.
+        pictures to rise from 0 to 1, here a share of the run's planned number of `steps`. And it waits until every
+        picture has been seen some times, in as many `epochs`: a critic that is sure before has not learnt them by
+        heart, it only is ahead, and what is learnt in a short run would be learnt later.
         """
         if not isinstance(self.policy, ADA):
             return {}
         self.r.lerp_((real - fake).float().sign().mean(), MEMORY)
-        towards = (self.r - self.policy.target).sign()
-        self.p.add_(towards / (self.policy.ramp * steps)).clamp_(0, self.policy.limit)
+        if epochs >= self.policy.patience:
+            towards = (self.r - self.policy.target).sign()
+            self.p.add_(towards / (self.policy.ramp * steps)).clamp_(0, self.policy.limit)
         return {"augment": self.p.clone(), "overfitting": self.r.clone()}
 
 
