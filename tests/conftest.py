@@ -31,7 +31,11 @@ VARIANTS = {  # of a family: its name, a dash, and what to call it
     "gan-dcgan": {"batch": 4, "net": "dcgan", "net.width": 8, "loss": "nonsaturating", "r1": 0, "r2": 0},
     "gan-wgan-gp": TINY["gan"] | {"loss": "wgan-gp", "critic_steps": 2, "augment": "none"},
     "gan-hinge": TINY["gan"] | {"loss": "hinge", "net.spectral": True, "augment": "diffaugment"},
-    "gan-least-squares": TINY["gan"] | {"loss": "least-squares", "augment": "ada", "augment.target": 0.01},
+    "gan-least-squares": TINY["gan"]
+    | {"loss": "least-squares", "augment": "ada", "augment.target": 0.01}
+    | {"augment.patience": 0},
+    "gan-projected": {"batch": 4, "net": "projected", "net.width": 8, "net.judges": 8, "net.least": 32},
+    "vae-perceptual": TINY["vae"] | {"detail.perceptual": 0.1},
     "vae-plain": TINY["vae"] | {"detail.adversarial": 0, "detail.texture": 0},
     "vae-vq": TINY["vae"]
     | {"latent": "vq", "latent.codes": 16, "latent.rounds": 3, "latent.width": 32, "latent.depth": 1},

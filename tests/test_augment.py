@@ -356,7 +356,8 @@ def test_policies_are_chosen_by_name_and_refuse_what_makes_no_sense() -> None:
     assert chosen.augment == ADA(target=0.5)
     assert configure(Config(), leaves(chosen)) == chosen
     assert configure(Config(), {"augment": "none"}).augment == Off()
-    for settings in ({"augment.limit": "1"}, {"augment.target": "1.5"}, {"augment.ramp": "0"}, {"augment.patience": "-1"}):
+    for name, value in (("limit", "1"), ("target", "1.5"), ("ramp", "0"), ("patience", "-1")):
+        settings = {f"augment.{name}": value}
         with pytest.raises(RequestError, match=next(iter(settings)).removeprefix("augment.")):
             configure(Config(), {"augment": "ada"} | settings)
 

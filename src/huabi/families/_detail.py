@@ -13,8 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..adversarial import critic_loss, gradient_penalty
+from ..metrics.restoration import perceptual_distance
 from ..model import DataSpec, Update
+from ..nets.features import EfficientNetLite0, over_grey
 from ..nets.patchgan import PatchCritic, halvings_for
+from ..weights import efficientnet_lite0
 
 LEVELS = 2  # finest ones of the Laplacian pyramid, as far as pictures are large enough
 WINDOW = 4  # rows and columns over which a level's energy is compared
@@ -28,14 +31,15 @@ class Detail:
 
     adversarial: float = 0.5  # the critic's pull at a picture, in that of the likelihood; 0 leaves the critic out
     texture: float = 5.0  # weight of the local energy of detail, in that of the error
+    perceptual: float = 0.0  # weight of the distance of a frozen network's features, in that of the error; 0 is without
     width: int = 32  # channels of the critic's first layer
     lr: float = 1e-3  # of the critic (Adam)
     r1: float = 0.1  # gamma of its gradient penalty
     r1_every: int = 16  # steps between two penalties; each then counts that many times
 
     def __post_init__(self) -> None:
-        if min(self.adversarial, self.texture, self.r1) < 0 or self.r1_every < 1:
-            raise ValueError("detail.adversarial, texture and r1 are at least 0, r1_every is at least 1")
+        if min(self.adversarial, self.texture, self.perceptual, self.r1) < 0 or self.r1_every < 1:
+            raise ValueError("detail.adversarial, texture, perceptual and r1 are at least 0, r1_every is at least 1")
 
 
 def texture_error(x: Tensor, y: Tensor) -> Tensor:
@@ -86,8 +90,19 @@ def critic_for(detail: Detail, spec: DataSpec) -> PatchCritic | None:
     return PatchCritic(spec.channels, classes=len(spec.labels), width=detail.width, halvings=halvings)
 
 
+def seer_for(detail: Detail) -> EfficientNetLite0 | None:
+    """The frozen network whose features are compared; None where it is left out."""
+    return efficientnet_lite0() if detail.perceptual else None
+
+
 def detail_loss(
-    critic: PatchCritic | None, detail: Detail, image: Tensor, drawn: Tensor, label: Tensor | None, sigma: Tensor
+    critic: PatchCritic | None,
+    seer: EfficientNetLite0 | None,
+    detail: Detail,
+    image: Tensor,
+    drawn: Tensor,
+    label: Tensor | None,
+    sigma: Tensor,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """What detail adds to the loss, in nats for each value of a picture, and figures for the log.
 
@@ -96,6 +111,7 @@ def detail_loss(
     two at the decoder's last layer, which takes the whole batch and a second pass.)
 
     Args:
+        seer: compares what it sees in both (Johnson et al. 2016; `perceptual_distance`).
         image, drawn: pictures (B, C, H, W) and what the decoder made of their codes.
         sigma: () the decoder's noise level.
     """
@@ -104,7 +120,12 @@ def detail_loss(
     if critic is not None:
         pull = towards_real(critic, drawn, image, label)
         loss = loss - detail.adversarial / sigma * (drawn * pull).mean()
-    return loss, {"texture": error.detach().sqrt()}
+    found = {"texture": error.detach().sqrt()}
+    if seer is not None:
+        distance = perceptual_distance(seer, over_grey(drawn), over_grey(image)).mean()
+        loss = loss + detail.perceptual / 2 * distance / sigma**2
+        found["perceptual"] = distance.detach()
+    return loss, found
 
 
 def critic_turn(

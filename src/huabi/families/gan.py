@@ -15,8 +15,10 @@ from ..errors import RequestError
 from ..model import Batch, DataSpec, Family, Update
 from ..nets.augment import ADA, Augment, Auto, DiffAugment, Off
 from ..nets.gans import DCGANCritic, DCGANGenerator, ResNetCritic, ResNetGenerator
+from ..nets.projected import ProjectedCritic
 from ..requests import Generate
 from ..rng import row_noise
+from ..weights import efficientnet_lite0
 from ._rows import label_mix_of, latents_of, refuse, truncation_of
 
 WIDTH, STEPS = 32, 4000  # a net of this width wants so many steps, a wider one is worth it where there is time for more
@@ -58,6 +60,23 @@ class DCGAN:
 
 
 @dataclass(frozen=True)
+class Projected:
+    """Residual blocks that draw, and a critic of what a frozen network sees (Sauer et al. 2021)."""
+
+    kind: ClassVar[str] = "projected"
+
+    width: int = 0  # channels at the finest level, doubled with every halving up to 4 times; 0: as the time allows
+    depth: int = 1  # blocks of a level
+    latent: int = 64  # length of the noise
+    judges: int = 64  # channels of each of the critics
+    least: int = 64  # pixels of the short side that pictures are enlarged to before the network sees them
+
+    def __post_init__(self) -> None:
+        if self.width < 0 or min(self.depth, self.latent, self.judges) < 1 or self.least < 32:
+            raise ValueError("net.width is at least 0, net.depth, latent and judges at least 1, net.least at least 32")
+
+
+@dataclass(frozen=True)
 class GANConfig:
     """Settings of `gan`."""
 
@@ -76,7 +95,7 @@ class GANConfig:
     gp: float = 10.0  # weight of wgan-gp's penalty
     augment: Auto | ADA | DiffAugment | Off = field(default_factory=Auto)  # of what the critic sees
     truncation: float = 1.0  # when a request names none: below 1, noise is drawn towards its mean (Brock et al. 2019)
-    net: ResNet | DCGAN = field(default_factory=ResNet)
+    net: ResNet | DCGAN | Projected = field(default_factory=ResNet)
 
     def __post_init__(self) -> None:
         if self.batch < 2:
@@ -109,16 +128,23 @@ class GAN(Family):
     def __init__(self, config: GANConfig, spec: DataSpec) -> None:
         super().__init__(config := self.fit(config), spec)
         net, (channels, size) = config.net, (spec.channels, spec.size)
-        seen: dict[str, Any] = {"classes": len(spec.labels), "width": net.width}
-        judged = seen | {"spectral": net.spectral, "deviation": net.deviation}
+        classes = len(spec.labels)
+        seen: dict[str, Any] = {"classes": classes, "width": net.width}
         self.augment = Augment(config.augment, spec.count)
         self.generator: ResNetGenerator | DCGANGenerator
-        self.critic: ResNetCritic | DCGANCritic
+        self.critic: ResNetCritic | DCGANCritic | ProjectedCritic
         if isinstance(net, DCGAN):
             self.generator = DCGANGenerator(channels, size, latent=net.latent, **seen)
-            self.critic = DCGANCritic(channels, size, norm=net.norm, **judged)
         else:
             self.generator = ResNetGenerator(channels, size, latent=net.latent, depth=net.depth, **seen)
+        if isinstance(net, Projected):
+            frozen = efficientnet_lite0()
+            self.critic = ProjectedCritic(frozen, size, classes=classes, width=net.judges, least=net.least)
+            return
+        judged = seen | {"spectral": net.spectral, "deviation": net.deviation}
+        if isinstance(net, DCGAN):
+            self.critic = DCGANCritic(channels, size, norm=net.norm, **judged)
+        else:
             self.critic = ResNetCritic(channels, size, depth=net.depth, **judged)
 
     @classmethod
@@ -134,9 +160,10 @@ class GAN(Family):
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         betas = (self.config.beta1, self.config.beta2)
+        learns = [p for p in self.critic.parameters() if p.requires_grad]
         return {
             "generator": torch.optim.Adam(self.generator.parameters(), self.config.lr, betas),
-            "critic": torch.optim.Adam(self.critic.parameters(), self.config.critic_lr, betas),
+            "critic": torch.optim.Adam(learns, self.config.critic_lr, betas),
         }
 
     def losses(self, batch: Batch, step: int) -> Iterator[Update]:

@@ -15,7 +15,7 @@ from ..model import Batch, DataSpec, Family, Update
 from ..nets.autoencoder import GridDecoder, GridEncoder
 from ..requests import Generate, Vary
 from ..rng import row_noise
-from ._detail import Detail, critic_for, critic_turn, detail_loss
+from ._detail import Detail, critic_for, critic_turn, detail_loss, seer_for
 from ._latents import NetConfig, NoiseLevel, Normal, NormalLatent, gaussian_nll, kl_divergence
 from ._rows import pixels_of, refuse
 from ._vectors import VectorLatent, Vectors, grid_of
@@ -76,7 +76,7 @@ def _updates(
     sigma = log_sigma.detach().exp()
     nll = gaussian_nll(image, drawn, log_sigma).mean()
     rmse = (drawn.detach() - image).square().mean().sqrt()
-    more, found = detail_loss(family.critic, family.config.detail, image, drawn, label, sigma)
+    more, found = detail_loss(family.critic, family.seer, family.config.detail, image, drawn, label, sigma)
     loss = (nll + rate) / math.prod(family.spec.shape) + more
     yield Update(family.name, loss, {"nll": nll.detach(), "rmse": rmse, "sigma": sigma, **logs, **found})
     if family.critic is not None:
@@ -95,7 +95,7 @@ class VAE(Family):
     title = "codes for pictures; quick to train, and variations of yours"
     Config = VAEConfig
     requests = (Generate, Vary)
-    training_only = ("critic",)
+    training_only = ("critic", "seer")
 
     config: VAEConfig
 
@@ -107,7 +107,7 @@ class VAE(Family):
             self.whole_batch = True  # the codebook's statistics
         else:
             self.latent = NormalLatent(config.latent, config.net, spec)
-        self.critic = critic_for(config.detail, spec)
+        self.critic, self.seer = critic_for(config.detail, spec), seer_for(config.detail)
 
     def optimizers(self) -> dict[str, Optimizer]:
         latent = self.latent
@@ -183,7 +183,7 @@ class Autoencoder(Family):
     title = "pictures as small grids of codes, for models that draw in them"
     Config = AutoencoderConfig
     requests = (Vary,)
-    training_only = ("critic",)
+    training_only = ("critic", "seer")
 
     config: AutoencoderConfig
 
@@ -194,7 +194,7 @@ class Autoencoder(Family):
         self.encoder = GridEncoder(spec.channels, 2 * config.length, **shape)
         self.decoder = GridDecoder(spec.channels, config.length, **shape)
         self.noise = NoiseLevel()
-        self.critic = critic_for(config.detail, spec)
+        self.critic, self.seer = critic_for(config.detail, spec), seer_for(config.detail)
 
     def optimizers(self) -> dict[str, Optimizer]:
         return _optimizers(self, [self.encoder, self.decoder], self.noise)

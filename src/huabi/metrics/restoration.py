@@ -58,6 +58,7 @@ def perceptual_distance(net: EfficientNetLite0, x: Tensor, y: Tensor) -> Tensor:
     return torch.stack(layers).mean(0)
 
 
+@torch.no_grad()
 def restoration(pairs: Iterable[tuple[Tensor, Tensor]]) -> list[Score]:
     """PSNR, SSIM and perceptual distance of a stream of restored and true pictures (B, 1 or 3, H, W) in [-1, 1].
 

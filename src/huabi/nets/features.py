@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["EfficientNetLite0"]
+__all__ = ["EfficientNetLite0", "over_grey"]
 
 # kernel, stride, expansion, channels, repeats of each stage (Tan and Le 2019, table 1; no squeeze-excitation)
 _STAGES = [
@@ -21,6 +21,11 @@ _STAGES = [
     (3, 1, 6, 320, 1),
 ]
 _LAYERS = (0, 2, 4, 7, 10)  # the last blocks of the stages of 16, 24, 40, 80 and 112 channels
+
+
+def over_grey(x: Tensor) -> Tensor:
+    """Pictures (B, 4, H, W) in [-1, 1] laid over grey (B, 3, H, W); those without alpha as they are."""
+    return x[:, :3] * (x[:, 3:] + 1) / 2 if x.shape[1] == 4 else x
 
 
 class EfficientNetLite0(nn.Module):
@@ -60,9 +65,11 @@ class EfficientNetLite0(nn.Module):
         pooled: Tensor = self.conv_head(last).clamp_(0, 6).mean((2, 3))
         return pooled
 
-    @torch.no_grad()
     def layers(self, x: Tensor) -> list[Tensor]:
-        """Maps of growing depth, (B, 16, H / 2, W / 2) to (B, 112, H / 16, W / 16), of pictures in their own size."""
+        """Maps of growing depth, (B, 16, H / 2, W / 2) to (B, 112, H / 16, W / 16), of pictures in their own size.
+
+        Gradients flow through them to the pictures, where they are asked for.
+        """
         x = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
         return [h for i, h in zip(range(_LAYERS[-1] + 1), self._maps(x), strict=False) if i in _LAYERS]
 
