@@ -8,7 +8,7 @@ import torch
 from huabi.adversarial import LOSSES, critic_loss, gradient_penalty, lipschitz_penalty
 from huabi.config import configure
 from huabi.errors import RequestError
-from huabi.families.gan import DCGAN, GAN, GANConfig, ResNet
+from huabi.families.gan import DCGAN, GAN, GANConfig, Projected, ResNet
 from huabi.model import Batch, DataSpec
 from huabi.nets.gans import DCGANCritic, DCGANGenerator, ResNetCritic, ResNetGenerator, with_deviation
 from huabi.requests import Generate
@@ -246,3 +246,22 @@ def test_the_width_follows_what_the_time_allows():
 def test_settings_that_make_no_sense_are_named(settings, word):
     with pytest.raises(RequestError, match=word):
         configure(GANConfig(), settings)
+
+
+def test_the_projected_critic_hears_pictures_through_a_network_that_stays_as_it_is() -> None:
+    family = gan((8, 8), config=GANConfig(batch=4, net=Projected(width=8, latent=16, judges=8, least=32)))
+    optimizers = family.optimizers()
+    owned = {id(p) for group in optimizers["critic"].param_groups for p in group["params"]}
+    for name, parameter in family.critic.named_parameters():
+        assert (id(parameter) in owned) == parameter.requires_grad == name.startswith("judges"), name
+    image = (torch.rand(2, 3, 8, 8) * 2 - 1).requires_grad_()
+    family.critic(image, torch.tensor([0, 1])).sum().backward()
+    assert image.grad.abs().amax((1, 2, 3)).min() > 0
+    before = {name: value.clone() for name, value in family.critic.state_dict().items()}
+    for update in family.losses(batch(family), 0):
+        update.loss.backward()
+        optimizers[update.optimizer].step()
+    for name, value in family.critic.state_dict().items():
+        if name.startswith(("features", "mix", "smooth")):
+            assert torch.equal(value, before[name]), name
+    assert not torch.equal(family.critic.judges[0].label.weight, before["judges.0.label.weight"])
