@@ -18,7 +18,7 @@ from huabi.data.world.compose import box, draw_scene
 from huabi.data.world.kinds import KINDS
 from huabi.data.world.palette import COLOURS
 from huabi.data.world.scene import MOODS, RELATIONS, SEASONS, SETTINGS, SIZES, STYLES, TIMES, WEATHERS, Scene
-from huabi.data.world.spec import choose, parse
+from huabi.data.world.spec import Picture, choose, parse
 from huabi.data.world.styles import draw
 from huabi.data.world.written import read_scene
 from huabi.errors import DataError, RequestError
@@ -32,6 +32,22 @@ def test_the_vocabulary_is_rich() -> None:
     assert len(COLOURS) == 11
     assert (len(SETTINGS), len(TIMES), len(WEATHERS), len(MOODS), len(STYLES)) == (8, 4, 5, 6, 6)
     assert all(set(kind.colours) <= set(COLOURS) and kind.colours for kind in KINDS.values())
+
+
+def test_combinations_can_be_kept_out_of_training() -> None:
+    everything = [*parse("world:n=300").pictures()]
+    kept = [*parse("world:n=300,without=cat-green+pagoda-pixel").pictures()]
+
+    def shows(picture: Picture) -> bool:
+        things = picture.scene().things
+        green_cat = any((thing.kind, thing.colour) == ("cat", "green") for thing in things)
+        return green_cat or (picture.style == "pixel" and any(thing.kind == "pagoda" for thing in things))
+
+    assert len(kept) == 300
+    assert any(map(shows, everything))
+    assert not any(map(shows, kept))
+    passed = [picture for picture in everything if not shows(picture)]
+    assert kept[: len(passed)] == passed
 
 
 @given(seeds)
@@ -209,6 +225,9 @@ def test_a_scene_that_cannot_be_is_refused(scene: dict, line: str) -> None:
         ("world:n=-1", "n=-1: expected 1 to"),
         ("world:n=many", "whole number"),
         ("world:mood=jolly", "no mood 'jolly'"),
+        ("world:without=green", "join a thing's words"),
+        ("world:without=calm-night", "join a thing's words"),
+        ("world:without=green-cats", "no word of the world 'cats'"),
         ("world:colour=red", "no option of the world 'colour'"),
         ("world:label=size", "no label 'size'"),
     ],

@@ -46,15 +46,15 @@ def world(text: str, progress: Progress | None = None) -> list[Row]:
         said = []
         for k, picture in enumerate(spec.pictures()):
             scene = picture.scene()
-            said.append((spec.label_of(picture, scene), spec.caption_of(picture, scene)))
+            said.append((picture.seed, picture.style, spec.label_of(picture, scene), spec.caption_of(picture, scene)))
             if progress is not None and k % 512 == 511:
                 progress("composing", k + 1, spec.n)
         index.parent.mkdir(parents=True, exist_ok=True)
         write_json(index, said)
     rows: list[Row] = []
-    for picture, (label, text) in zip(spec.pictures(), said, strict=True):
-        where = Where("world", picture.style, offset=picture.seed, size=spec.size or 64, fixed=spec.fixed)
-        rows.append((f"{picture.seed}-{picture.style}", where, str(worlds.FORMAT), label, text))
+    for seed, style, label, text in said:
+        where = Where("world", style, offset=seed, size=spec.size or 64, fixed=spec.fixed)
+        rows.append((f"{seed}-{style}", where, str(worlds.FORMAT), label, text))
     return rows
 
 

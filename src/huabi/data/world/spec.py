@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -11,6 +12,8 @@ from ...errors import RequestError, nearest
 from .captions import caption
 from .compose import draw_scene
 from .dice import Dice
+from .kinds import KINDS
+from .palette import COLOURS
 from .scene import MOODS, SEASONS, SETTINGS, STYLES, TIMES, WEATHERS, Scene
 
 FORMAT = 3  # raised when the same seed draws another picture
@@ -18,6 +21,10 @@ MOST = 1_000_000  # pictures of one data set
 LANGUAGES = ("en", "zh", "both")
 ATTRIBUTES = {"setting": SETTINGS, "time": TIMES, "weather": WEATHERS, "season": SEASONS, "mood": MOODS}
 LABELS = (*ATTRIBUTES, "style", "kind")
+WORDS = (*KINDS, *COLOURS, *STYLES, *itertools.chain(*ATTRIBUTES.values()))
+
+
+Combination = tuple[str, ...]  # words, in their order in the alphabet
 
 
 class Picture(NamedTuple):
@@ -29,6 +36,13 @@ class Picture(NamedTuple):
 
     def scene(self, aspect: float = 1.0) -> Scene:
         return draw_scene(self.seed, aspect, **dict(self.fixed))
+
+    def shows(self, combinations: Collection[Combination]) -> bool:
+        """Whether one of its things is, or stands in a picture that is, all that one of the combinations says."""
+        scene = self.scene()
+        whole = {self.style, scene.setting, scene.time, scene.weather, scene.season, scene.mood}
+        said = [whole | {thing.kind, thing.colour} for thing in scene.things] or [whole]
+        return any(words.issuperset(combination) for combination in combinations for words in said)
 
 
 @dataclass(frozen=True)
@@ -46,16 +60,18 @@ class WorldSpec:
     weather: str = ""
     season: str = ""
     mood: str = ""
+    without: tuple[Combination, ...] = ()  # what no picture shows together, as a green cat, or a pagoda in pixels
 
     @property
     def fixed(self) -> tuple[tuple[str, str], ...]:
         return tuple((name, value) for name in ATTRIBUTES if (value := getattr(self, name)))
 
     def pictures(self) -> Iterator[Picture]:
-        """The n pictures, one after the other."""
-        for k in range(self.n):
-            seed = (self.seed << 32) + k
-            yield Picture(seed, Dice("style", seed).choice(self.styles), self.fixed)
+        """The n pictures, one after the other; those that show what they shall not are passed over."""
+        seeds = itertools.count(self.seed << 32)
+        every = (Picture(seed, Dice("style", seed).choice(self.styles), self.fixed) for seed in seeds)
+        shown = (picture for picture in every if not picture.shows(self.without)) if self.without else every
+        return itertools.islice(shown, self.n)
 
     def label_of(self, picture: Picture, scene: Scene) -> str:
         if self.label == "style":
@@ -88,6 +104,14 @@ def _number(name: str, value: str, low: int, high: int) -> int:
     return number
 
 
+def _combination(text: str) -> Combination:
+    """The words of `green-cat`; at least one is of a thing, so that pictures without it are never far."""
+    words = sorted({one_of("word of the world", word, WORDS) for word in text.split("-")})
+    if len(words) < 2 or not {*KINDS, *COLOURS}.intersection(words):
+        raise RequestError(f"world: without={text}: join a thing's words to others, as in green-cat or pagoda-pixel")
+    return tuple(words)
+
+
 @lru_cache(maxsize=8)
 def parse(text: str) -> WorldSpec:
     """The spec in `world` or `world:key=value,...`; raises `RequestError` for what is unknown."""
@@ -100,6 +124,8 @@ def parse(text: str) -> WorldSpec:
             values[name] = _number(name, value, low, high)
         elif name == "styles":
             values[name] = tuple(one_of("style", style, STYLES) for style in value.split("+"))
+        elif name == "without":
+            values[name] = tuple(_combination(text) for text in value.split("+"))
         elif name == "label":
             values[name] = one_of("label", value, LABELS)
         elif name == "language":
