@@ -23,6 +23,7 @@ settings.load_profile("huabi")
 TINY = {
     "autoencoder": {"batch": 4, "net.width": 8},
     "classifier": {"batch": 4, "net.width": 16},
+    "contrast": {"batch": 4, "net.width": 8, "text.width": 16, "text.depth": 1, "features": 8},
     "diffusion": {"batch": 4, "net.width": 16, "net.depth": 1},
     "gan": {"batch": 4, "net.width": 8},
     "vae": {"batch": 4, "net.width": 8},
