@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -25,7 +27,7 @@ def home() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share")) / "huabi"
 
 
-def _read(path: Path) -> dict[str, str]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -46,6 +48,16 @@ def place(run: str | Path) -> Path:
     """The folder of a run; a name that is no path here, as `world-reader`, means a model that comes with Huabi."""
     shipped = SHIPPED / str(run)
     return shipped if not Path(run).exists() and (shipped / "run.json").exists() else Path(run)
+
+
+def newest(family: str) -> Path | None:
+    """Of the known runs of `family` the one whose model was written last, or None."""
+    found = []
+    for run in map(Path, _read(home() / "runs.json").values()):
+        if _read(run / "run.json").get("family") == family:
+            with suppress(OSError):  # moved meanwhile
+                found.append(((run / "model.safetensors").stat().st_mtime, run))
+    return max(found)[1] if found else None
 
 
 def find(model_hash: str) -> Path | None:
