@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 
 import huabi
-from conftest import TINY, write_pictures
-from huabi import families, index, search
+from conftest import TINY, refused, write_pictures
+from huabi import api, families, index, search
 from huabi.config import configure
 from huabi.cost import example
 from huabi.errors import DataError, RequestError
@@ -25,8 +25,6 @@ from huabi.metrics.retrieval import ranks, recall
 from huabi.model import DataSpec, Matches
 from huabi.nets.text import groups_of
 from huabi.search import Search, ranked
-from test_cli import huabi as command  # noqa: F401 - a fixture
-from test_cli import refused
 
 COLOURS = {
     "red": ("红色", (220, 30, 30)),
@@ -215,10 +213,10 @@ def test_a_second_search_reads_no_picture(
     assert len(Search(str(data), model).find("red", 99)) == 15
 
 
-def test_find_prints_copies_and_shows(command: Any, trained: tuple[Path, Path], tmp_path: Path) -> None:  # noqa: F811
+def test_find_prints_copies_and_shows(huabi: Any, trained: tuple[Path, Path], tmp_path: Path) -> None:
     data, run = trained
     out, sheet = tmp_path / "found", tmp_path / "sheet.png"
-    done = command("find", data, "a red square on the left", "--n", 3, "--out", out, "--grid", sheet, "--json")
+    done = huabi("find", data, "a red square on the left", "--n", 3, "--out", out, "--grid", sheet, "--json")
     assert done.code == 0, done.err
     assert "1 pictures cannot be read" in done.err
     found = json.loads(done.out)
@@ -231,42 +229,42 @@ def test_find_prints_copies_and_shows(command: Any, trained: tuple[Path, Path], 
     assert [c.read_bytes() for c in copies] == [Path(match["path"]).read_bytes() for match in found["matches"]]
     with Image.open(sheet) as shown:
         assert min(shown.size) >= search.SIDE
-    lines = command("find", data, "右边有一个蓝色的方块", "--model", run, "--n", 2).out.splitlines()
+    lines = huabi("find", data, "右边有一个蓝色的方块", "--model", run, "--n", 2).out.splitlines()
     assert len(lines) == 2
     assert all("blue-right" in line for line in lines)
-    assert len(command("find", data, "red", "--n", 500).out.splitlines()) == 64
+    assert len(huabi("find", data, "red", "--n", 500).out.splitlines()) == 64
 
 
-def test_find_takes_what_train_takes(command: Any, trained: tuple[Path, Path], tmp_path: Path) -> None:  # noqa: F811
+def test_find_takes_what_train_takes(huabi: Any, trained: tuple[Path, Path], tmp_path: Path) -> None:
     places = ("--out", tmp_path / "out", "--grid", tmp_path / "sheet.png")
-    done = command("find", "world:n=3,seed=1", "a house", "--n", 2, *places)
+    done = huabi("find", "world:n=3,seed=1", "a house", "--n", 2, *places)
     assert done.code == 0, done.err
     assert len(list((tmp_path / "out").glob("*.png"))) == 2
     plain = write_pictures(tmp_path / "photos", 5)
-    assert len(command("find", plain, "anything").out.splitlines()) == 5  # captions are not asked for
+    assert len(huabi("find", plain, "anything").out.splitlines()) == 5  # captions are not asked for
 
 
 def test_mistakes_in_find_get_one_line(
-    command: Any,
+    huabi: Any,
     trained: tuple[Path, Path],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data, run = trained
     other = tmp_path / "vae"
-    huabi.train("vae", data, other, size=8, steps=1, threads=1, settings=TINY["vae"])
-    refused(command("find", data, ""), "no words")
-    refused(command("find", data, "?!", "--model", run), "no words")
-    refused(command("find", data, "red", "--n", 0), "at least 1")
-    refused(command("find", data, "red", "--model", other), "a vae knows no words", "huabi train contrast")
-    refused(command("find", data, "red", "--model", tmp_path / "none"), "no run in")
-    refused(command("find", tmp_path / "none", "red"), "no such folder")
-    refused(command("find", data, "red", "--out", tmp_path / "a.png"), "--grid")
+    api.train("vae", data, other, size=8, steps=1, threads=1, settings=TINY["vae"])
+    refused(huabi("find", data, ""), "no words")
+    refused(huabi("find", data, "?!", "--model", run), "no words")
+    refused(huabi("find", data, "red", "--n", 0), "at least 1")
+    refused(huabi("find", data, "red", "--model", other), "a vae knows no words", "huabi train contrast")
+    refused(huabi("find", data, "red", "--model", tmp_path / "none"), "no run in")
+    refused(huabi("find", tmp_path / "none", "red"), "no such folder")
+    refused(huabi("find", data, "red", "--out", tmp_path / "a.png"), "--grid")
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    refused(command("find", tmp_path / "bad", "red"), "can be read")
+    refused(huabi("find", tmp_path / "bad", "red"), "can be read")
     monkeypatch.setenv("HUABI_HOME", str(tmp_path / "home"))
-    refused(command("find", data, "red"), f"huabi train contrast {data} --out RUN")
+    refused(huabi("find", data, "red"), f"huabi train contrast {data} --out RUN")
 
 
 def test_captions_are_needed(tmp_path: Path) -> None:
