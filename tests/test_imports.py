@@ -86,7 +86,7 @@ def test_the_public_face_is_exact() -> None:
 HELP = "import sys; sys.argv = ['huabi', '--help']; import huabi.cli as c; c.main()"
 
 
-@pytest.mark.parametrize("code", ["import huabi", HELP])
+@pytest.mark.parametrize("code", ["import huabi", "import huabi.prompt", HELP])
 def test_importing_and_help_load_no_torch(code: str) -> None:
     check = f"import atexit, sys; atexit.register(lambda: print('torch' in sys.modules, file=sys.stderr)); {code}"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
