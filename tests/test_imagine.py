@@ -115,6 +115,8 @@ def test_walks_sheets_and_pictures_to_start_from(huabi: Any, run: Path, photo: P
     assert open_picture(sheet).size == (34, 34)
     start = ["--image", photo, "--strength", 0, "--n", 1, "--model", run, "--out", tmp_path / "kept.png"]
     assert huabi("imagine", "a cat", *start).code == 0
+    Image.effect_noise((300, 300), 90).save(photo)
+    refused(huabi("imagine", "a cat", *start[:-1], tmp_path / "kept.jpg"), "too long for JPEG", ".png")
     (tmp_path / "photo.png").unlink()
     assert "to the bit" in huabi("again", tmp_path / "kept.png", "--out", tmp_path / "same.png").out
 
@@ -152,6 +154,8 @@ def test_the_model_is_the_one_named_or_the_last_that_answers(
     try:
         assert huabi(*ask).code == 0
         assert recipe_of(tmp_path / "a.png")["size"] == [16, 16]
+        (tmp_path / "home" / "runs.json").unlink()  # as for somebody who was sent the picture
+        assert "to the bit" in huabi("again", tmp_path / "a.png", "--out", tmp_path / "b.png").out
     finally:
         (tmp_path / "shipped" / "imagine").rename(run)
 

@@ -70,7 +70,12 @@ def named(name: str | Path) -> Path:
     return folders[str(name)]
 
 
+def shipped() -> list[Path]:
+    """The runs that come with Huabi."""
+    return sorted(run for run in SHIPPED.iterdir() if (run / "run.json").exists())
+
+
 def known() -> list[Path]:
     """The runs that come with Huabi, then the user's, the last one first; those that are gone are left out."""
     mine = [Path(run) for run in reversed(_read(home() / "runs.json").values())]
-    return [run for run in dict.fromkeys([*sorted(SHIPPED.iterdir()), *mine]) if (run / "run.json").exists()]
+    return [run for run in dict.fromkeys([*shipped(), *mine]) if (run / "run.json").exists()]
