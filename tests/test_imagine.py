@@ -202,11 +202,23 @@ def test_variations(huabi: Any, run: Path, photo: Path, tmp_path: Path) -> None:
     assert "to the bit" in huabi("again", files[3], "--out", tmp_path / "same.png").out
 
 
+def test_a_home_that_cannot_be_written_stops_nobody(
+    huabi: Any, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home").write_text("a file")
+    monkeypatch.setenv("HUABI_HOME", str(tmp_path / "home"))
+    with pytest.warns(UserWarning, match="found only where it is named"):
+        assert huabi("train", "scribe", photos, "--out", tmp_path / "run", "--size", 8, "--steps", 1).code == 0
+    with pytest.warns(UserWarning, match="found only where it is named"):
+        assert huabi("imagine", "a cat", "--model", tmp_path / "run", "--grid", tmp_path / "a.png").code == 0
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (["imagine", "a cat"], ["--out DIR"]),
         (["imagine", "a cat", "--out", "OUT.png"], ["one file", "--n 1"]),
+        (["imagine", "a cat", "--out", "PHOTO.d"], ["is a file; give a folder"]),
         (["imagine", "a cat", "--out", "OUT.bmp", "--n", "1"], [".bmp", "--no-recipe"]),
         (["imagine", "a cat", "--out", "OUT", "--n", "0"], ["1 to 256"]),
         (["imagine", "a cat", "--out", "OUT", "--n", "1000"], ["1 to 256"]),
@@ -235,8 +247,9 @@ def test_mistakes_get_one_line(
     words: list[str], says: list[str], huabi: Any, run: Path, photo: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "CUT.png").write_bytes(photo.read_bytes()[:200])
-    places = {"PHOTO": photo, **{word: tmp_path / word for word in ("OUT", "OUT.png", "OUT.bmp")}}
-    places |= {word: tmp_path / word for word in ("NOWHERE", "NOWHERE.png", "CUT.png")}
+    (tmp_path / "PHOTO.d").write_bytes(b"")
+    names = ("OUT", "OUT.png", "OUT.bmp", "NOWHERE", "NOWHERE.png", "CUT.png", "PHOTO.d")
+    places = {"PHOTO": photo, **{name: tmp_path / name for name in names}}
     named = [] if "--model" in words else ["--model", run]
     refused(huabi(*[places.get(word, word) for word in words], *named), *says)
     assert not list(tmp_path.glob("OUT*"))
@@ -253,4 +266,7 @@ def test_python_reads_a_prompt_as_the_command_line_does(huabi: Any, run: Path, t
         assert len(face.imagine(model=run)) == 4
     with pytest.raises(RequestError, match="did you mean 'mood'"):
         face.imagine("a cat", run, moods="calm")
+    with pytest.raises(RequestError, match="--image b'garbage': .*picture") as found:
+        face.imagine("a cat", run, image=b"garbage")
+    assert len(str(found.value)) < 200
     assert json.dumps(face.Imagine.model_json_schema())

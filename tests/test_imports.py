@@ -20,6 +20,7 @@ FORBIDDEN = {  # a folder or file, and what it never imports
     "data": ("families", "trainer", "job", "checkpoint", "cli", "nets"),
     "model.py": ("families", "trainer", "data", "checkpoint"),
     "trainer.py": ("families", "data", "checkpoint", "job", "cli"),
+    "prompt.py": ("families", "trainer", "model", "checkpoint", "data", "cli"),
     "diffusion.py": ("families", "trainer", "nets", "model"),
     "sampling.py": ("families", "trainer", "nets", "model"),
 }

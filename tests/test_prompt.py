@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from huabi.errors import RequestError
-from huabi.prompt import LONGEST, cleaned, languages, parts, ratio_of, read, sides, size_for
+from huabi.prompt import LONGEST, OPTIONS, SHORT, cleaned, languages, parts, ratio_of, read, sides, size_for
 from huabi.requests import Edit, Imagine
 
 MARKS = [*r"()[]:\-. 19a城", "::", ":1.4)", "::2", "--seed ", "—no ", "：", "（", "\0"]
@@ -126,6 +127,12 @@ def test_a_slip_inside_a_prompt_gets_one_line(prompt: str, says: str) -> None:
     with pytest.raises(RequestError, match=says) as found:
         read(prompt)
     assert "\n" not in str(found.value)
+
+
+def test_the_page_shows_every_option_with_its_example() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "imagine.md").read_text(encoding="utf-8")
+    assert [name for name, example in OPTIONS.items() if f"| `--{name} {example}` |" not in page] == []
+    assert [short for short in SHORT if f"| `--{short}` |" not in page] == []
 
 
 @given(st.one_of(st.text(), GRAMMAR))

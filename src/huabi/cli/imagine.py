@@ -171,6 +171,8 @@ def _check_out(out: Path | None, grid: Path | None, n: int, no_recipe: bool) -> 
     if out is None and grid is None:
         raise RequestError("say where the pictures go: --out DIR, or with one picture --out FILE.png")
     suffix = out.suffix.lower() if out else ""
+    if out and suffix not in IMAGE_SUFFIXES and out.exists() and not out.is_dir():
+        raise RequestError(f"--out {out} is a file; give a folder")
     if suffix in IMAGE_SUFFIXES and n > 1:
         raise RequestError(f"--out {out} is one file; give a folder, or --n 1")
     if suffix in IMAGE_SUFFIXES - RECIPE_SUFFIXES and not no_recipe:
