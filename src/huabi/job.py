@@ -183,10 +183,7 @@ class Job:
             best = self.trainer.state.best
             judged = {"best": best.step, "kernel_distance": best.distance} if best else {}
             self._checkpoint.add_event({"step": self.trainer.step, "finished": True, **judged})
-            try:
-                index.add(unpack(self.options.out / "model.safetensors")[1], self.options.out)
-            except (HuabiError, OSError) as error:  # a home that is read-only spoils no run
-                self.say(f"{self.options.out} is not remembered as one of your runs: {error}")
+            index.add(unpack(self.options.out / "model.safetensors")[1], self.options.out)
 
     def _tell(self, line: str) -> None:
         if self.ranks.main:

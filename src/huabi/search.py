@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,23 +15,27 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from . import index
+from .checkpoint import Checkpoint
 from .data import Item, Listing, scan, to_unit
-from .data.cache import identity_of
+from .data.cache import digest, identity_of
 from .data.files import Progress, cache_root, shown
 from .data.pool import Pool
 from .data.preflight import jobs_of
 from .data.worker import Task, examine
 from .durable import write_file
-from .errors import DataError, RequestError
+from .errors import DataError, HuabiError, RequestError
+from .families import find
+from .machine import pick_device
 from .metrics.features import embed, of_model
 from .model import Family, Matches
 from .nets.text import words_of
 from .pictures import save_picture
 
-__all__ = ["Match", "Search", "check_words", "default_run", "ranked"]
+__all__ = ["Match", "Search", "check_words", "matcher", "ranked"]
 
 ROWS = 64  # pictures that are embedded at once
 SIDE = 192  # pixels of a picture on a sheet
+REMEDY = "`huabi train contrast DATA --out RUN` trains one, on pictures with captions"
 
 
 @dataclass(frozen=True)
@@ -71,13 +74,11 @@ class Search:
     """
 
     def __init__(self, data: str, model: Family, progress: Progress | None = None) -> None:
-        if not isinstance(model, Matches):
-            raise RequestError(f"a {model.name} knows no words; {_remedy(data)}")
-        self.model, self.listing = model, scan(data, progress=progress)
+        self.words, self.device = _matches(model), model.device
+        self.listing = scan(data, progress=progress)
         self.items = (*self.listing.items, *self.listing.other)
-        identity = model.identity.hash if model.identity else ""
-        key = hashlib.sha256(repr((identity, *identity_of(self.listing))).encode("utf-8", "surrogatepass")).hexdigest()
-        path = cache_root() / "features" / f"find-{key[:32]}.safetensors"
+        self.identity = model.identity.hash if model.identity else ""
+        path = cache_root() / "features" / f"find-{digest(self.identity, *identity_of(self.listing))}.safetensors"
         try:
             found = safetensors.torch.load_file(path)
             self.features, self.rows = found["features"], found["rows"]
@@ -93,7 +94,7 @@ class Search:
 
     def find(self, text: str, n: int = 12) -> list[Match]:
         """The `n` pictures that fit `text` best, the best first, or all where there are fewer."""
-        cosines = self.features @ _asked(self.model, text)
+        cosines = self.features @ _asked(self.words, text)
         order = cosines.argsort(descending=True, stable=True)[:n].tolist()
         items = [self.items[int(self.rows[k])] for k in order]
         return [Match(item, _path(self.listing, item), float(cosines[k])) for k, item in zip(order, items)]
@@ -104,7 +105,7 @@ class Search:
         features = []
         for numbers, pixels in self._pixels(progress):
             rows += numbers
-            features.append(self.model.embed(to_unit(pixels).to(self.model.device)).float().cpu())
+            features.append(self.words.embed(to_unit(pixels).to(self.device)).float().cpu())
         if not rows:
             raise DataError(f"{shown(self.listing.source)}: none of {len(self.items)} pictures can be read")
         joined = torch.cat(features)
@@ -114,7 +115,7 @@ class Search:
 
     def _pixels(self, progress: Progress | None) -> Iterator[tuple[list[int], Any]]:
         """Numbers of items and their pixels (b, H, W, C), some at a time."""
-        spec, count = self.model.spec, len(self.items)
+        spec, count = self.words.spec, len(self.items)
         numbers: list[int] = []
         waiting: list[bytes] = []
         with Pool(Task(spec.size, spec.channels), count) as pool:
@@ -136,18 +137,33 @@ def ranked(model: Family, pictures: Iterable[Any], text: str) -> list[int]:
     Pictures are PIL images or tensors (C, H, W) in [-1, 1], all of one size. Raises RequestError for a model that
     knows no words and for a text without any.
     """
-    if not isinstance(model, Matches):
-        raise RequestError(f"a {model.name} knows no words; rank with a run of `huabi train contrast`")
+    words = _matches(model)
     features = torch.cat(list(embed(of_model(model), pictures)))
-    return (features @ _asked(model, text)).argsort(descending=True, stable=True).tolist()
+    order: list[int] = (features @ _asked(words, text)).argsort(descending=True, stable=True).tolist()
+    return order
 
 
-def default_run(data: str) -> Path:
-    """The newest of the user's runs that know words; where there is none raises `RequestError`, which says how to."""
-    run = index.newest("contrast")
-    if run is None:
-        raise RequestError(f"no run here knows words yet; {_remedy(data)}")
-    return run
+def matcher(name: str | None = None, device: str = "auto") -> Family:
+    """The model called `name`, or the last one used that knows words, which the index remembers from now on.
+
+    Raises `RunError` where `name` is no run, `RequestError` where no model is known that knows words, or this one
+    does not.
+    """
+    path = index.named(name) if name is not None else next(filter(_knows_words, index.known()), None)
+    if path is None:
+        raise RequestError(f"no run here knows words yet; {REMEDY}")
+    model = Checkpoint.load(path, pick_device(device))
+    _matches(model)
+    if model.identity is not None:
+        index.add(model.identity.hash, path)
+    return model
+
+
+def _knows_words(run: Path) -> bool:
+    try:
+        return hasattr(find(Checkpoint.open(run).header["family"]), "embed_text")
+    except (HuabiError, ImportError):  # damaged, or of a family that is no longer installed: not the one that is sought
+        return False
 
 
 def check_words(text: str) -> None:
@@ -156,8 +172,11 @@ def check_words(text: str) -> None:
         raise RequestError(f"{text!r} holds no words; say what the pictures show, in English or Chinese")
 
 
-def _remedy(data: str) -> str:
-    return f"`huabi train contrast {shown(data)} --out RUN` trains one, on pictures with captions"
+def _matches(model: Family) -> Matches:
+    """`model`, where it knows words."""
+    if not isinstance(model, Matches):
+        raise RequestError(f"a {model.name} knows no words; {REMEDY}")
+    return model
 
 
 def _asked(model: Matches, text: str) -> Tensor:
