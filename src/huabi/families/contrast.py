@@ -34,7 +34,7 @@ class TextConfig:
     """The shape of the network that reads texts."""
 
     width: int = 128
-    depth: int = 2  # blocks
+    depth: int = 1  # blocks
     length: int = 48  # words that are read; the rest of a text is cut
 
 
@@ -43,7 +43,7 @@ class ContrastConfig:
     """Settings of `contrast`."""
 
     batch: int = 128  # each picture is told from the texts of all the others
-    lr: float = 2e-3  # of the hidden matrices (Muon) and of all else (AdamW)
+    lr: float = 4e-3  # of the hidden matrices (Muon) and of all else (AdamW)
     warmup: int = 50  # steps
     ema: float = 0.05  # length of the weight average, as a share of the run
     weight_decay: float = 0.05
