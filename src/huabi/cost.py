@@ -45,9 +45,11 @@ def example(spec: DataSpec, rows: int, seed: int = 0) -> Batch:
     paired = torch.zeros_like(picture) if spec.pairing == "paired" else None
     other = torch.zeros_like(picture) if spec.pairing == "unpaired" else None
     label = rng.integers(len(spec.labels)) if spec.labels else None
+    caption = tuple(f"picture {n}" for n in range(rows)) if spec.captions else None
     truth = _truth(spec, rows) if spec.facts else None
     rng = BatchRng(seed, 0, rows)
-    return Batch(picture, rng, torch.arange(rows), label=label, target=paired, other=other, truth=truth)
+    index = torch.arange(rows)
+    return Batch(picture, rng, index, label=label, caption=caption, target=paired, other=other, truth=truth)
 
 
 def _truth(spec: DataSpec, count: int) -> torch.Tensor:

@@ -46,6 +46,48 @@ class Vary(Request):
     strength: float = Field(default=0.5, ge=0, le=1, description="0 keeps the picture, 1 leaves little of it")
 
 
+class Imagine(Request):
+    """A picture of what is said, in words or otherwise; whatever is left out is the model's own choice.
+
+    `prompt` may weigh its parts: `a house::2 fog::0.5` and `(red:1.4) house`.
+    """
+
+    prompt: str = Field(default="", max_length=100_000, description="what to draw, in English or Chinese")
+    negative: str = Field(default="", max_length=100_000, description="what to keep out")
+    seed: Seed = 0
+    label: str | None = Field(default=None, description="which class to draw")
+    style: str | None = Field(default=None, description="in whose hand, as ink or oil")
+    mood: str | None = Field(default=None, description="calm, joyful, ...: the model's own words for it")
+    reference: Picture | None = Field(default=None, description="a picture that this one shall resemble in meaning")
+    text_weight: float = Field(default=1.0, ge=0, le=2, description="how much the prompt counts")
+    mood_weight: float = Field(default=1.0, ge=0, le=2, description="how much the mood counts")
+    size: tuple[int, int] | None = Field(default=None, description="rows and columns; the model's own by default")
+    steps: int | None = Field(default=None, ge=1, le=1000, description="solver steps; more is finer and slower")
+    guidance: float | None = Field(default=None, ge=0, le=30, description="how strongly the prompt is obeyed")
+    chaos: float = Field(default=0.0, ge=0, le=100, description="how far candidates of one prompt stray from it")
+    stylize: float = Field(default=100.0, ge=0, le=1000, description="how much the model's taste counts; 100 is even")
+    between: tuple[str, str] | None = Field(default=None, description="two prompts to walk between")
+    fraction: float = Field(default=0.0, ge=0, le=1, description="where on the walk: 0 is the first, 1 is the second")
+    image: Picture | None = Field(default=None, description="a picture to start from instead of noise")
+    strength: float = Field(default=0.7, ge=0, le=1, description="0 keeps that picture, 1 leaves nothing of it")
+
+
+class Edit(Request):
+    """A picture of which a part is drawn anew: where the mask is white, or around it."""
+
+    by_hash = ("image",)
+
+    image: Picture
+    mask: Picture | None = Field(default=None, description="white where it is drawn anew; all of it by default")
+    prompt: str = Field(default="", max_length=100_000, description="what shall be there")
+    negative: str = Field(default="", max_length=100_000, description="what to keep out")
+    expand: int = Field(default=0, ge=0, le=4096, description="pixels that are added on every side, and drawn")
+    strength: float = Field(default=1.0, ge=0, le=1, description="0 keeps the picture, 1 leaves nothing of the part")
+    seed: Seed = 0
+    steps: int | None = Field(default=None, ge=1, le=1000, description="solver steps; more is finer and slower")
+    guidance: float | None = Field(default=None, ge=0, le=30, description="how strongly the prompt is obeyed")
+
+
 class Paint(Request):
     """A picture painted again by the strokes of a brush."""
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .convnets import Labels
+from .transformer import Block
 
 __all__ = ["MaskedTransformer"]
 
@@ -28,7 +29,7 @@ class MaskedTransformer(nn.Module):
         self.hidden = nn.Parameter(torch.randn(width) * 0.02)
         self.place = nn.Parameter(torch.randn(places, width) * 0.02)
         self.label = Labels(classes, width) if classes else None
-        self.blocks = nn.ModuleList(_Block(width) for _ in range(depth))
+        self.blocks = nn.ModuleList(Block(width) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.leave = nn.Linear(width, width)
         nn.init.zeros_(self.leave.weight)
@@ -44,21 +45,3 @@ class MaskedTransformer(nn.Module):
             h = block(h)
         logits: Tensor = self.leave(self.norm(h)) @ known.mT
         return logits.float()
-
-
-class _Block(nn.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x))."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.heads = max(1, width // 32)
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
-        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(self.norms[0](x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)  # (B, heads, N, N)
-        x = x + self.out((weights @ v).transpose(1, 2).flatten(2))
-        out: Tensor = x + self.mlp(self.norms[1](x))
-        return out
