@@ -239,6 +239,19 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
+@pytest.mark.parametrize(
+    ("words", "mirrored"), [("a red ball", True), ("a ball, left of a box", False), ("球在左边", False)]
+)
+def test_pictures_whose_captions_tell_left_from_right_are_not_mirrored(
+    words: str, mirrored: bool, tmp_path: Path
+) -> None:
+    for n in range(8):
+        Image.new("RGB", (16, 16), (n * 30, 10, 10)).save(tmp_path / f"{n}.png")
+        (tmp_path / f"{n}.txt").write_text(words if n == 5 else "a ball", "utf-8")
+    assert prepare(tmp_path, size=8).flip is mirrored
+    assert prepare(tmp_path, size=8, flip=True).flip
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux")
 def test_memory_does_not_grow_with_the_data(tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch.distributions import Normal as Gaussian
 from torch.distributions import kl_divergence as reference_kl
 
+import huabi
 from huabi.errors import RequestError
 from huabi.families._detail import Detail, texture_error, towards_real
 from huabi.families._latents import Normal, free_bits, gaussian_nll, kl_divergence
@@ -322,3 +326,15 @@ def test_an_autoencoders_codes_are_a_grid_and_lead_back():
     assert family.decode(z).shape == (2, 3, 16, 32)
     *_, kept = family.sample([Vary(image=torch.full((16, 32, 3), 90, dtype=torch.uint8).numpy(), strength=0)])
     torch.testing.assert_close(kept, family.encode(torch.full((1, 3, 16, 32), 90 / 127.5 - 1)))
+
+
+@pytest.mark.parametrize("family", ["vae", "autoencoder"])
+def test_previews_show_held_out_pictures_drawn_again_and_the_log_says_how_well(family: str, tmp_path: Path) -> None:
+    data = "world:styles=flat,n=40"
+    huabi.train(family, data, tmp_path / "run", size=8, steps=30, settings={"net.width": 8}, threads=1)
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text("utf-8").splitlines()]
+    told = [row for row in rows if "heldout_rmse" in row]
+    assert 0 < told[-1]["heldout_rmse"] < 1
+    assert told[-1]["heldout"] >= 1
+    with Image.open(sorted((tmp_path / "run" / "previews").glob("*.png"))[-1]) as shown:
+        assert shown.width > 20

@@ -167,6 +167,14 @@ class Embeds(Protocol):
 
 
 @runtime_checkable
+class Reconstructs(Protocol):
+    """A model that codes pictures and draws them again from their codes."""
+
+    def reconstruct(self, x: Tensor, label: Tensor | None) -> Tensor:
+        """Pictures (B, C, H, W) in [-1, 1], and their labels (B,) where there are labels -> the same, drawn again."""
+
+
+@runtime_checkable
 class Matches(Protocol):
     """A model that knows which words fit which picture: products of its features, of length 1, are cosines."""
 

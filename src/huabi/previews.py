@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -15,13 +16,14 @@ from .metrics.agreement import agreement
 from .metrics.confusion import accuracy, confusion, confusion_picture
 from .metrics.reading import Agreement
 from .metrics.retrieval import ranks, recall
-from .model import Classifies, Family, Identity, Matches, Reads
+from .model import Classifies, Family, Identity, Matches, Reads, Reconstructs
 from .nets.text import groups_of
 from .pictures import grid, to_image
 from .requests import Generate
 from .trainer import Trainer
 
 JUDGED = 1000  # held-out pictures that are read
+REBUILT = 64  # held-out pictures that are reconstructed
 SHOWN, CELL = 64, 6  # held-out pictures whose cosines are shown, and pixels of a cosine
 Shown = tuple[Image.Image, dict[str, float]]  # a picture, and figures for the log
 
@@ -29,8 +31,12 @@ Shown = tuple[Image.Image, dict[str, float]]  # a picture, and figures for the l
 def preview(trainer: Trainer, data: PictureData | None, say: Callable[[str], None]) -> Shown | None:
     """What the averaged weights can do, or None where there is nothing to show."""
     with trainer.averaged() as family:
-        if Generate in family.requests:
-            return _drawn(family, trainer, say)
+        drawn = _drawn(family, trainer, say) if Generate in family.requests else None
+        if isinstance(family, Reconstructs) and data is not None and len(data.heldout):
+            sheet, figures = _rebuilt(family, data)
+            return (grid([drawn[0], sheet], 2, gap=8) if drawn else sheet), figures
+        if drawn is not None or Generate in family.requests:
+            return drawn
         if isinstance(family, Classifies) and data is not None and data.labels is not None and len(data.heldout):
             return _read(family, trainer, data, say)
         if isinstance(family, Matches) and data is not None and data.captions is not None and len(data.heldout):
@@ -48,6 +54,18 @@ def _drawn(family: Family, trainer: Trainer, say: Callable[[str], None]) -> Show
     except RequestError as error:
         say(f"no preview at step {trainer.step}: {error}")
         return None
+
+
+def _rebuilt(family: Family, data: PictureData) -> Shown:
+    """Held-out pictures, each with its reconstruction at its right, and the error of all in [-1, 1]."""
+    assert isinstance(family, Reconstructs)
+    rows = data.heldout[:REBUILT]
+    label = None if data.labels is None else torch.from_numpy(data.labels[rows]).to(family.device)
+    real = to_unit(rows_of(data.images)(rows))
+    again = family.reconstruct(real.to(family.device), label).cpu()
+    pairs = [to_image(x) for pair in zip(real[:ROWS], again[:ROWS]) for x in pair]
+    error = float((again - real).square().mean().sqrt())
+    return grid(pairs, 2 * math.isqrt(ROWS)), {"heldout_rmse": error, "heldout": len(rows)}
 
 
 def _read(family: Family, trainer: Trainer, data: PictureData, say: Callable[[str], None]) -> Shown:

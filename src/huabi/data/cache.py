@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 import uuid
@@ -51,6 +52,7 @@ from .worker import Facts, Task
 if TYPE_CHECKING:
     from .loader import PictureData
 
+_SIDES = re.compile(r"\b(left|right)\b|[左右]", re.IGNORECASE)  # in captions that a mirror would belie
 FORMAT = 2
 PLACES = ("pictures", "unpacked", "hub", "world", "features")
 
@@ -285,7 +287,8 @@ def prepare(
         data: see `scan`.
         size: (rows, columns) or both at once; the advised one by default.
         fit: how pictures of other proportions are brought to it; see `fit_picture`.
-        flip: whether training mirrors pictures; by default yes, but for the digits and the picture world.
+        flip: whether training mirrors pictures; by default yes, but for the digits, the picture world, and where a
+            caption tells left from right.
         balance: whether training takes as many pictures of each class.
         progress: called with what is being done, how many are done, and of how many.
 
@@ -319,7 +322,9 @@ def prepare(
                     write_json(index(asked_size), known)
     except OSError as error:
         raise DataError(f"the cache in {cache_root()} cannot be used ({error.strerror}); set HUABI_CACHE") from None
-    flip = listing.kind not in ("digits", "world") if flip is None else flip
+    if flip is None:
+        told = any(item.caption and _SIDES.search(item.caption) for item in listing.items)
+        flip = listing.kind not in ("digits", "world") and not told
     asked = {"channels": channels, "fit": fit, "flip": flip, "pairs": pairs, "balance": balance}
     return _opened(cache_root() / "pictures" / known["cache"], Preflight.from_json(known["findings"]), asked)
 

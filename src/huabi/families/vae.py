@@ -129,6 +129,11 @@ class VAE(Family):
         if isinstance(self.latent, VectorLatent) and code.numbers is not None:
             yield Update("prior", self.latent.prior_loss(code.numbers, label, batch.rng))
 
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor, label: Tensor | None) -> Tensor:
+        """Pictures (B, C, H, W) and their labels (B,) -> what the decoder makes of their codes (B, C, H, W)."""
+        return self.latent.reconstruct(x, label).clamp(-1, 1)
+
     def batch_key(self, request: Generate | Vary) -> Hashable:
         return super().batch_key(request), getattr(request, "steps", None)
 
@@ -212,6 +217,11 @@ class Autoencoder(Family):
         """Pictures (B, C, H, W) in [-1, 1] of codes (B, length, H / factor, W / factor)."""
         out: Tensor = self.decoder(x).float()
         return out.clamp(-1, 1)
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor, label: Tensor | None) -> Tensor:
+        """Pictures (B, C, H, W) -> what the decoder makes of their codes (B, C, H, W); labels say nothing here."""
+        return self.decode(self.encode(x))
 
     def losses(self, batch: Batch, step: int) -> Iterator[Update]:
         mean, log_var = self.posterior(batch.image)
