@@ -337,4 +337,4 @@ def test_previews_show_held_out_pictures_drawn_again_and_the_log_says_how_well(f
     assert 0 < told[-1]["heldout_rmse"] < 1
     assert told[-1]["heldout"] >= 1
     with Image.open(sorted((tmp_path / "run" / "previews").glob("*.png"))[-1]) as shown:
-        assert shown.width > 20
+        assert shown.width > 2 * 8
