@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BANDS", "FRAMES", "RATE", "SPAN", "log_mel", "mel_filters"]
+__all__ = ["BANDS", "FRAMES", "RATE", "SPAN", "in_decibels", "log_mel", "mel_filters", "mel_power"]
 
 RATE = 16_000  # samples a second
 BANDS, FRAMES = 64, 100  # of a log-mel spectrogram
@@ -33,11 +33,10 @@ def mel_filters() -> Floats:
     return np.maximum(0, np.minimum((hertz - low) / (peak - low), (high - hertz) / (high - peak))).astype(np.float32)
 
 
-def log_mel(samples: Floats) -> Floats:
-    """The log-mel spectrogram (BANDS, FRAMES) in [-1, 1] of mono samples at `RATE`; those beyond `SPAN` are cut off.
+def mel_power(samples: Floats) -> Floats:
+    """Power in mel bands (BANDS, FRAMES) of mono samples at `RATE`, the mean over Hann windows in tenths of a second.
 
-    Power in Hann windows, in mel bands, averaged over tenths of a second; 1 is the loudest of the sound, -1 is 80 dB
-    below it or silence, so how loud it was recorded does not matter. A shorter sound is repeated to fill the time.
+    A shorter sound than `SPAN` is repeated to fill the time, a longer one is cut off.
     """
     window = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)).astype(np.float32)
     padded = np.pad(samples[: int(SPAN * RATE)], (0, max(0, WINDOW - len(samples))))
@@ -45,6 +44,18 @@ def log_mel(samples: Floats) -> Floats:
     spectrum = np.fft.rfft(pieces * window, POINTS)
     power = (spectrum.real**2 + spectrum.imag**2) @ mel_filters().T  # (n, BANDS)
     filled = power[np.arange(FRAMES * POOLED) % len(power)]
-    pooled = filled.reshape(FRAMES, POOLED, BANDS).mean(1).T
-    decibels = 10 * np.log10(np.maximum(pooled / max(float(pooled.max()), 1e-20), 10 ** (-RANGE / 10)))
-    return np.maximum(1 + decibels * (2 / RANGE), -1).astype(np.float32)
+    pooled: Floats = filled.reshape(FRAMES, POOLED, BANDS).mean(1).T
+    return pooled
+
+
+def in_decibels(power: Floats) -> Floats:
+    """Power (..., BANDS, FRAMES) as nets see it: 1 is the loudest of a sound, -1 is 80 dB below it, or silence."""
+    loudest = np.maximum(power.max((-2, -1), keepdims=True), np.float32(1e-20))
+    decibels = 10 * np.log10(np.maximum(power / loudest, np.float32(10 ** (-RANGE / 10))))
+    scaled: Floats = np.maximum(1 + decibels * np.float32(2 / RANGE), np.float32(-1))
+    return scaled
+
+
+def log_mel(samples: Floats) -> Floats:
+    """The log-mel spectrogram (BANDS, FRAMES) in [-1, 1] of mono samples at `RATE`, however loud they are."""
+    return in_decibels(mel_power(samples))

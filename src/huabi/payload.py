@@ -67,22 +67,17 @@ class Payload:
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         from pydantic_core import core_schema as cs
 
-        def from_json(value: str) -> Self:
+        def valid(value: Any, json: bool) -> Any:
             try:
-                return cls.from_base64(value)
+                return cls.from_base64(value) if json else cls.of(value)
             except DataError as error:  # pydantic turns ValueError into a validation error, and nothing else
                 raise ValueError(str(error)) from None
 
-        def from_python(value: Any, info: Any) -> Self:
-            if isinstance(value, str) and (info.context or {}).get("json"):
-                return from_json(value)
-            try:
-                return cls.of(value)
-            except DataError as error:
-                raise ValueError(str(error)) from None
+        def from_python(value: Any, info: Any) -> Any:
+            return valid(value, isinstance(value, str) and bool((info.context or {}).get("json")))
 
         return cs.json_or_python_schema(
-            json_schema=cs.no_info_after_validator_function(from_json, cs.str_schema()),
+            json_schema=cs.no_info_after_validator_function(lambda value: valid(value, True), cs.str_schema()),
             python_schema=cs.with_info_plain_validator_function(from_python),
             serialization=cs.plain_serializer_function_ser_schema(
                 lambda payload: payload.base64(), return_schema=cs.str_schema(), when_used="json"

@@ -13,6 +13,7 @@ FAMILIES = {
     "classifier": "huabi.families.classifier:Classifier",
     "diffusion": "huabi.families.diffusion:Diffusion",
     "gan": "huabi.families.gan:GAN",
+    "listener": "huabi.families.listener:Listener",
     "vae": "huabi.families.vae:VAE",
 }
 
