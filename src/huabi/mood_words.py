@@ -1,7 +1,7 @@
 """Words and what mood they speak of, in English and Chinese; `mood.py` reads texts by them.
 
-A mood's words stand in three groups: those that name it (weight 3), that go with it (2), that hint at it (1). `*` stands
-for any ending of an English word. One word may stand under several moods.
+A mood's words stand in three groups: those that name it (weight 3), go with it (2), or hint at it (1). `*` stands for
+any ending of an English word. One word may stand under several moods.
 """
 
 from __future__ import annotations
@@ -115,8 +115,7 @@ CHINESE: dict[str, tuple[str, str, str]] = {
         "吼 怒吼 咆哮 大喊 大叫 吵架 争吵 吵 骂 咒骂 打架 打人 摔 砸 踢 背叛 骗子 欺骗 骗 撒谎 谎言 不公平"
         " 不公 凭什么 报复 复仇 讨厌 烦死 烦躁 受够 够了 可恶 混蛋 该死 滚 瞪 咬牙切齿 握紧拳头 拳头 暴躁 敌人"
         " 攻击 侮辱 岂有此理 太过分 过分 欺负 抗议 厌恶 冲突 战争 战斗 偷走 偷",
-        "火 火焰 燃烧 暴风雨 雷 雷霆 闪电 爆发 爆炸 撕 撞 撞开 通红 涨红 摔门 门 责怪 怪你 居然 竟然 狠狠 猛"
-        " 冲",
+        "火 火焰 燃烧 暴风雨 雷 雷霆 闪电 爆发 爆炸 撕 撞 撞开 通红 涨红 摔门 门 责怪 怪你 居然 竟然 狠狠 猛 冲",
     ),
     "mysterious": (
         "神秘 诡异 玄妙 奇异 神秘莫测 谜 谜团 谜语 秘密 不可思议 匪夷所思 离奇 幽深 深不可测 扑朔迷离 灵异"
@@ -128,8 +127,7 @@ CHINESE: dict[str, tuple[str, str, str]] = {
         " 阁楼 走廊 地图 线索 暗 神 石碑 井",
     ),
     "festive": (
-        "喜庆 节日 庆祝 欢庆 喜气洋洋 张灯结彩 热闹 庆典 过年 狂欢 节庆 普天同庆 庆贺 锣鼓喧天 派对 聚会"
-        " 欢聚一堂",
+        "喜庆 节日 庆祝 欢庆 喜气洋洋 张灯结彩 热闹 庆典 过年 狂欢 节庆 普天同庆 庆贺 锣鼓喧天 派对 聚会 欢聚一堂",
         "生日 婚礼 结婚 圣诞 新年 春节 元旦 元宵 中秋 端午 除夕 国庆 周年 烟花 鞭炮 爆竹 游行 干杯 香槟 灯笼"
         " 气球 彩带 花车 宴会 宴席 年夜饭 团圆 舞龙 舞狮 锣鼓 鼓 红包 春联 对联 贺 恭喜 祝贺 拜年 灯会 庙会"
         " 毕业 典礼 盛会 喜事 喜 乔迁 倒计时 礼花 嫁 喜糖 装饰",
@@ -156,7 +154,9 @@ NEGATIONS_ZH = (
     " 不要 未曾 远离"
 )
 NO_NEGATIONS = "not_only no_wonder nothing_but cannot_help not_just"
-NO_NEGATIONS_ZH = "不仅 不但 不禁 不得不 不由得 忍不住 不光 不只 无比 无限 无边 不停 不断 不住 不已 无尽 止不住 无声 无意"
+NO_NEGATIONS_ZH = (
+    "不仅 不但 不禁 不得不 不由得 忍不住 不光 不只 无比 无限 无边 不停 不断 不住 不已 无尽 止不住 无声 无意"
+)
 STRONGER = "very so extremely really truly deeply utterly absolutely completely too totally most such terribly"
 STRONGER_ZH = "非常 很 太 十分 极 极其 极了 特别 真 好 多么 万分 格外 无比 深深 无限"
 WEAKER = "slightly somewhat bit little rather faintly almost"
