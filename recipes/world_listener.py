@@ -23,7 +23,7 @@ from huabi.data.world.sounds import heard, sound
 from huabi.mel import log_mel
 
 DATA = "world:n=2000,size=16,seed=1,styles=flat"  # only the scenes count
-STEPS = 300
+STEPS = 1000
 
 
 def hear(run: str, count: int) -> None:

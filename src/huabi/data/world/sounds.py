@@ -213,8 +213,8 @@ SHARES = {"all": 0.7, "place": 0.15, "tune": 0.15}  # how often which part of a 
 
 
 def level(dice: Dice) -> float:
-    """How loud one of several things is heard: within 8 dB, both ways."""
-    return float(10 ** dice.uniform(-0.4, 0.4))
+    """How loud one of several things is heard: within 6 dB, both ways."""
+    return float(10 ** dice.uniform(-0.3, 0.3))
 
 
 def heard(facts: Mapping[str, str], parts: str) -> list[tuple[str, str]]:
