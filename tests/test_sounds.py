@@ -15,6 +15,7 @@ import scipy.signal
 from pydantic import BaseModel, ValidationError
 
 from huabi.mel import BANDS, FRAMES, RATE, log_mel, mel_filters
+from huabi.requests import Imagine
 from huabi.sounds import Sound, SoundError, resampled, wav
 
 
@@ -147,6 +148,15 @@ def test_a_request_holds_a_sound_and_json_brings_it_back(tmp_path: Path) -> None
         with pytest.raises(ValidationError):
             Asked.model_validate(bad, context={"json": True})
     assert Asked.model_json_schema()["properties"]["sound"]["contentMediaType"] == "audio/*"
+
+
+def test_a_picture_can_be_asked_for_by_a_sound() -> None:
+    asked = Imagine(sound=tone(440), sound_weight=0.5)  # type: ignore[arg-type]
+    assert Imagine.model_validate_json(asked.model_dump_json()) == asked
+    assert asked.sound is not None
+    assert len(asked.sound.samples()) == RATE
+    with pytest.raises(ValidationError, match="zero seconds"):
+        Imagine(sound=np.zeros(0, np.float32))  # type: ignore[arg-type]
 
 
 def test_filters_are_triangles_that_sum_to_one_between_the_peaks() -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import huabi
+from huabi import hearing
 from huabi.cost import example
 from huabi.data import batches, prepare
 from huabi.data.world.compose import draw_scene
@@ -174,6 +175,15 @@ def test_what_is_not_heard_is_not_claimed() -> None:
     )
     assert np.mean([max(s["mood"].values()) for s in place]) < np.mean([max(s["mood"].values()) for s in music]) - 0.2
     assert np.mean([max(s["setting"].values()) for s in music]) < 0.6
+
+
+def test_a_sound_says_in_words_what_is_surely_heard_in_it() -> None:
+    loud = sound(RAIN, Dice("words", 1), 6.0, "place")
+    told = hearing.heard(Sound.of(loud))
+    assert told["weather"] == "rain"
+    assert set(told.items()) <= set(RAIN.items())
+    hum = np.sin(np.arange(4 * RATE) * 0.04)  # 100 Hz: nothing that was ever learnt
+    assert "mood" not in hearing.heard(Sound.of(hum)) or len(hearing.heard(Sound.of(hum))) < 4
 
 
 def test_an_example_for_measuring_has_a_sound_where_scenes_are_drawn() -> None:

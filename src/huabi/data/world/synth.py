@@ -88,7 +88,7 @@ def timbre(*levels: float) -> Floats:
 def voice(
     n: int, notes: Sequence[Note], wave: Floats, attack: float = 0.01, decay: float = 10.0, vibrato: float = 0.0
 ) -> Floats:
-    """Notes one after the other, in the order of their starts; each ends where the next begins.
+    """Notes one after the other, in the order of their starts; each ends where the next begins, if not before.
 
     Args:
         wave: one cycle, see `timbre`.
@@ -99,6 +99,7 @@ def voice(
     table = np.array([note for note in notes if note.start < n / RATE], np.float32)
     if not len(table):
         return out
+    table[:, 1] = np.minimum(table[:, 1], np.diff(table[:, 0], append=n / RATE))
     starts = (table[:, 0] * RATE).astype(np.int64)
     each = np.repeat(np.arange(len(starts)), np.diff(starts, append=n))
     length, pitch, level, glide = (column[each] for column in table[:, 1:].T)
