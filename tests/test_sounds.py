@@ -99,13 +99,14 @@ def renamed(path: Path) -> Path:
 
 
 def long(path: Path) -> Path:
-    return write(path / "long.wav", wav(np.ones(31 * 60 * 100, np.int16), 100))
+    return write(path / "long.wav", wav(np.ones(31 * 60 * 1000, np.int16), 1000))
 
 
 BAD = {
     "not a sound": renamed,
     "zero seconds": lambda path: np.zeros(0, np.float32),
     "31 minutes.*ffmpeg": long,
+    "7 samples a second": lambda path: (tone(440), 7),
     "empty file": lambda path: write(path / "empty.wav", b""),
     "no such file": lambda path: path / "missing.wav",
     "folder, not a sound": lambda path: path,
@@ -132,6 +133,25 @@ def test_silence_and_broken_values_are_refused_when_they_are_heard() -> None:
     soundfile.write(out, np.array([0.5, np.nan, 0.5]), RATE, format="WAV", subtype="FLOAT")
     with pytest.raises(SoundError, match="no numbers"):
         Sound.of(out.getvalue()).samples()
+
+
+@pytest.mark.parametrize("without", [False, True])
+def test_damaged_files_are_read_or_refused_in_one_line(without: bool, request: pytest.FixtureRequest) -> None:
+    if without:
+        request.getfixturevalue("bare")
+    rng = np.random.default_rng(0)
+    whole = np.frombuffer(wav(tone(440, 0.2)), np.uint8)
+    refused = []
+    for _ in range(150):
+        data = whole.copy()
+        data[rng.integers(0, 44, rng.integers(1, 5))] = rng.integers(0, 256)
+        try:
+            heard = Sound.of(data[: rng.integers(40, len(data)) if rng.random() < 0.3 else None].tobytes()).samples()
+            assert np.isfinite(heard).all()
+        except SoundError as error:
+            refused.append(str(error))
+    assert 30 < len(refused) < 150
+    assert not any("\n" in line for line in refused)
 
 
 class Asked(BaseModel):

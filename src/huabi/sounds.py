@@ -22,6 +22,7 @@ from .payload import Payload
 __all__ = ["LONGEST", "Sound", "SoundError", "resampled", "wav"]
 
 LONGEST = 30 * 60  # seconds
+RATES = (1_000, 768_000)  # Hz; what says more or less than that is damaged
 QUIETEST = -60.0  # dB below full scale
 CHUNK = 300  # tenths of a second that are read at once
 PACKED = (b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"FORM")  # starts of files that are not WAV
@@ -72,8 +73,10 @@ class Sound(Payload):
             reader = _opened(data)
         except SoundError as error:
             raise SoundError(error.reason, name) from None
-        if reader.frames < 1 or reader.rate < 1:
+        if reader.frames < 1:
             raise SoundError("no sound in it: it lasts zero seconds", name)
+        if not RATES[0] <= reader.rate <= RATES[1]:
+            raise SoundError(f"damaged: it says that it has {reader.rate} samples a second", name)
         if reader.frames > LONGEST * reader.rate:
             minutes = reader.frames / reader.rate / 60
             raise SoundError(
@@ -108,13 +111,23 @@ class _Reader(Protocol):
         """Mono samples from `start` on, fewer than `count` where the sound ends."""
 
 
+class _Buffer(io.BytesIO):
+    """A damaged file may send libsndfile before its beginning, and soundfile would print a traceback."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except ValueError:
+            return super().seek(0)
+
+
 class _SoundFile:
     """Reads all that libsndfile knows."""
 
     def __init__(self, soundfile: Any, data: bytes) -> None:
         self.error = soundfile.SoundFileError
         try:
-            self.file = soundfile.SoundFile(io.BytesIO(data))
+            self.file = soundfile.SoundFile(_Buffer(data))
         except self.error:
             raise SoundError("not a sound that can be read; WAV, FLAC, OGG and MP3 can") from None
         self.rate, self.frames = int(self.file.samplerate), int(self.file.frames)
@@ -134,14 +147,20 @@ class _Wave:
     def __init__(self, data: bytes) -> None:
         try:
             self.file = wave.open(io.BytesIO(data))  # noqa: SIM115 - open for as long as samples are read
-        except (wave.Error, EOFError):
-            raise SoundError("this WAV cannot be read without a package: pip install 'huabi[sound]'") from None
+            self.width, self.channels = self.file.getsampwidth(), self.file.getnchannels()
+        except (wave.Error, EOFError, RuntimeError):
+            self.width = 0
+        if not 1 <= self.width <= 4:
+            raise SoundError("this WAV cannot be read without a package: pip install 'huabi[sound]'")
         self.rate, self.frames = self.file.getframerate(), self.file.getnframes()
 
     def read(self, start: int, count: int) -> Floats:
-        self.file.setpos(min(start, self.frames))
-        width, channels = self.file.getsampwidth(), self.file.getnchannels()
-        raw = np.frombuffer(self.file.readframes(count), np.uint8)
+        width, channels = self.width, self.channels
+        try:
+            self.file.setpos(start)
+            raw = np.frombuffer(self.file.readframes(count), np.uint8)
+        except RuntimeError:  # sought beyond the end of a file that says it is longer
+            raise SoundError("damaged: it cannot be decoded to its end") from None
         raw = raw[: len(raw) // (width * channels) * width * channels].reshape(-1, width)
         if width == 1:
             numbers = (raw[:, 0].astype(np.float32) - 128) / 128
