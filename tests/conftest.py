@@ -28,6 +28,7 @@ TINY = {
     "contrast": {"batch": 4, "net.width": 8, "text.width": 16, "text.depth": 1, "features": 8},
     "diffusion": {"batch": 4, "net.width": 16, "net.depth": 1},
     "gan": {"batch": 4, "net.width": 8},
+    "listener": {"batch": 4, "net.width": 16, "net.channels": 4},
     "vae": {"batch": 4, "net.width": 8},
 }
 VARIANTS = {  # of a family: its name, a dash, and what to call it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from huabi.cost import saved_bytes
 from huabi.data.world.truth import FACTS
 from huabi.drawing import draw
 from huabi.errors import RequestError
+from huabi.families.listener import Listener
+from huabi.mel import BANDS, FRAMES
 from huabi.model import DataSpec, Family, Identity, Matches
 from huabi.plan import Plan
 from huabi.ranks import Ranks
@@ -46,9 +49,14 @@ every_pair = pytest.mark.parametrize(
         pytest.param(name, spec, id=f"{name}-{key}")
         for name in NAMES
         for key, spec in SPECS.items()
-        if all(map(spec.has, kind_of(name).needs)) and (name == "classifier" or not spec.facts)
+        if all(map(spec.has, kind_of(name).needs)) and (name in ("classifier", "listener") or not spec.facts)
     ],
 )
+
+
+def spec_for(name: str) -> DataSpec:
+    """The plainest that has what a family needs."""
+    return next(spec for spec in (SPECS["labels"], SPECS["scenes"]) if not spec.lacks(kind_of(name).needs))
 
 
 def build(name: str, spec: DataSpec) -> Family:
@@ -89,6 +97,9 @@ def answer(family: Family) -> torch.Tensor:
     x = torch.linspace(-1, 1, 2 * 192).reshape(2, 3, 8, 8)
     if isinstance(family, Matches):
         return torch.cat([family.embed(x), family.embed_text(["a cat", "一只狗"])])
+    if isinstance(family, Listener):
+        heard = family.hear(torch.linspace(-1, 1, 2 * BANDS * FRAMES).reshape(2, BANDS, FRAMES))
+        return torch.tensor([[share for words in one.values() for share in words.values()] for one in heard])
     return family.classify(x)
 
 
@@ -121,7 +132,7 @@ def test_a_resumed_run_equals_one_in_one_go_to_the_bit(name: str, spec: DataSpec
 
 @every_family
 def test_accumulation_equals_the_whole_batch_or_is_refused(name: str) -> None:
-    spec = SPECS["labels"]
+    spec = spec_for(name)
     if build(name, spec).whole_batch:
         pytest.skip("its statistics are over the whole batch")
     whole, split = train(trainer_of(name, spec, 2)), train(trainer_of(name, spec, 2, micro=1))
@@ -132,7 +143,7 @@ def test_accumulation_equals_the_whole_batch_or_is_refused(name: str) -> None:
 
 @every_family
 def test_micro_batches_hold_the_memory_of_one(name: str) -> None:
-    spec = DataSpec((16, 16), 3, ("a", "b"), count=32)
+    spec = replace(spec_for(name), size=(16, 16))
     if build(name, spec).whole_batch:
         pytest.skip("its batch is never split")
     assert saved_bytes(build(name, spec), 8, micro=2) <= 1.1 * saved_bytes(build(name, spec), 2)
@@ -249,7 +260,7 @@ def test_requests_have_a_schema_and_survive_json(name: str) -> None:
 
 @every_family
 def test_a_saved_model_loads_from_its_folder_alone(name: str, tmp_path: Path) -> None:
-    spec = SPECS["labels"]
+    spec = spec_for(name)
     trainer = train(trainer_of(name, spec, 2))
     header = {
         "family": trainer.family.name,

@@ -93,7 +93,7 @@ def steps_logged(run: Path) -> list[int]:
     return [row["step"] for row in rows if "seconds" in row]  # beside them stands what was measured
 
 
-@pytest.mark.parametrize("family", list(FAMILIES))
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name != "listener"])  # photos have no sound
 def test_killed_at_any_write_flush_or_rename(family: str, killer: Killer, data: Path, tmp_path: Path) -> None:
     killer(*line(family, data, tmp_path / "first", "--steps", 1))  # the pictures are decoded once
     whole = killer(*line(family, data, tmp_path / "whole", "--steps", STEPS))

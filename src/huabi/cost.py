@@ -14,6 +14,7 @@ from torch.utils.flop_counter import flop_registry
 
 from .errors import TrainingError
 from .machine import free_memory, pick_precision
+from .mel import BANDS, FRAMES
 from .model import Batch, DataSpec, Family
 from .plan import Plan
 from .ranks import Ranks
@@ -47,9 +48,9 @@ def example(spec: DataSpec, rows: int, seed: int = 0) -> Batch:
     label = rng.integers(len(spec.labels)) if spec.labels else None
     caption = tuple(f"picture {n}" for n in range(rows)) if spec.captions else None
     truth = _truth(spec, rows) if spec.facts else None
-    rng = BatchRng(seed, 0, rows)
-    index = torch.arange(rows)
-    return Batch(picture, rng, index, label=label, caption=caption, target=paired, other=other, truth=truth)
+    sound = rng.uniform(BANDS, FRAMES) * 2 - 1 if spec.has("sound") else None
+    rng, index = BatchRng(seed, 0, rows), torch.arange(rows)
+    return Batch(picture, rng, index, label, caption, target=paired, other=other, sound=sound, truth=truth)
 
 
 def _truth(spec: DataSpec, count: int) -> torch.Tensor:

@@ -150,6 +150,7 @@ class Job:
             self._tell(f"resuming {self.options.out} at step {trainer.step}")
         whole = trainer.family.whole_batch  # every process computes it all
         rank, world = (0, 1) if whole else (self.ranks.rank, self.ranks.world)
+        family = trainer.family
         source = batches(
             data,
             header["batch"],
@@ -158,6 +159,7 @@ class Job:
             rank=rank,
             world=world,
             balance=bool(header["data_settings"].get("balance")),
+            sound=data.spec.has("sound") and "sound" in (*family.needs, *family.wants),
         )
         if self.options.tensorboard and self.ranks.main:
             self._board = _board(self.options.out)

@@ -47,6 +47,7 @@ class DataSpec:
             "target": self.pairing == "paired",
             "other": self.pairing == "unpaired",
             "truth": bool(self.facts),
+            "sound": bool(self.facts),  # made from what is known of a scene
         }.get(need, False)
 
     def lacks(self, needs: Sequence[str]) -> list[str]:
@@ -86,7 +87,7 @@ class Batch(NamedTuple):
     target: Tensor | None = None  # (B, C, H, W) the paired picture
     other: Tensor | None = None  # (B, C, H, W) a picture of the other, unpaired domain
     mask: Tensor | None = None  # (B, 1, H, W) in {0, 1}
-    sound: Tensor | None = None  # (B, S)
+    sound: Tensor | None = None  # (B, bands, frames) in [-1, 1], see `huabi.mel`; where the family wants it
     truth: Tensor | None = None  # (B, T) uint8, see `huabi.truth.unpack`
 
     def rows(self, start: int, stop: int) -> Batch:
@@ -194,6 +195,7 @@ class Family(Model, nn.Module):
     title: ClassVar[str]  # one line for people
     Config: ClassVar[type]  # frozen dataclass of hyperparameters; `batch`, `ema` and `warmup` are required fields
     needs: ClassVar[tuple[str, ...]] = ("image",)  # fields of a Batch
+    wants: tuple[str, ...] = ()  # fields that take time to make, and that it takes where the data has them: sound
     whole_batch: bool = False  # statistics over the batch: it can be neither split nor accumulated
     training_only: ClassVar[tuple[str, ...]] = ()  # sub-modules that sampling does not need
     max_grad_norm: ClassVar[float] = 1.0

@@ -5,16 +5,12 @@ This module alone turns PIL images into tensors. It loads torch only when a tens
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
-import hashlib
 import io
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +20,7 @@ from PIL.PngImagePlugin import PngImageFile, PngInfo
 from .decoding import MAX_PIXELS, MODES, Fit, PictureError, fit_picture, flatten, open_picture, opened, why
 from .durable import write_file
 from .errors import RequestError
+from .payload import Payload
 
 if TYPE_CHECKING:
     import torch
@@ -50,30 +47,15 @@ LONGEST_EXIF = 65_533  # bytes of a JPEG's segment
 _COMMENT = b"ASCII\0\0\0"  # the character code before an EXIF UserComment (EXIF 2.3, 4.6.5)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Picture:
+class Picture(Payload):
     """A picture as it stands in a request: the bytes of its file, equal where the bytes are equal.
 
     As a pydantic field it takes a `Picture`, bytes, a path, a PIL image or a uint8 array (H, W[, C]) from Python, and
-    from JSON base64 alone. Whoever validates JSON that was parsed already (a server) passes
-    `context={"json": True}`, so that no string is taken for a path.
+    from JSON base64 alone; see `Payload`.
     """
 
-    data: bytes
-    name: str | None = None  # of the file that it came from, for messages
-    sha256: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "sha256", hashlib.sha256(self.data).hexdigest())
-
-    def __eq__(self, other: object) -> bool:
-        return self.sha256 == other.sha256 if isinstance(other, Picture) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.sha256)
-
-    def __repr__(self) -> str:
-        return f"Picture({self.sha256[:12]}, {len(self.data)} bytes)"
+    media = "image/*"
+    error = PictureError
 
     def image(self, channels: int = 3) -> Image.Image:
         """The decoded picture; see `open_picture`."""
@@ -91,9 +73,9 @@ class Picture:
         if isinstance(source, Picture):
             return source
         if isinstance(source, (bytes, bytearray, memoryview)):
-            return cls._checked(bytes(source))
+            return cls.checked(bytes(source))
         if isinstance(source, (str, os.PathLike)):
-            return cls._checked(_read(Path(source)), str(source))
+            return cls.checked(_read(Path(source)), str(source))
         if isinstance(source, Image.Image):
             return cls(_png(ImageOps.exif_transpose(source)))
         if hasattr(source, "__array_interface__"):
@@ -101,57 +83,9 @@ class Picture:
         raise PictureError(f"expected a path, bytes, a PIL image or a uint8 array, got {type(source).__name__}")
 
     @classmethod
-    def from_base64(cls, text: str) -> Picture:
-        """A picture from base64, with or without a `data:image/...;base64,` before it."""
-        if text.startswith("data:"):
-            text = text.partition(",")[2]
-        try:
-            return cls._checked(base64.b64decode("".join(text.split()), validate=True))
-        except (binascii.Error, ValueError):
-            raise PictureError("expected a picture's file in base64") from None
-
-    def base64(self) -> str:
-        return base64.b64encode(self.data).decode("ascii")
-
-    @classmethod
-    def _checked(cls, data: bytes, name: str | None = None) -> Picture:
+    def checked(cls, data: bytes, name: str | None = None) -> Picture:
         with opened(io.BytesIO(data), MAX_PIXELS, name):
             return cls(data, name)
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        from pydantic_core import core_schema as cs
-
-        def from_json(value: str) -> Picture:
-            with _as_value_error():
-                return cls.from_base64(value)
-
-        def from_python(value: Any, info: Any) -> Picture:
-            with _as_value_error():
-                if isinstance(value, str) and (info.context or {}).get("json"):
-                    return cls.from_base64(value)
-                return cls.of(value)
-
-        return cs.json_or_python_schema(
-            json_schema=cs.no_info_after_validator_function(from_json, cs.str_schema()),
-            python_schema=cs.with_info_plain_validator_function(from_python),
-            serialization=cs.plain_serializer_function_ser_schema(
-                lambda picture: picture.base64(), return_schema=cs.str_schema(), when_used="json"
-            ),
-        )
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
-        return {"type": "string", "format": "base64", "contentEncoding": "base64", "contentMediaType": "image/*"}
-
-
-@contextlib.contextmanager
-def _as_value_error() -> Iterator[None]:
-    """Pydantic turns ValueError into a validation error, and nothing else."""
-    try:
-        yield
-    except PictureError as error:
-        raise ValueError(str(error)) from None
 
 
 def _png(image: Image.Image) -> bytes:

@@ -1,6 +1,7 @@
 """What a person can ask for: one frozen model per task, and the type is the task.
 
-The JSON schema of a request is the HTTP body and the web form. Pictures in it are of type `Picture`, never tensors.
+The JSON schema of a request is the HTTP body and the web form. Pictures in it are of type
+`Picture` and sounds of type `Sound`, never tensors.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from .pictures import Picture
+from .sounds import Sound
 
 Seed = Annotated[int, Field(ge=0, lt=2**63, description="the same seed draws the same picture again")]
 Anchor = Seed | Picture
@@ -58,9 +60,11 @@ class Imagine(Request):
     label: str | None = Field(default=None, description="which class to draw")
     style: str | None = Field(default=None, description="in whose hand, as ink or oil")
     mood: str | None = Field(default=None, description="calm, joyful, ...: the model's own words for it")
+    sound: Sound | None = Field(default=None, description="a sound whose mood and weather the picture shall have")
     reference: Picture | None = Field(default=None, description="a picture that this one shall resemble in meaning")
     text_weight: float = Field(default=1.0, ge=0, le=2, description="how much the prompt counts")
     mood_weight: float = Field(default=1.0, ge=0, le=2, description="how much the mood counts")
+    sound_weight: float = Field(default=1.0, ge=0, le=2, description="how much the sound counts")
     size: tuple[int, int] | None = Field(default=None, description="rows and columns; the model's own by default")
     steps: int | None = Field(default=None, ge=1, le=1000, description="solver steps; more is finer and slower")
     guidance: float | None = Field(default=None, ge=0, le=30, description="how strongly the prompt is obeyed")

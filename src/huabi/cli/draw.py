@@ -171,6 +171,7 @@ def world(
     seed: Annotated[int | None, typer.Option(help="of the pictures")] = None,
     scene: Annotated[Path | None, typer.Option(help="draw this scene, a JSON file, instead")] = None,
     sheet: Annotated[Path | None, typer.Option(help="also, or only, a contact sheet: a row for each style")] = None,
+    sounds: Annotated[bool, typer.Option("--sounds", help="also what each scene sounds like, as WAV")] = False,
 ) -> None:
     """Draw the picture world: scenes with captions and masks, in six styles."""
     from ..data.world import export
@@ -179,6 +180,8 @@ def world(
 
     if out is None and sheet is None:
         raise RequestError("say where the pictures go: --out DIR, or --sheet FILE for one sheet")
+    if sounds and (out is None or scene is not None):
+        raise RequestError("--sounds goes with --out DIR, and without --scene")
     chosen, shape = choose(spec, n, style, seed), size_of(size)
     with showing() as display:
         if scene is not None:
@@ -187,5 +190,5 @@ def world(
             if sheet is not None:
                 export.sheet(chosen, shape or (160, 160), sheet)
             if out is not None:
-                export.export(chosen, out, shape or (256, 256), display.count)
+                export.export(chosen, out, shape or (256, 256), display.count, sounds)
     typer.echo(out or sheet)

@@ -37,6 +37,8 @@ def imagine(
     label: Annotated[str | None, typer.Option(help="which class to draw")] = None,
     style: Annotated[str | None, typer.Option(help="in whose hand, as ink")] = None,
     mood: Annotated[str | None, typer.Option(help="as calm or joyful")] = None,
+    mood_of: Annotated[str | None, typer.Option(help="a text of any length, whose mood is taken")] = None,
+    sound: Annotated[Path | None, typer.Option(help="what is heard there, or a tune of its mood")] = None,
     ar: Annotated[str | None, typer.Option(help="width to height, as 3:2, of the model's own area")] = None,
     size: Annotated[str | None, typer.Option(help="pixels: 64, or 96x64 for width x height")] = None,
     steps: Steps = None,
@@ -47,6 +49,7 @@ def imagine(
     image: Annotated[Path | None, typer.Option(help="a picture to start from")] = None,
     strength: Annotated[float | None, typer.Option(help="0 keeps that picture, 1 leaves nothing of it")] = None,
     text_weight: Annotated[float | None, typer.Option(help="how much the prompt counts, 0 to 2")] = None,
+    sound_weight: Annotated[float | None, typer.Option(help="how much the sound counts, 0 to 2")] = None,
     mood_weight: Annotated[float | None, typer.Option(help="how much the mood counts, 0 to 2")] = None,
     between: Annotated[tuple[str, str] | None, typer.Option(help="walk between two prompts")] = None,
     frames: Annotated[int | None, typer.Option(help="pictures of the walk (default 8)")] = None,
@@ -54,11 +57,18 @@ def imagine(
     no_recipe: NoRecipe = False,
 ) -> None:
     """Draw what PROMPT says; options may stand inside it, as Midjourney writes them."""
+    from ..mood import mood_name
     from ..prompt import read
+    from ..sounds import Sound
 
     given: dict[str, Any] = {"n": n, "seed": seed, "negative": negative, "label": label, "style": style, "mood": mood}
     given |= {"ar": ar, "size": size_of(size), "steps": steps, "guidance": guidance, "chaos": chaos, "stylize": stylize}
-    given |= {"text_weight": text_weight, "mood_weight": mood_weight, "strength": strength}
+    given |= {"text_weight": text_weight, "sound_weight": sound_weight, "mood_weight": mood_weight}
+    given |= {"strength": strength, "sound": Sound.of(sound) if sound else None}
+    if mood_of is not None:
+        if mood is not None:
+            raise RequestError("--mood and --mood-of exclude each other; say one of them")
+        given["mood"] = mood_name(mood_of)
     given |= {"between": between, "frames": frames}
     given |= {name: _read(path) for name, path in (("reference", reference), ("image", image)) if path}
     _make(read(prompt, given), model, device, out, grid, no_recipe)

@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..model import Batch, DataSpec
 from ..rng import BatchRng, generator
+from ..truth import THINGS, Facts
 from .cache import FORMAT, digest
 from .preflight import Preflight
+from .world.dice import Dice
+from .world.stock import mixed
 
 Pixels = NDArray[np.uint8]
 Reader = Callable[[NDArray[np.int64]], Pixels]
@@ -152,6 +155,15 @@ def to_unit(pixels: Pixels, flips: torch.Tensor | None = None) -> torch.Tensor:
     return x if flips is None else torch.where(flips[:, None, None, None], x.flip(3), x)
 
 
+def _sounds(records: Pixels, facts: Facts, key: tuple[object, ...], start: int) -> torch.Tensor:
+    """Log-mel spectrograms (B, bands, frames) of scenes' sounds; each by `key` and its place in the global batch."""
+    out = []
+    for place, record in enumerate(records, start):
+        scene = {name: words[number] for (name, words), number in zip(facts, record) if name not in THINGS}
+        out.append(mixed(scene, Dice(*key, place)))
+    return torch.from_numpy(np.stack(out))
+
+
 def batches(
     data: PictureData,
     batch: int,
@@ -162,6 +174,7 @@ def batches(
     world: int = 1,
     balance: bool = False,
     flip: bool | None = None,
+    sound: bool = False,
 ) -> Iterator[Batch]:
     """Endless batches for training, from `step` on.
 
@@ -172,6 +185,7 @@ def batches(
             that the batches of all ranks, joined, are those of one.
         balance: as many pictures of each class.
         flip: mirror half of the pictures; as the data says by default.
+        sound: make sounds of the pictures' scenes, others in each batch.
     """
     if batch < 1 or not len(data.train):
         raise DataError(f"no batch of {batch} from {len(data.train)} pictures")
@@ -182,6 +196,8 @@ def batches(
     order = _Order(data.train, data.labels, balance, seed, "order")
     readers = {n: rows_of(a) for n, a in (("image", data.images), ("target", data.target)) if a is not None}
     truth = None if data.truth is None else rows_of(data.truth)
+    if sound and truth is None:
+        raise DataError("sounds are made of drawn scenes, and these pictures are none")
     others = None
     if data.other is not None:
         others = _Order(data.other_train, None, False, seed, "other order"), rows_of(data.other)
@@ -196,12 +212,15 @@ def batches(
         if others is not None:
             chosen = others[0].at(step * batch + start, step * batch + stop)
             tensors["other"] = to_unit(others[1](chosen), flips("other flip"))
+        records = None if truth is None else truth(rows)
+        if sound and records is not None:
+            tensors["sound"] = _sounds(records, data.spec.facts, ("sound", seed, step), start)
         yield Batch(
             rng=BatchRng(seed, step, batch, start, stop),
             index=torch.from_numpy(rows.copy()),
             label=None if data.labels is None else torch.from_numpy(data.labels[rows]),
             caption=None if data.captions is None else tuple(data.captions[n] for n in rows.tolist()),
-            truth=None if truth is None else torch.from_numpy(truth(rows)),
+            truth=None if records is None else torch.from_numpy(records),
             **tensors,
         )
         step += 1

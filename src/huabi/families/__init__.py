@@ -14,6 +14,7 @@ FAMILIES = {
     "contrast": "huabi.families.contrast:Contrast",
     "diffusion": "huabi.families.diffusion:Diffusion",
     "gan": "huabi.families.gan:GAN",
+    "listener": "huabi.families.listener:Listener",
     "vae": "huabi.families.vae:VAE",
 }
 

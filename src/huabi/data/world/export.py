@@ -1,4 +1,4 @@
-"""Pictures of the world as files: PNG, masks, and what is true of them in metadata.jsonl."""
+"""Pictures of the world as files: PNG, masks, sounds, and what is true of them in metadata.jsonl."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from PIL import Image
 from ...durable import write_json
 from ...errors import DataError, RequestError
 from ...pictures import SAVED_AS, grid, save_picture
+from ...sounds import wav
 from .captions import caption
+from .dice import Dice
 from .render import edges, hidden, masks
 from .scene import SETTINGS, Scene
+from .sounds import sound
 from .spec import Picture, WorldSpec
 from .styles import draw
 
@@ -35,18 +38,25 @@ def picture(scene: Scene, size: tuple[int, int], style: str = "flat") -> Image.I
 
 
 def export(
-    spec: WorldSpec, out: Path, size: tuple[int, int], progress: Callable[[str, int, int], None] | None = None
+    spec: WorldSpec,
+    out: Path,
+    size: tuple[int, int],
+    progress: Callable[[str, int, int], None] | None = None,
+    sounds: bool = False,
 ) -> int:
     """Writes the spec's pictures, one after the other, into the new folder `out` (one alone: into a file); how many.
 
     metadata.jsonl is as the Hugging Face ImageFolder reads it: file_name, text (English), text_zh, label,
     mask_file_name, and the truth: style, scene, and the share of each thing that is hidden. A mask is a grey PNG: 0
-    the backdrop, k + 1 thing k of the scene. Raises `DataError` where `out` holds something already.
+    the backdrop, k + 1 thing k of the scene. With `sounds`, sound_file_name is a WAV of the scene. Raises `DataError`
+    where `out` holds something already.
     """
     check_sides(size)
     if out.suffix.lower() in SAVED_AS:
         if spec.n > 1:
             raise RequestError(f"--out {out} is one file; give a folder, or --sheet {out} for one sheet, or --n 1")
+        if sounds:
+            raise RequestError(f"--out {out} is one file; give a folder for pictures and their sounds")
         one = next(spec.pictures())
         save_picture(picture(one.scene(size[1] / size[0]), size, one.style), out, None)
         return 1
@@ -55,7 +65,8 @@ def export(
     (out / "masks").mkdir(parents=True)
     with (out / "metadata.jsonl").open("w", encoding="utf-8") as lines:
         for done, one in enumerate(spec.pictures(), 1):
-            lines.write(json.dumps(_write(spec, one, out, size), ensure_ascii=False) + "\n")
+            entry = _write(spec, one, out, size) | (_sound(one, out) if sounds else {})
+            lines.write(json.dumps(entry, ensure_ascii=False) + "\n")
             if progress is not None and (done % 16 == 0 or done == spec.n):
                 progress("drawing", done, spec.n)
     return spec.n
@@ -76,6 +87,13 @@ def _write(spec: WorldSpec, one: Picture, out: Path, size: tuple[int, int]) -> d
         "hidden": [round(share, 3) for share in hidden(scene)],
         "scene": scene.to_json(),
     }
+
+
+def _sound(one: Picture, out: Path) -> dict[str, str]:
+    name = f"sounds/{one.seed:010d}-{one.style}.wav"
+    (out / "sounds").mkdir(exist_ok=True)
+    (out / name).write_bytes(wav(sound(vars(one.scene()), Dice("sound", one.seed), parts="all")))
+    return {"sound_file_name": name}
 
 
 def sheet(spec: WorldSpec, size: tuple[int, int], file: Path) -> None:
