@@ -18,12 +18,18 @@ from .checkpoint import Checkpoint
 from .errors import RequestError
 from .model import Identity, Model
 from .pictures import Picture, open_picture, read_recipe, to_image
-from .requests import Generate, Paint, Request, Vary
+from .requests import Edit, Generate, Imagine, Paint, Request, Vary
 
 if TYPE_CHECKING:
     from PIL import Image
 
-REQUESTS: dict[str, type[Request]] = {"generate": Generate, "vary": Vary, "paint": Paint}
+REQUESTS: dict[str, type[Request]] = {
+    "generate": Generate,
+    "imagine": Imagine,
+    "edit": Edit,
+    "vary": Vary,
+    "paint": Paint,
+}
 ROWS = 16  # pictures drawn at once, where a run records nothing else
 
 

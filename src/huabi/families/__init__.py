@@ -13,6 +13,7 @@ FAMILIES = {
     "classifier": "huabi.families.classifier:Classifier",
     "diffusion": "huabi.families.diffusion:Diffusion",
     "gan": "huabi.families.gan:GAN",
+    "text_to_image": "huabi.families.text_to_image:TextToImage",
     "vae": "huabi.families.vae:VAE",
 }
 
