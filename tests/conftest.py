@@ -45,12 +45,14 @@ VARIANTS = {  # of a family: its name, a dash, and what to call it
 }
 
 
-@pytest.fixture(autouse=True)
-def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test touches the user's cache or index."""
+@pytest.fixture(autouse=True, scope="session")
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test and no fixture touches the user's cache or index."""
     home = tmp_path_factory.getbasetemp() / "home"
-    monkeypatch.setenv("HUABI_HOME", str(home))
-    monkeypatch.setenv("HUABI_CACHE", str(home / "cache"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("HUABI_HOME", str(home))
+        monkeypatch.setenv("HUABI_CACHE", str(home / "cache"))
+        yield
 
 
 @pytest.fixture

@@ -23,13 +23,8 @@ from .requests import Edit, Generate, Imagine, Paint, Request, Vary
 if TYPE_CHECKING:
     from PIL import Image
 
-REQUESTS: dict[str, type[Request]] = {
-    "generate": Generate,
-    "imagine": Imagine,
-    "edit": Edit,
-    "vary": Vary,
-    "paint": Paint,
-}
+TASKS = (Generate, Vary, Imagine, Edit, Paint)
+REQUESTS: dict[str, type[Request]] = {task.__name__.lower(): task for task in TASKS}
 ROWS = 16  # pictures drawn at once, where a run records nothing else
 
 
@@ -47,7 +42,7 @@ def draw(
     groups: dict[Hashable, list[int]] = {}
     for position, request in enumerate(requests):
         if type(request) not in model.requests:
-            known = ", ".join(r.__name__ for r in model.requests)
+            known = ", ".join(r.__name__ for r in model.requests) or "none: it draws no pictures"
             raise RequestError(f"this model does not answer {type(request).__name__}; it answers {known}")
         groups.setdefault(model.batch_key(request), []).append(position)
     for positions in groups.values():
@@ -171,7 +166,7 @@ def _loaded(recipe: dict[str, Any], image: Path, model: str | None) -> Model:
         from .classic.painter import Painter
 
         return Painter()
-    path = Path(model) if model else index.find(recipe["model"])
+    path = index.named(model) if model else index.find(recipe["model"])
     if path is None:
         raise RequestError(f"the model {recipe['model'][:12]} of {image} is not known here; say --model RUN")
     loaded = Checkpoint.load(path, "cuda" if recipe["device"] == "cuda" and torch.cuda.is_available() else "cpu")

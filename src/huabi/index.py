@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from .durable import explained, write_json
+from .errors import RunError, nearest
 
 SHIPPED = Path(__file__).parent / "shipped"  # runs that come with Huabi
 
@@ -39,7 +40,8 @@ def add(model_hash: str, run: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "runs.json"
     with FileLock(folder / "runs.lock"), explained(path):
-        write_json(path, _read(path) | {model_hash: str(run.resolve())})
+        others = {key: place for key, place in _read(path).items() if key != model_hash}
+        write_json(path, others | {model_hash: str(run.resolve())})  # the last one stands last
 
 
 def place(run: str | Path) -> Path:
@@ -52,3 +54,23 @@ def find(model_hash: str) -> Path | None:
     """The run that was last seen to hold the model `model_hash`, or None."""
     run = _read(home() / "runs.json").get(model_hash)
     return Path(run) if run and Path(run).exists() else None
+
+
+def named(name: str | Path) -> Path:
+    """The run that `name` means: a path, a model that comes with Huabi, or the last run whose folder is called so.
+
+    Raises `RunError` where there is none.
+    """
+    path = place(name)
+    if path.exists():
+        return path
+    folders = {run.name: run for run in reversed(known())}
+    if str(name) not in folders:
+        raise RunError(f"no run in {path}, and no model of that name; {nearest(str(name), folders)}")
+    return folders[str(name)]
+
+
+def known() -> list[Path]:
+    """The runs that come with Huabi, then the user's, the last one first; those that are gone are left out."""
+    mine = [Path(run) for run in reversed(_read(home() / "runs.json").values())]
+    return [run for run in dict.fromkeys([*sorted(SHIPPED.iterdir()), *mine]) if (run / "run.json").exists()]

@@ -227,7 +227,7 @@ class TextToImage(Family):
     def _solve(
         self, asked: Sequence[Imagine], eps: Tensor, start: Tensor | None, hole: Tensor | None = None
     ) -> Iterator[Tensor]:
-        """Latents from noise (B, C, h, w), or from what `start` (B, C, h, w) is at a time in between (Meng et al. 2022).
+        """Latents from noise (B, C, h, w), or from `start` (B, C, h, w) at a time in between (Meng et al. 2022).
 
         Outside of `hole` (1, h, w), `start` is kept.
         """
@@ -283,7 +283,7 @@ class TextToImage(Family):
             raise RequestError(f"size {columns}x{rows}: both sides are to be multiples of {unit}")
         if math.prod(size) > LARGEST * math.prod(self.spec.size):
             trained = f"{self.spec.size[1]}x{self.spec.size[0]}"
-            raise RequestError(f"size {columns}x{rows} is more than {LARGEST} times the {trained} that it was trained at")
+            raise RequestError(f"size {columns}x{rows} is more than {LARGEST} times the trained {trained}; ask for less")
         return size
 
     def _see(self, picture: Picture, size: tuple[int, int] | None = None) -> Tensor:
@@ -293,8 +293,9 @@ class TextToImage(Family):
 
     def _strides(self, asked: Imagine) -> bool:
         """Whether few strides do: they hold the trained guidance, and start from noise."""
-        plain = asked.guidance is None and asked.stylize == 100 and not asked.chaos and not self.conditions.denies(asked)
-        return plain and asked.strength == 1 and (asked.steps or self.config.steps) <= FEW and self.config.shortcut.share > 0
+        few = (asked.steps or self.config.steps) <= FEW and self.config.shortcut.share > 0
+        plain = asked.guidance is None and asked.stylize == 100 and not asked.chaos
+        return few and plain and asked.strength == 1 and not self.conditions.denies(asked)
 
     def _guidance(self, asked: Imagine) -> float:
         """How strongly a request is obeyed: `stylize` widens the distance to 1 by its fourth root."""

@@ -1,0 +1,43 @@
+"""Which model answers: the one that is named, else the one that comes with Huabi, else the user's last one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import index
+from .checkpoint import Checkpoint
+from .errors import HuabiError, RequestError
+from .families import find
+from .machine import pick_device
+from .model import Family
+from .requests import Edit, Imagine, Request, Vary
+
+TEACHES: dict[type[Request], str] = {Edit: "text_to_image", Imagine: "text_to_image", Vary: "vae"}
+
+
+def model_for(task: type[Request], name: str | Path | None = None, device: str = "auto") -> Family:
+    """The model called `name`, or the first known one that answers `task`, which the index remembers from now on.
+
+    Raises `RunError` where `name` is no run, `RequestError` where no model is known that answers.
+    """
+    path = index.named(name) if name is not None else _first(task)
+    model = Checkpoint.load(path, pick_device(device))
+    if model.identity is not None:
+        index.add(model.identity.hash, path)
+    return model
+
+
+def _first(task: type[Request]) -> Path:
+    for run in index.known():
+        if _answers(run, task):
+            return run
+    raise RequestError(
+        f"no model is known here that answers {task.__name__}; train one: huabi train {TEACHES[task]} DATA --out RUN"
+    )
+
+
+def _answers(run: Path, task: type[Request]) -> bool:
+    try:
+        return task in find(Checkpoint.open(run).header["family"]).requests
+    except (HuabiError, ImportError):  # damaged, or of a family that is no longer installed: not the one that is sought
+        return False
