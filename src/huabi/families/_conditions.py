@@ -6,6 +6,7 @@ weight w counts as w tokens in the softmax of attention, and the vector lies on 
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ class Part(NamedTuple):
     """A text among those of a request."""
 
     text: str
-    count: float  # tokens that each of its tokens counts as
+    weight: float  # tokens that each of its tokens counts as
     share: float  # of the vector
 
 
@@ -135,20 +136,20 @@ class Text(Condition):
         if request.between is not None:
             ends = zip(request.between, (1 - request.fraction, request.fraction))
             walk = [(part, share) for prompt, share in ends if share for part in _weighed(_signed(prompt, 1))]
-            return [Part(part.text, part.count * share, part.share * share) for part, share in walk]
+            return [Part(part.text, part.weight * share, part.share * share) for part, share in walk]
         said = _weighed(_signed(request.prompt, 1))
         return [Part(request.label, 1.0, 1.0)] if not said and request.label in self.labels else said
 
     def room(self, said: Sequence[Part]) -> int:
         """Places for the tokens of a request's texts."""
         words = sum(min(len(words_of(part.text)), self.encoder.length) for part in said)
-        return max(1, -(-words // ROOM)) * ROOM
+        return -(-words // ROOM) * ROOM
 
     def _spoken(self, rows: Sequence[Sequence[Part]]) -> tuple[Context, Tensor]:
         """The texts of each row, and the sum of their shares (B,)."""
         room = max(map(self.room, rows))
         contexts = [self._row(said, room) for said in rows]
-        shares = torch.tensor([sum(part.share for part in said) for said in rows], device=self.nothing.device)
+        shares = torch.tensor([math.fsum(part.share for part in said) for said in rows], device=self.nothing.device)
         return Context(*map(torch.cat, zip(*contexts))), shares
 
     def _row(self, said: Sequence[Part], room: int) -> Context:
@@ -160,11 +161,11 @@ class Text(Condition):
             empty = self.nothing.new_zeros(1, room)
             return Context(empty[..., None].expand(-1, -1, self.nothing.shape[1]), empty, 0 * self.nothing[1:])
         words = self.encoder([part.text for part in said])
-        count, share = (torch.tensor(side, device=self.nothing.device) for side in list(zip(*said))[1:])
-        states, counts = words.states[words.mask], (words.mask * count[:, None])[words.mask] / share.sum()
-        left = room - len(states)
+        weight, share = (torch.tensor(side, device=self.nothing.device) for side in list(zip(*said))[1:])
+        states, weights = words.states[words.mask], (words.mask * weight[:, None])[words.mask] / share.sum()
         vector = share @ words.pooled.float() / share.sum()
-        return Context(F.pad(states, (0, 0, 0, left))[None], F.pad(counts, (0, left))[None], vector[None])
+        left = room - len(states)
+        return Context(F.pad(states, (0, 0, 0, left))[None], F.pad(weights, (0, left))[None], vector[None])
 
 
 def unsaid(request: Imagine) -> list[Part]:

@@ -187,11 +187,11 @@ class TextToImage(Family):
 
     def batch_key(self, request: Asked) -> Hashable:
         asked = self._asked(request)
-        key = (type(request), asked.size, asked.steps, self._guidance(asked) == 1, self._strides(asked))
-        key += (asked.strength, self.conditions.rooms(asked))
+        way = asked.size, asked.steps, asked.strength, self._guidance(asked) == 1, self._strides(asked)
+        given: tuple[Hashable, ...] = (asked.image is not None,)
         if isinstance(request, Edit):
-            return *key, request.image.sha256, request.mask and request.mask.sha256, request.expand
-        return *key, asked.image is not None
+            given = request.image, request.mask, request.expand
+        return type(request), way, given, self.conditions.rooms(asked)
 
     @torch.no_grad()
     def sample(self, requests: Sequence[Asked]) -> Iterator[Tensor]:
@@ -283,7 +283,7 @@ class TextToImage(Family):
             raise RequestError(f"size {columns}x{rows}: both sides are to be multiples of {unit}")
         if math.prod(size) > LARGEST * math.prod(self.spec.size):
             trained = f"{self.spec.size[1]}x{self.spec.size[0]}"
-            raise RequestError(f"size {columns}x{rows} is more than {LARGEST} times the trained {trained}; ask for less")
+            raise RequestError(f"size {columns}x{rows} is more than {LARGEST} times {trained}, the trained one")
         return size
 
     def _see(self, picture: Picture, size: tuple[int, int] | None = None) -> Tensor:
@@ -302,7 +302,7 @@ class TextToImage(Family):
         if self._strides(asked) or not self.conditions.says(asked):
             return 1.0
         guidance = self.config.guidance if asked.guidance is None else asked.guidance
-        return 1 + (guidance - 1) * (asked.stylize / 100) ** 0.25
+        return 1 + (guidance - 1) * math.sqrt(math.sqrt(asked.stylize / 100))
 
 
 def _around(denoiser: Callable[[Tensor, Tensor], Tensor], known: Tensor, hole: Tensor, x: Tensor, t: Tensor) -> Tensor:
