@@ -7,11 +7,9 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
-from ..errors import RequestError
-from ..pictures import to_tensor
+from ..pictures import check_mask, to_tensor
 from ..requests import Edit
 
 
@@ -22,20 +20,16 @@ class Finished(Tensor):
 def canvas_of(request: Edit, channels: int) -> tuple[Tensor, Tensor]:
     """The picture with its added border (C, H, W) in [-1, 1], and where it is drawn anew (1, H, W) bool.
 
-    The border mirrors the picture. A mask of another size is stretched to the picture's.
+    The border mirrors the picture. A mask that does not fit raises `RequestError`.
     """
-    picture = request.image.image(channels)
+    picture = to_tensor(request.image.image(channels))
+    mask = torch.full((1, *picture.shape[1:]), not request.expand)
     if request.mask is not None:
-        white = request.mask.image(1).resize(picture.size, Image.Resampling.NEAREST)
-        mask = to_tensor(white) > 0  # (1, H, W)
-    else:
-        mask = torch.full((1, picture.height, picture.width), not request.expand)
+        check_mask(request.mask, request.image, request.expand)
+        mask = to_tensor(request.mask.image(1)) > 0
     border = ((0, 0), (request.expand,) * 2, (request.expand,) * 2)
-    canvas = torch.from_numpy(np.pad(to_tensor(picture).numpy(), border, "reflect"))
-    mask = torch.from_numpy(np.pad(mask.numpy(), border, constant_values=True))
-    if not bool(mask.any()):
-        raise RequestError("the mask has no white, so nothing would be drawn; paint white what shall be drawn anew")
-    return canvas, mask
+    canvas = torch.from_numpy(np.pad(picture.numpy(), border, "reflect"))
+    return canvas, torch.from_numpy(np.pad(mask.numpy(), border, constant_values=True))
 
 
 def working_size(size: tuple[int, int], trained: tuple[int, int], multiple: int) -> tuple[int, int]:

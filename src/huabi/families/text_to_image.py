@@ -39,7 +39,7 @@ Asked = Imagine | Edit | Vary | Generate
 class NetConfig:
     """The network's shape; patches and levels follow from the latents' size."""
 
-    width: int = 128  # channels of the first level
+    width: int = 96  # channels of the first level
     depth: int = 2  # blocks of a level, on the way down and again on the way up
     attention: int = 1  # how many of the lowest levels attend, to themselves and to what is said
 
