@@ -136,6 +136,7 @@ def test_whatever_is_said_makes_a_difference_alone_and_among_others() -> None:
         ({"style": "inc"}, "no style 'inc'; did you mean 'ink'"),
         ({"mood": "clam"}, "no mood 'clam'; did you mean 'calm'"),
         ({"label": "cats"}, "no label 'cats'; did you mean 'cat'"),
+        ({"prompt": "a cat::1 " * 40}, "40 weighted parts; say it in at most 32"),
         ({"size": (24, 16)}, "size 16x24 is more than 4 times 8x8"),
     ],
 )
@@ -304,6 +305,14 @@ def test_the_first_part_does_not_come_back_when_the_plan_grows() -> None:
     assert turns(family, 4) == {"net"}
     family.planned = 100
     assert turns(family, 5) == {"net"}
+
+
+def test_a_run_from_the_weights_of_another_keeps_its_codec() -> None:
+    family = build(coding=0.5)
+    family.began.fill_(7)
+    family.codec.followed.fill_(7)  # type: ignore[operator, union-attr]
+    family.planned = 20
+    assert all(turns(family, step) == {"net"} for step in (0, 1, 7, 8))
 
 
 @pytest.mark.parametrize("until", [1, 3, 5])

@@ -24,9 +24,11 @@ from ..nets.unet import Context
 from ..pictures import Picture
 from ..prompt import parts
 from ..requests import Imagine
+from ..rng import row_noise
 
 SEEN = 4  # tokens of a reference picture
 ROOM = 16  # rooms for tokens of texts are multiples of it, so that a picture is the same alone and among others
+PARTS = 32  # of a prompt
 CALM, WILD = 0.6, 0.9  # times between which chaos grows from none to all
 FIELDS = {  # of a request, and the condition that answers each
     "prompt": "text",
@@ -179,7 +181,9 @@ def _signed(prompt: str, sign: int) -> list[tuple[str, float]]:
 
 
 def _weighed(found: Sequence[tuple[str, float]]) -> list[Part]:
-    """Parts whose tokens count as 1 on average, and whose shares sum to 1."""
+    """Parts whose tokens count as 1 on average, and whose shares sum to 1; too many raise `RequestError`."""
+    if len(found) > PARTS:
+        raise RequestError(f"a prompt of {len(found)} weighted parts; say it in at most {PARTS}")
     total = sum(weight for _, weight in found)
     return [Part(text, weight * len(found) / total, weight / total) for text, weight in found]
 
@@ -304,6 +308,16 @@ class Conditions(nn.Module):
 def _joined(contexts: Sequence[Context]) -> Context:
     states, weights, vectors = zip(*contexts)
     return Context(torch.cat(states, 1), torch.cat(weights, 1), torch.stack(vectors).sum(0))
+
+
+def chaotic(context: Context, requests: Sequence[Imagine]) -> Callable[[float], Context]:
+    """The context as it is heard at each time: as said, where no request asks for chaos."""
+    if not any(request.chaos for request in requests):
+        return lambda t: context
+    rows, width = context.states.shape[1:]
+    noise = row_noise([request.seed for request in requests], (rows + 1, width), "chaos").to(context.states)
+    chaos = torch.tensor([request.chaos / 100 for request in requests], device=noise.device)
+    return lambda t: stirred(context, noise, chaos, t)
 
 
 def stirred(context: Context, noise: Tensor, chaos: Tensor, t: float) -> Context:

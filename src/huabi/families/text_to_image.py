@@ -23,7 +23,7 @@ from ..rng import row_noise
 from ..sampling import dpmpp_2m, euler, guided
 from ..weights import autoencoder_of
 from ._codec import Codec, CodecConfig, Pixels, Standard
-from ._conditions import Conditions, ContextConfig, stirred
+from ._conditions import Conditions, ContextConfig, chaotic
 from ._edits import Finished, canvas_of, resized, working_size
 from ._rows import labels_of, latents_of, pixels_of, refuse
 from ._shortcut import FEW, STRIDES, ShortcutConfig, consistent, stride_between, stride_times
@@ -126,11 +126,14 @@ class TextToImage(Family):
         One step does both, so that a run of one step, by which memory is measured, holds what either needs. From then
         on `began` says so: a plan that grows later does not bring the first part back.
         """
+        if step == 0 and int(self.began) > 0:  # the weights are those of another run
+            self.began.zero_()
         if int(self.began) < 0 and step + 1 >= self._coding_steps():
             self.began.fill_(step)
-        if int(self.began) in (-1, step):
-            yield from self._code(batch, step)
-        if int(self.began) >= 0:
+        began = int(self.began)
+        if isinstance(self.codec, Codec) and (began < 0 or began == step > int(self.codec.followed)):
+            yield from self._code(self.codec, batch, step)
+        if began >= 0:
             yield self._flow(batch, step)
 
     def _coding_steps(self) -> float:
@@ -139,17 +142,16 @@ class TextToImage(Family):
         share = self.config.coding * self.planned
         return share if self.autoencoder is not None else min(SETTLING, share)
 
-    def _code(self, batch: Batch, step: int) -> Iterator[Update]:
-        if self.standard is None or not isinstance(self.codec, Codec):
-            return
+    def _code(self, codec: Codec, batch: Batch, step: int) -> Iterator[Update]:
+        assert self.standard is not None
         if self.autoencoder is not None:
             yield from self.autoencoder.losses(batch, step)
-        elif self.codec.followed < 0:
-            self.codec.adopt(self.source, self.config.sha256)
+        elif codec.followed < 0:
+            codec.adopt(self.source, self.config.sha256)
         with torch.no_grad():
-            codes = self.codec.codes(batch.image)
+            codes = codec.codes(batch.image)
         yield Update("standard", self.standard.nll(codes))
-        self.codec.follow(self.autoencoder, self.standard, step)
+        codec.follow(self.autoencoder, self.standard, step)
 
     def _flow(self, batch: Batch, step: int) -> Update:
         with torch.no_grad():
@@ -239,21 +241,17 @@ class TextToImage(Family):
         if start is not None and not strength:
             yield start
             return
-        noise = row_noise([r.seed for r in asked], (told.states.shape[1] + 1, told.states.shape[2]), "chaos").to(eps)
-        chaos = torch.tensor([request.chaos / 100 for request in asked], device=self.device)
 
-        def estimate(x: Tensor, t: Tensor, context: Context, chaos: Tensor | None) -> Tensor:
+        def estimate(x: Tensor, t: Tensor, context: Callable[[float], Context]) -> Tensor:
             number = stride_between(t.item(), following[t.item()]) if strided else 0
             stride = torch.full((len(x),), number, device=x.device)
-            if chaos is not None:
-                context = stirred(context, noise, chaos, t.item())
-            return denoise(self.net, self.path, x, t, context=context, stride=stride)
+            return denoise(self.net, self.path, x, t, context=context(t.item()), stride=stride)
 
         times = (stride_times(steps) if strided else self.path.times(steps)) * strength
         following = dict(zip(times[:-1].tolist(), times[1:].tolist()))
         guidance = torch.tensor([self._guidance(request) for request in asked], device=self.device)
-        stir = chaos if bool(chaos.any()) else None
-        denoiser = guided(estimate, {"context": told, "chaos": stir}, {"context": unwanted, "chaos": None}, guidance)
+        heard = {"context": chaotic(told, asked)}, {"context": lambda t: unwanted}
+        denoiser = guided(estimate, *heard, guidance)
         if start is not None and hole is not None:
             denoiser = partial(_around, denoiser, start, hole)
         x = eps if start is None else self.path.mix(start, eps, times[0])
