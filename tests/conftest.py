@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import torch
 from hypothesis import settings
 from PIL import Image
 
-from huabi import watch, witness
+from huabi import cli, watch, witness
 from huabi.cost import example
 from huabi.metrics.features import Features
 from huabi.model import Batch, DataSpec
@@ -23,6 +25,7 @@ settings.load_profile("huabi")
 TINY = {
     "autoencoder": {"batch": 4, "net.width": 8},
     "classifier": {"batch": 4, "net.width": 16},
+    "contrast": {"batch": 4, "net.width": 8, "text.width": 16, "text.depth": 1, "features": 8},
     "diffusion": {"batch": 4, "net.width": 16, "net.depth": 1},
     "gan": {"batch": 4, "net.width": 8},
     "text_to_image": {"batch": 4, "autoencoder": "train", "coding": 0.5, "codec.net.width": 8, "net.width": 16}
@@ -82,6 +85,39 @@ def write_pictures(folder: Path, count: int = 24, size: int = 12, classes: tuple
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     return write_pictures(tmp_path / "photos")
+
+
+class Result:
+    """What a command printed, and its exit code."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def huabi(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
+    """Runs `huabi` with these words in this process."""
+
+    def run(*words: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["huabi", *map(str, words)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capfd.readouterr()
+        return Result(int(end.value.code or 0), out, err)
+
+    return run
+
+
+def refused(result: Result, *says: str) -> None:
+    """Exit 2 and one clear line on stderr, no traceback."""
+    assert result.code == 2, result.err
+    complaint = [line for line in result.err.splitlines() if line.startswith("huabi: ")]
+    assert len(complaint) == 1, result.err
+    assert "Traceback" not in result.err
+    assert "fault in Huabi" not in result.err
+    for word in says:
+        assert word in complaint[0]
 
 
 def look_at_every_step() -> None:

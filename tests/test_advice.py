@@ -88,7 +88,6 @@ def test_reasons_name_what_matters() -> None:
     assert "--label cat" in labelled
     assert "10 times the smallest's" in labelled
     assert "--channels 1" in reasons(modes={"L": 5000})
-    assert "no family learns from captions yet" in reasons(captions=10)
     assert "no family learns from pairs yet" in reasons(pairing="paired")
     assert "no family learns from domains yet" in reasons(pairing="unpaired")
     assert "all 5,000 pictures were looked at, and nothing was trained" in advise(found()).estimate
@@ -96,7 +95,7 @@ def test_reasons_name_what_matters() -> None:
 
 def test_what_is_said_not_to_be_learnt_is_not() -> None:
     needs = {need for name in families.names() for need in families.find(name).needs}
-    assert not needs & {"caption", "target", "other"}
+    assert not needs & {"target", "other"}
 
 
 @pytest.mark.parametrize(

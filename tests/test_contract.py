@@ -17,15 +17,15 @@ from huabi.cost import saved_bytes
 from huabi.data.world.truth import FACTS
 from huabi.drawing import draw
 from huabi.errors import RequestError
-from huabi.model import DataSpec, Family, Identity
+from huabi.model import DataSpec, Family, Identity, Matches
 from huabi.plan import Plan
 from huabi.ranks import Ranks
 from huabi.requests import Generate, Vary
 from huabi.trainer import Trainer
 
 SPECS = {
-    "labels": DataSpec((8, 8), 3, ("cat", "dog"), count=32, weights=(0.5, 0.5)),
-    "grey": DataSpec((16, 16), 1, count=32),
+    "labels": DataSpec((8, 8), 3, ("cat", "dog"), captions=True, count=32, weights=(0.5, 0.5)),
+    "grey": DataSpec((16, 16), 1, captions=True, count=32),
     "sprites": DataSpec((8, 16), 4, ("a",), count=32, weights=(1.0,)),
     "scenes": DataSpec((16, 16), 3, ("day", "night"), count=32, weights=(0.5, 0.5), facts=FACTS),
 }
@@ -86,7 +86,10 @@ def answer(family: Family) -> torch.Tensor:
     if Vary in family.requests:
         *_, drawn = family.sample([Vary(image=np.full((8, 8, 3), 90 * i, np.uint8), seed=i) for i in range(2)])
         return drawn
-    return family.classify(torch.linspace(-1, 1, 2 * 192).reshape(2, 3, 8, 8))
+    x = torch.linspace(-1, 1, 2 * 192).reshape(2, 3, 8, 8)
+    if isinstance(family, Matches):
+        return torch.cat([family.embed(x), family.embed_text(["a cat", "一只狗"])])
+    return family.classify(x)
 
 
 @every_pair

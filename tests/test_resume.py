@@ -61,7 +61,10 @@ def killer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killer]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_pictures(tmp_path_factory.mktemp("data") / "photos")
+    folder = write_pictures(tmp_path_factory.mktemp("data") / "photos")
+    for n, picture in enumerate(folder.rglob("*.png")):
+        picture.with_suffix(".txt").write_text(f"a {picture.parent.name}, number {n}")
+    return folder
 
 
 def line(family: str, data: Path, run: Path, *more: object) -> list[object]:

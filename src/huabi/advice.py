@@ -116,7 +116,7 @@ def _grey(found: Preflight) -> bool:
 
 def _unused(found: Preflight) -> Iterator[str]:
     """What the data has and no family learns from."""
-    unused = {"captions": found.captions, "pairs": found.pairing == "paired", "domains": found.pairing == "unpaired"}
+    unused = {"pairs": found.pairing == "paired", "domains": found.pairing == "unpaired"}
     for what in (name for name, there in unused.items() if there):
         yield f"no family learns from {what} yet: only the pictures themselves are learnt"
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from . import __version__, index
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, unpack
 from .errors import RequestError
 from .model import Identity, Model
 from .pictures import Picture, open_picture, read_recipe, to_image
@@ -166,7 +166,7 @@ def _loaded(recipe: dict[str, Any], image: Path, model: str | None) -> Model:
         from .classic.painter import Painter
 
         return Painter()
-    path = index.named(model) if model else index.find(recipe["model"])
+    path = index.named(model) if model else index.find(recipe["model"]) or _shipped(recipe["model"])
     if path is None:
         raise RequestError(f"the model {recipe['model'][:12]} of {image} is not known here; say --model RUN")
     loaded = Checkpoint.load(path, "cuda" if recipe["device"] == "cuda" and torch.cuda.is_available() else "cpu")
@@ -181,6 +181,11 @@ def _loaded(recipe: dict[str, Any], image: Path, model: str | None) -> Model:
         device=loaded.identity.device,
     )
     return loaded
+
+
+def _shipped(model_hash: str) -> Path | None:
+    """The run that comes with Huabi and holds the model of this hash."""
+    return next((run for run in index.shipped() if unpack(run / "model.safetensors")[1] == model_hash), None)
 
 
 def _difference(picture: Image.Image, image: Path) -> int:

@@ -45,4 +45,5 @@ def valid() -> Iterator[None]:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"][:1]).replace("_", "-")
-        raise RequestError(f"--{name} {first['input']}: {first['msg'].lower()}") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        raise RequestError(f"--{name} {first['input']!s:.60}: {reason[0].lower() + reason[1:]}") from None

@@ -258,8 +258,8 @@ def _setting(samples: RunSamples | FolderSamples, data: PictureData, against: st
         )
     if own and len(data.heldout) < 2:
         notes.append(f"{against} is too small for pictures to be held out: nothing here tells learning from copying")
-    if net.name == "classifier":
-        notes.append("a classifier knows the pictures it was trained on: where they are these, it is no judge")
+    if net.name in ("classifier", "contrast"):
+        notes.append(f"a {net.name} knows the pictures it was trained on: where they are these, it is no judge")
     return notes
 
 

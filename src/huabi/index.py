@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 
 from filelock import FileLock
 
-from .durable import explained, write_json
+from .durable import write_json
 from .errors import RunError, nearest
 
 SHIPPED = Path(__file__).parent / "shipped"  # runs that come with Huabi
@@ -35,13 +36,19 @@ def _read(path: Path) -> dict[str, str]:
 
 
 def add(model_hash: str, run: Path) -> None:
-    """Remembers that `run` holds the model `model_hash`."""
-    folder = home()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "runs.json"
-    with FileLock(folder / "runs.lock"), explained(path):
-        others = {key: place for key, place in _read(path).items() if key != model_hash}
-        write_json(path, others | {model_hash: str(run.resolve())})  # the last one stands last
+    """Remembers that `run` holds the model `model_hash`, and that it was the last one used.
+
+    Where that cannot be written, a warning says so: training and drawing need no index.
+    """
+    path = home() / "runs.json"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            others = {key: place for key, place in _read(path).items() if key != model_hash}
+            write_json(path, others | {model_hash: str(run.resolve())})
+    except OSError as error:
+        line = f"{path} cannot be written ({error.strerror}), so {run} is found only where it is named"
+        warnings.warn(line, stacklevel=2)
 
 
 def place(run: str | Path) -> Path:
@@ -70,7 +77,12 @@ def named(name: str | Path) -> Path:
     return folders[str(name)]
 
 
+def shipped() -> list[Path]:
+    """The runs that come with Huabi."""
+    return sorted(run for run in SHIPPED.iterdir() if (run / "run.json").exists())
+
+
 def known() -> list[Path]:
     """The runs that come with Huabi, then the user's, the last one first; those that are gone are left out."""
     mine = [Path(run) for run in reversed(_read(home() / "runs.json").values())]
-    return [run for run in dict.fromkeys([*sorted(SHIPPED.iterdir()), *mine]) if (run / "run.json").exists()]
+    return [run for run in dict.fromkeys([*shipped(), *mine]) if (run / "run.json").exists()]

@@ -183,10 +183,7 @@ class Job:
             best = self.trainer.state.best
             judged = {"best": best.step, "kernel_distance": best.distance} if best else {}
             self._checkpoint.add_event({"step": self.trainer.step, "finished": True, **judged})
-            try:
-                index.add(unpack(self.options.out / "model.safetensors")[1], self.options.out)
-            except (OSError, RunError) as error:
-                self.say(f"the run is whole, but Huabi's list of runs was not written: {error}")
+            index.add(unpack(self.options.out / "model.safetensors")[1], self.options.out)
 
     def _tell(self, line: str) -> None:
         if self.ranks.main:

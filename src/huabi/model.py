@@ -166,6 +166,19 @@ class Embeds(Protocol):
         """Pictures (B, C, H, W) in [-1, 1] -> features (B, D)."""
 
 
+@runtime_checkable
+class Matches(Protocol):
+    """A model that knows which words fit which picture: products of its features, of length 1, are cosines."""
+
+    spec: DataSpec
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Pictures (B, C, H, W) in [-1, 1] -> features (B, D)."""
+
+    def embed_text(self, texts: Sequence[str]) -> Tensor:
+        """Texts -> features (B, D)."""
+
+
 class Family(Model, nn.Module):
     """A trainable model: `Family(config, spec)`. A family is final; there is no third level."""
 

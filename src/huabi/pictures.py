@@ -46,6 +46,7 @@ __all__ = [
 
 SAVED_AS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".avif": "AVIF"}
 SAVED_AS |= {".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".gif": "GIF"}
+LONGEST_EXIF = 65_533  # bytes of a JPEG's segment
 _COMMENT = b"ASCII\0\0\0"  # the character code before an EXIF UserComment (EXIF 2.3, 4.6.5)
 
 
@@ -236,6 +237,8 @@ def save_picture(image: Image.Image, path: str | Path, recipe: Mapping[str, Any]
     elif recipe is not None:
         exif = Image.Exif()
         exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _COMMENT + json.dumps(recipe).encode("ascii")
+        if kind == "JPEG" and len(exif.tobytes()) > LONGEST_EXIF:
+            raise PictureError("the recipe holds pictures and is too long for JPEG: save as .png", str(path))
         options["exif"] = exif
     if kind in ("JPEG", "BMP") or image.mode not in ("1", "L", "P", "RGB", "RGBA"):
         image = image if image.mode == "L" else flatten(image, 3)

@@ -8,17 +8,21 @@ import torch
 from PIL import Image
 
 from .data import PictureData
-from .data.loader import to_unit
+from .data.loader import rows_of, to_unit
 from .drawing import ROWS, draw
 from .errors import RequestError
+from .metrics.agreement import agreement
 from .metrics.confusion import accuracy, confusion, confusion_picture
 from .metrics.reading import Agreement
-from .model import Classifies, Family, Identity, Reads
-from .pictures import grid
+from .metrics.retrieval import ranks, recall
+from .model import Classifies, Family, Identity, Matches, Reads
+from .nets.text import groups_of
+from .pictures import grid, to_image
 from .requests import Generate
 from .trainer import Trainer
 
 JUDGED = 1000  # held-out pictures that are read
+SHOWN, CELL = 64, 6  # held-out pictures whose cosines are shown, and pixels of a cosine
 Shown = tuple[Image.Image, dict[str, float]]  # a picture, and figures for the log
 
 
@@ -29,6 +33,8 @@ def preview(trainer: Trainer, data: PictureData | None, say: Callable[[str], Non
             return _drawn(family, trainer, say)
         if isinstance(family, Classifies) and data is not None and data.labels is not None and len(data.heldout):
             return _read(family, trainer, data, say)
+        if isinstance(family, Matches) and data is not None and data.captions is not None and len(data.heldout):
+            return _matched(family, trainer, data, say)
     return None
 
 
@@ -65,3 +71,24 @@ def _read(family: Family, trainer: Trainer, data: PictureData, say: Callable[[st
         say(f"step {trainer.step}: read rightly " + ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
         figures |= {f"heldout_{name.replace(' ', '_')}": share for name, share in shares.items()}
     return confusion_picture(counts, family.spec.labels), figures
+
+
+def _matched(family: Family, trainer: Trainer, data: PictureData, say: Callable[[str], None]) -> Shown:
+    """The cosines of held-out pictures (rows) and their captions (columns), and how often the right one is found."""
+    assert isinstance(family, Matches)
+    assert data.captions is not None
+    rows, read = data.heldout[:JUDGED], rows_of(data.images)
+    captions = [data.captions[row] for row in rows.tolist()]
+    parts = range(0, len(rows), ROWS)
+    pictures = torch.cat([family.embed(to_unit(read(rows[k : k + ROWS])).to(family.device)).cpu() for k in parts])
+    texts = torch.cat([family.embed_text(captions[k : k + ROWS]).cpu() for k in parts])
+    found = ranks(pictures, texts, groups_of(captions))
+    figures = {f"heldout_recall_at_{k}": recall(found, k) for k in (1, 5)}
+    figures |= {"heldout_agreement": agreement(pictures, texts).value, "heldout": len(rows)}
+    at_1, at_5 = (f"{recall(found, k):.1%}" for k in (1, 5))
+    say(
+        f"step {trainer.step}: among {len(rows)} held-out captions the right one is the nearest to {at_1} of the "
+        f"pictures, and one of the five nearest to {at_5}"
+    )
+    cosines = (pictures[:SHOWN] @ texts[:SHOWN].T)[None]  # (1, K, K)
+    return to_image(cosines.repeat_interleave(CELL, 1).repeat_interleave(CELL, 2)), figures

@@ -138,6 +138,12 @@ def print_comparison(facts: Mapping[str, Any]) -> None:
     console.print(f"\n{facts['advice']}", highlight=False, markup=False)
 
 
+def print_found(matches: Sequence[Mapping[str, Any]]) -> None:
+    """Pictures and their cosines, the best first; paths are unwrapped, to be copied."""
+    for match in matches:
+        print(f"{match['cosine']:6.3f}  {match['path']}")
+
+
 def print_caches(entries: Sequence[CacheEntry], cleared: bool) -> None:
     """The sets of decoded pictures that there are, or that were there."""
     total = size_of(sum(entry.bytes for entry in entries))

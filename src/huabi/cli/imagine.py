@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ..prompt import Asked
 
 Source = Annotated[Path, typer.Argument(metavar="IMAGE", help="the picture to start from")]
-Model = Annotated[str | None, typer.Option(help="a run, or a model's name; by default one that is known here")]
-Count = Annotated[int | None, typer.Option("--n", help="how many pictures")]
+Model = Annotated[str | None, typer.Option(help="a run, or a name; by default the one that ships, else your last")]
+Count = Annotated[int | None, typer.Option("--n", help="how many pictures: four of imagine and vary, one of edit")]
 Seed = Annotated[int | None, typer.Option(help="of the first picture, the next have the next; by chance if left out")]
 Steps = Annotated[int | None, typer.Option(help="solver steps")]
 Guidance = Annotated[float | None, typer.Option(help="how strongly the prompt is obeyed; 1 is off")]
@@ -67,7 +67,7 @@ def imagine(
 @app.command()
 def edit(
     image: Source,
-    prompt: Annotated[str, typer.Argument(metavar="[PROMPT]", help="what shall be there")] = "",
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="what shall be there")] = "",
     out: Annotated[Path | None, typer.Option(help="the file to make, or for several pictures a folder")] = None,
     mask: Annotated[Path | None, typer.Option(help="white where it is drawn anew; all of it by default")] = None,
     expand: Annotated[int | None, typer.Option(help="pixels to add on every side")] = None,
@@ -171,6 +171,8 @@ def _check_out(out: Path | None, grid: Path | None, n: int, no_recipe: bool) -> 
     if out is None and grid is None:
         raise RequestError("say where the pictures go: --out DIR, or with one picture --out FILE.png")
     suffix = out.suffix.lower() if out else ""
+    if out and suffix not in IMAGE_SUFFIXES and out.exists() and not out.is_dir():
+        raise RequestError(f"--out {out} is a file; give a folder")
     if suffix in IMAGE_SUFFIXES and n > 1:
         raise RequestError(f"--out {out} is one file; give a folder, or --n 1")
     if suffix in IMAGE_SUFFIXES - RECIPE_SUFFIXES and not no_recipe:

@@ -41,7 +41,7 @@ def inspect(
 
 @app.command()
 def train(
-    family: Annotated[str, typer.Argument(metavar="FAMILY", help="diffusion, gan, vae, classifier")],
+    family: Annotated[str, typer.Argument(metavar="FAMILY", help="diffusion, gan, vae, classifier, contrast")],
     data: Data,
     out: Annotated[Path, typer.Option(help="the run folder to make")],
     size: Size = None,

@@ -71,8 +71,13 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
+def identity_of(listing: Listing) -> tuple[str, str]:
+    """Where a listing's pictures are, and a hash that changes when one does by name, size, time, label or caption."""
+    built_in = listing.kind in ("world", "digits", "hub")
+    return listing.source if built_in else str(Path(listing.source).expanduser().absolute()), _state(listing)
+
+
 def _state(listing: Listing) -> str:
-    """Changes when a file of the listing does, by name, size or time, or a label or caption."""
     digest = hashlib.sha256()
     for item in (*listing.items, None, *listing.other):
         if item is None:
@@ -294,8 +299,7 @@ def prepare(
     if flip and listing.kind == "world":
         raise RequestError("what is said of the picture world names left and right: leave --flip out")
     task = Task(None, channels, fit, pairs == "side-by-side")
-    place = listing.source if listing.kind in ("world", "digits", "hub") else str(Path(data).expanduser().absolute())
-    state = _state(listing)
+    place, state = identity_of(listing)
 
     def key(size: Sequence[int] | None) -> str:
         return digest(FORMAT, place, size, channels, fit, pairs)

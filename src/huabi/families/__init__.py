@@ -11,6 +11,7 @@ from ..model import Family
 FAMILIES = {
     "autoencoder": "huabi.families.vae:Autoencoder",
     "classifier": "huabi.families.classifier:Classifier",
+    "contrast": "huabi.families.contrast:Contrast",
     "diffusion": "huabi.families.diffusion:Diffusion",
     "gan": "huabi.families.gan:GAN",
     "text_to_image": "huabi.families.text_to_image:TextToImage",

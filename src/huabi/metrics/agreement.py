@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -10,8 +11,9 @@ from torch import Tensor
 
 from ..errors import DataError
 from ..truth import Reading, Seen
+from .score import BLOCKS, Estimate, jackknife
 
-__all__ = ["Asked", "Wanted", "claims", "clip_score", "scene_agreement"]
+__all__ = ["Asked", "Wanted", "agreement", "claims", "clip_score", "scene_agreement"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,20 @@ def clip_score(pictures: Tensor, texts: Tensor) -> Tensor:
     if pictures.shape != texts.shape:
         raise DataError(f"{len(pictures)} pictures and {len(texts)} texts are no pairs: give each picture its text")
     return 100 * torch.cosine_similarity(pictures.double(), texts.double()).clamp(min=0)
+
+
+def agreement(pictures: Tensor, texts: Tensor) -> Estimate:
+    """The mean of `clip_score` over pairs of features (N, D), with its jackknife error; nan below 2 x `BLOCKS` pairs.
+
+    The features are of any model that knows pictures and texts; values of two models do not compare.
+    """
+    scores = clip_score(pictures, texts)
+    if not len(scores):
+        raise DataError("no pictures, so nothing that could agree with a text: give some")
+    if len(scores) < 2 * BLOCKS:
+        return Estimate(float(scores.mean()), math.nan)
+    block = torch.arange(len(scores)) % BLOCKS
+    return Estimate(float(scores.mean()), jackknife([float(scores[block != k].mean()) for k in range(BLOCKS)]))
 
 
 def _fits(seen: Seen, asked: Asked) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from torch import Tensor
 from .. import index, weights
 from ..checkpoint import Checkpoint
 from ..errors import DataError, RequestError, nearest
-from ..model import Embeds
+from ..model import DataSpec, Embeds, Family, Matches
 from ..pictures import to_tensor
 
-__all__ = ["FEATURES", "Features", "embed", "features"]
+__all__ = ["FEATURES", "Features", "embed", "features", "of_model"]
 
 
 @dataclass(frozen=True)
@@ -90,21 +91,35 @@ def _lite0(which: str, device: torch.device) -> Features:
     return Features("efficientnet-lite0", weights.EFFICIENTNET_LITE0, resize, net, device=device)
 
 
-def _classifier(run: str, device: torch.device) -> Features:
+def _run(kind: str, run: str, device: torch.device) -> Features:
     if not run:
-        raise RequestError("which classifier? name its run, as in classifier:runs/reader")
+        raise RequestError(f"which {kind}? name its run, as in {kind}:runs/reader")
     model = Checkpoint.load(index.place(run), device)
     if not isinstance(model, Embeds):
         raise RequestError(f"{run} is a {model.name}, which gives no features; train a classifier")
+    return of_model(model)
+
+
+def of_model(model: Family) -> Features:
+    """The features of a model that `Embeds`, and of texts where it `Matches`, for pictures of any size."""
+    assert isinstance(model, Embeds)
     rows, columns = model.spec.size
-    identity = model.identity
 
     def of(x: Tensor) -> Tensor:
-        x = x.mean(1, keepdim=True) if model.spec.channels == 1 else x.expand(-1, 3, -1, -1)
-        return model.embed(_resized(x, (rows, columns)))
+        return model.embed(_with_channels(_resized(x, (rows, columns)), model.spec))
 
     resize = f"antialiased bicubic to {columns}x{rows}"
-    return Features("classifier", identity.hash if identity else "", resize, of, device=device)
+    text = model.embed_text if isinstance(model, Matches) else None
+    weights_hash = model.identity.hash if model.identity else ""
+    return Features(model.name, weights_hash, resize, of, text=text, device=model.device)
+
+
+def _with_channels(x: Tensor, spec: DataSpec) -> Tensor:
+    """Pictures (B, 1 or 3, H, W) with the channels that `spec` has; alpha is opaque."""
+    if spec.channels == 1:
+        return x.mean(1, keepdim=True)
+    x = x.expand(-1, 3, -1, -1)
+    return x if spec.channels == 3 else torch.cat([x, torch.ones_like(x[:, :1])], 1)
 
 
 def _clip(which: str, device: torch.device) -> Features:
@@ -120,8 +135,9 @@ def _dinov2(which: str, device: torch.device) -> Features:
 FEATURES: dict[str, Callable[[str, torch.device], Features]] = {
     "inception": _inception,
     "efficientnet-lite0": _lite0,
-    "classifier": _classifier,
+    "classifier": partial(_run, "classifier"),
     "clip": _clip,
+    "contrast": partial(_run, "contrast"),
     "dinov2": _dinov2,
 }
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from .transformer import Block
 
-__all__ = ["TextEncoder", "Words", "tokens", "words_of"]
+__all__ = ["TextEncoder", "Words", "groups_of", "tokens", "words_of"]
 
 _CJK = (  # Han, kana and bopomofo, which are written without spaces
     "\u3005-\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff"
@@ -73,6 +73,13 @@ def tokens(texts: Sequence[str], length: int = 48) -> Tensor:
         padded[np.arange(shape[2]) < sizes[:, None]] = np.concatenate(words)
         out[filled] = padded
     return torch.from_numpy(out)
+
+
+def groups_of(texts: Sequence[str], length: int = 48) -> Tensor:
+    """Numbers (B,) int64 that are equal where the first `length` words of texts are; -1 where there are none."""
+    known: dict[tuple[str, ...], int] = {(): -1}
+    rows = [tuple(islice(_words(text), length)) for text in texts]
+    return torch.tensor([known.setdefault(words, len(known)) for words in rows], dtype=torch.int64)
 
 
 class Words(NamedTuple):
