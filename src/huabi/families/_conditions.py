@@ -48,7 +48,7 @@ class ContextConfig:
     """How conditions are told."""
 
     width: int = 256  # of tokens and vectors
-    depth: int = 3  # blocks of the text encoder
+    depth: int = 2  # blocks of the text encoder
     drop: float = 0.1  # share of pictures trained without any condition, for guidance
     drop_text: float = 0.1  # share of those left that are trained without their text
     drop_rest: float = 0.6  # the same of each other condition: so that a text alone is obeyed as well
