@@ -29,6 +29,8 @@ TINY = {
     "diffusion": {"batch": 4, "net.width": 16, "net.depth": 1},
     "gan": {"batch": 4, "net.width": 8},
     "listener": {"batch": 4, "net.width": 16, "net.channels": 4},
+    "text_to_image": {"batch": 4, "autoencoder": "train", "coding": 0.5, "codec.net.width": 8, "net.width": 16}
+    | {"net.depth": 1, "context.width": 64, "context.depth": 1, "shortcut.share": 0.5, "shortcut.start": 0},
     "vae": {"batch": 4, "net.width": 8},
 }
 VARIANTS = {  # of a family: its name, a dash, and what to call it
@@ -39,6 +41,7 @@ VARIANTS = {  # of a family: its name, a dash, and what to call it
     | {"loss": "least-squares", "augment": "ada", "augment.target": 0.01}
     | {"augment.patience": 0},
     "gan-projected": {"batch": 4, "net": "projected", "net.width": 8, "net.judges": 8, "net.least": 32},
+    "text_to_image-pixels": TINY["text_to_image"] | {"autoencoder": "none", "shortcut.start": 0.5},
     "vae-perceptual": TINY["vae"] | {"detail.perceptual": 0.1},
     "vae-plain": TINY["vae"] | {"detail.adversarial": 0, "detail.texture": 0},
     "vae-vq": TINY["vae"]

@@ -28,7 +28,8 @@ from huabi.job import Stopped
 from huabi.trainer import Report
 from huabi.verdict import HELD_OUT, TRAINING, Mark, judge, rank, recommended
 
-ARTISTS = ("diffusion", "gan", "vae")
+ARTISTS = ("diffusion", "gan", "text_to_image", "vae")
+LEFT_OUT = dict.fromkeys(("autoencoder", "classifier", "contrast"), "left out")
 HOW: dict[str, Any] = {"budget": 0.5, "size": (8, 8), "threads": 1}
 
 
@@ -113,7 +114,7 @@ def test_the_whole_way(
     printed, errors = capfd.readouterr()
     assert end.value.code == 0, errors
     facts = json.loads((out / "report.json").read_text(), parse_constant=lambda name: pytest.fail(name))
-    assert states(facts) == dict.fromkeys(("autoencoder", "classifier"), "left out") | dict.fromkeys(ARTISTS, "done")
+    assert states(facts) == LEFT_OUT | dict.fromkeys(ARTISTS, "done")
     assert (facts["budget"], facts["size"], facts["count"]) == (1.0, [8, 8], 20)
     assert sorted(name for group in facts["ranking"] for name in group) == sorted(ARTISTS)
     assert facts["measure"] in comparison.GENERATE.scores
@@ -138,12 +139,12 @@ def test_a_second_start_trains_and_measures_nothing_again(
     assert compare(str(photos), out, n=20) == first
     assert [name for name, _ in measured] == list(ARTISTS)
     compare(str(photos), out, n=30, **HOW)  # more pictures are another measurement of the same runs
-    assert measured[3:] == [(name, 30) for name in ARTISTS]
+    assert measured[len(ARTISTS) :] == [(name, 30) for name in ARTISTS]
     assert weights(out) == trained
     for name, left in (("gan", "{"), ("vae", '{"of": "another evaluation"}')):
         (out / name / "evaluation" / "report.json").write_text(left)
     compare(str(photos), out, n=30)
-    assert measured[6:] == [("gan", 30), ("vae", 30)]
+    assert measured[2 * len(ARTISTS) :] == [("gan", 30), ("vae", 30)]
 
 
 def test_it_goes_on_in_the_middle_of_a_family(
@@ -229,10 +230,9 @@ def test_one_that_fails_leaves_the_others(
     with monkeypatch.context() as patch:
         patch.setattr(families.find("gan"), "losses", diverge)
         facts = compare(str(photos), tmp_path / "out", n=20, **HOW)
-    left_out = dict.fromkeys(("autoencoder", "classifier"), "left out")
-    assert states(facts) == left_out | {"diffusion": "done", "gan": "failed", "vae": "done"}
+    assert states(facts) == LEFT_OUT | dict.fromkeys(ARTISTS, "done") | {"gan": "failed"}
     assert "gan failed: the gradient is not finite; lower the learning rate." in facts["advice"]
-    assert facts["ranking"] == [["vae"], ["diffusion"]]
+    assert facts["ranking"] == [["vae"], ["diffusion"], ["text_to_image"]]
     assert states(compare(str(photos), tmp_path / "out", n=20))["gan"] == "done"  # it has another chance
 
 

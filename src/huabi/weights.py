@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .errors import HuabiError
+from .errors import HuabiError, RunError
 from .nets.features import EfficientNetLite0
 from .nets.inception import Inception
 
@@ -21,6 +21,7 @@ __all__ = [
     "EFFICIENTNET_LITE0",
     "INCEPTION",
     "Transformer",
+    "autoencoder_of",
     "clip",
     "dinov2",
     "efficientnet_lite0",
@@ -45,6 +46,18 @@ def read(path: Path, sha256: str) -> dict[str, Tensor]:
         raise HuabiError(f"{path.name} is not the expected file (sha256 {found[:12]}, not {sha256[:12]}): get it again")
     weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return weights
+
+
+def autoencoder_of(run: str) -> tuple[dict[str, Any], dict[str, Tensor], str]:
+    """The settings, the averaged weights and their hash of a run of `autoencoder`; raises `RunError` for any other."""
+    from . import index
+    from .checkpoint import Checkpoint, unpack  # here, since it knows families, which know this module
+
+    path = index.place(run)
+    header = Checkpoint.open(path).header
+    if header["family"] != "autoencoder":
+        raise RunError(f"{run} is a run of {header['family']}; give one of autoencoder, or leave it out")
+    return header["config"], *unpack(path / "model.safetensors")
 
 
 def efficientnet_lite0() -> EfficientNetLite0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -12,9 +12,17 @@ from torch import Tensor, nn
 
 from .convnets import laid
 
-__all__ = ["UNet", "shape_for"]
+__all__ = ["Context", "Level", "UNet", "norm_of", "padded", "shape_for"]
 
 SHORT = 256  # positions whose attention fits into a processor's caches as plain matrix products
+
+
+class Context(NamedTuple):
+    """What a picture shall be, as tokens to be attended to and as one vector."""
+
+    states: Tensor  # (B, L, width)
+    weight: Tensor  # (B, L) how many tokens each counts as; 0 is none
+    pooled: Tensor  # (B, width)
 
 
 def shape_for(size: int, width: int = 64) -> dict[str, Any]:
@@ -59,7 +67,7 @@ class UNet(nn.Module):
             attends = i >= len(widths) - attention
             levels.append(Level(widths[i], levels[-1], emb, depth, head if attends else 0))
         self.level = cast(Level, levels[-1])
-        self.norm = _norm(widths[0])
+        self.norm = norm_of(widths[0])
         self.leave = nn.Conv2d(widths[0], inner, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(cast(Tensor, self.leave.bias))
@@ -68,7 +76,7 @@ class UNet(nn.Module):
     def forward(self, x: Tensor, c_noise: Tensor, label: Tensor | None = None) -> Tensor:
         """x (B, C, H, W), c_noise (B,), label (B,) int64 or None -> (B, C, H, W)."""
         height, width = x.shape[-2:]
-        x = _pad(x, -height % self.multiple, -width % self.multiple)
+        x = padded(x, -height % self.multiple, -width % self.multiple)
         emb = self.embed(c_noise, label)  # (B, emb)
         h = self.enter(laid(F.pixel_unshuffle(x, self.patch)))
         h = self.leave(F.silu(self.norm(self.level(h, emb))))
@@ -78,23 +86,23 @@ class UNet(nn.Module):
 class Level(nn.Module):
     """Blocks, then the level `below` at half the resolution, joined to what went down, then blocks again."""
 
-    def __init__(self, width: int, below: Level | None, emb: int, depth: int, head: int) -> None:
+    def __init__(self, width: int, below: Level | None, emb: int, depth: int, head: int, context: int = 0) -> None:
         super().__init__()
         self.width, self.below = width, below
-        self.down = nn.ModuleList(Block(width, emb, head) for _ in range(depth))
+        self.down = nn.ModuleList(Block(width, emb, head, context) for _ in range(depth))
         if below is not None:
             self.shrink = nn.Conv2d(width, below.width, 2, stride=2)
             self.grow = nn.Sequential(nn.Conv2d(below.width, 4 * width, 1), nn.PixelShuffle(2))
             self.join = nn.Conv2d(2 * width, width, 1)
-        self.up = nn.ModuleList(Block(width, emb, head) for _ in range(depth))
+        self.up = nn.ModuleList(Block(width, emb, head, context) for _ in range(depth))
 
-    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+    def forward(self, x: Tensor, emb: Tensor, context: Context | None = None) -> Tensor:
         for block in self.down:
-            x = block(x, emb)
+            x = block(x, emb, context)
         if self.below is not None:
-            x = self.join(torch.cat([self.grow(self.below(self.shrink(x), emb)), x], 1))
+            x = self.join(torch.cat([self.grow(self.below(self.shrink(x), emb, context)), x], 1))
         for block in self.up:
-            x = block(x, emb)
+            x = block(x, emb, context)
         return x
 
 
@@ -123,53 +131,63 @@ class Embedding(nn.Module):
 class Block(nn.Module):
     """x + conv1x1(silu(conv3x3(silu(adagn(x))))), twice as wide within; where head > 0, attention follows."""
 
-    def __init__(self, width: int, emb: int, head: int) -> None:
+    def __init__(self, width: int, emb: int, head: int, context: int = 0) -> None:
         super().__init__()
-        self.norm = _norm(width, affine=False)
+        self.norm = norm_of(width, affine=False)
         self.modulate = nn.Linear(emb, 2 * width)
         self.first = nn.Conv2d(width, 2 * width, 3, padding=1)
         self.second = nn.Conv2d(2 * width, width, 1)
-        self.attention = Attention(width, head) if head else None
+        self.attention = Attention(width, head, context) if head else None
         nn.init.zeros_(self.modulate.weight)
         nn.init.zeros_(self.modulate.bias)
         nn.init.zeros_(self.second.weight)
 
-    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+    def forward(self, x: Tensor, emb: Tensor, context: Context | None = None) -> Tensor:
         scale, shift = self.modulate(emb)[:, :, None, None].chunk(2, 1)
         h = F.silu(torch.addcmul(shift, self.norm(x), 1 + scale))
         x = x + self.second(F.silu(self.first(h)))
-        return x if self.attention is None else x + self.attention(x)
+        return x if self.attention is None else x + self.attention(x, context)
 
 
 class Attention(nn.Module):
-    """Self-attention over all positions, with unit-length queries and keys (Henry et al. 2020)."""
+    """Attention to all positions, with unit-length queries and keys (Henry et al. 2020).
 
-    def __init__(self, width: int, head: int) -> None:
+    Where there is a context of that width, its tokens are attended to beside the positions (Nichol et al. 2022, GLIDE).
+    """
+
+    def __init__(self, width: int, head: int, context: int = 0) -> None:
         super().__init__()
         self.heads = _divisor(width, head)
-        self.norm = _norm(width)
+        self.norm = norm_of(width)
         self.qkv = nn.Conv2d(width, 3 * width, 1)
         self.out = nn.Conv2d(width, width, 1)
         self.sharpness = nn.Parameter(torch.full((self.heads, 1, 1), 8.0))
+        self.told = nn.Linear(context, 2 * width) if context else None
         nn.init.zeros_(self.out.weight)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, context: Context | None = None) -> Tensor:
         b, c, h, w = x.shape
         qkv = self.qkv(self.norm(x)).permute(0, 2, 3, 1).reshape(b, h * w, 3, self.heads, c // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, HW, C / heads) each
+        bias = None
+        if self.told is not None and context is not None:
+            told = self.told(context.states).unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+            k, v = torch.cat([k, told[0]], 2), torch.cat([v, told[1]], 2)  # (B, heads, HW + L, C / heads)
+            bias = F.pad(context.weight.log(), (h * w, 0))[:, None, None].to(q.dtype)
         q = F.normalize(q, dim=-1) * self.sharpness.to(q.dtype)
-        y = _attend(q, F.normalize(k, dim=-1), v)
+        y = _attend(q, F.normalize(k, dim=-1), v, bias)
         return cast(Tensor, self.out(y.transpose(1, 2).reshape(b, h, w, c).permute(0, 3, 1, 2)))
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """softmax(q k^T) v for (B, heads, positions, channels)."""
+def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+    """softmax(q k^T + bias) v for (B, heads, positions, channels)."""
     if q.is_cpu and q.shape[-2] <= SHORT:  # the fused kernel's backward pass takes several times as long in bf16
-        return (q @ k.mT).softmax(-1) @ v
-    return F.scaled_dot_product_attention(q, k, v, scale=1.0)
+        logits = q @ k.mT
+        return (logits if bias is None else logits + bias).softmax(-1) @ v
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.0)
 
 
-def _norm(width: int, affine: bool = True) -> nn.GroupNorm:
+def norm_of(width: int, affine: bool = True) -> nn.GroupNorm:
     return nn.GroupNorm(_divisor(width, 16), width, affine=affine)
 
 
@@ -178,7 +196,7 @@ def _divisor(width: int, share: int) -> int:
     return next(n for n in range(max(1, width // share), 0, -1) if width % n == 0)
 
 
-def _pad(x: Tensor, bottom: int, right: int) -> Tensor:
+def padded(x: Tensor, bottom: int, right: int) -> Tensor:
     """x padded at the bottom and right by reflection, or by its edge where it is too small to reflect."""
     if not bottom and not right:
         return x

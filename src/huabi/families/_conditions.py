@@ -1,0 +1,340 @@
+"""What a picture can be asked to be: each condition as tokens and a vector, with a "nothing" of its own.
+
+A condition counts by an amount: 1 as in training, 0 as if it were not said, and in between and beyond, a token of
+weight w counts as w tokens in the softmax of attention, and the vector lies on the line from nothing's.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import RequestError, nearest
+from ..model import Batch, DataSpec
+from ..nets.convnets import ConvClassifier
+from ..nets.text import TextEncoder, words_of
+from ..nets.unet import Context
+from ..pictures import Picture
+from ..prompt import parts
+from ..requests import Imagine
+from ..rng import row_noise
+
+SEEN = 4  # tokens of a reference picture
+ROOM = 16  # rooms for tokens of texts are multiples of it, so that a picture is the same alone and among others
+PARTS = 32  # of a prompt
+CALM, WILD = 0.6, 0.9  # times between which chaos grows from none to all
+FIELDS = {  # of a request, and the condition that answers each
+    "prompt": "text",
+    "negative": "text",
+    "between": "text",
+    "label": "label",
+    "style": "style",
+    "mood": "mood",
+    "reference": "reference",
+}
+
+See = Callable[[Picture], Tensor]  # the latents (C, h, w) of a picture
+
+
+@dataclass(frozen=True)
+class ContextConfig:
+    """How conditions are told."""
+
+    width: int = 256  # of tokens and vectors
+    depth: int = 2  # blocks of the text encoder
+    drop: float = 0.1  # share of pictures trained without any condition, for guidance
+    drop_text: float = 0.1  # share of those left that are trained without their text
+    drop_rest: float = 0.6  # the same of each other condition: so that a text alone is obeyed as well
+
+    def __post_init__(self) -> None:
+        if not all(0 <= share < 1 for share in (self.drop, self.drop_text, self.drop_rest)):
+            raise ValueError("context.drop, drop_text and drop_rest lie in [0, 1)")
+        if self.width < 64 or self.width % 64 or self.depth < 1:
+            raise ValueError("context.width is a multiple of 64, and depth at least 1")
+
+
+class Condition(nn.Module, ABC):
+    """One kind of thing that a picture can be asked to be.
+
+    Args:
+        drop: share of pictures that are trained without it.
+    """
+
+    def __init__(self, width: int, drop: float) -> None:
+        super().__init__()
+        self.drop = drop
+        self.nothing = nn.Parameter(torch.randn(2, width) * 0.1)  # a token, and a vector
+
+    @abstractmethod
+    def of_batch(self, batch: Batch, x0: Tensor) -> tuple[Context, Tensor]:
+        """What is true of training pictures of latents x0 (B, C, h, w), and whether anything is (B,): 0 or 1."""
+
+    @abstractmethod
+    def of_requests(self, requests: Sequence[Imagine], see: See) -> tuple[Context, Tensor]:
+        """What is asked, and how much it counts in each request (B,)."""
+
+    def unwanted(self, requests: Sequence[Imagine]) -> tuple[Context, Tensor]:
+        """What shall not be, and how much that counts in each request (B,): nothing, but of texts."""
+        return self.silence(len(requests))
+
+    def silence(self, count: int) -> tuple[Context, Tensor]:
+        """`count` rows in which nothing is said."""
+        width = self.nothing.shape[1]
+        none = self.nothing.new_zeros
+        return Context(none(count, 0, width), none(count, 0), none(count, width)), none(count)
+
+    def told(self, context: Context, amount: Tensor) -> Context:
+        """`context`, of which each row counts by its amount (B,), and nothing's token for what 1 leaves of it."""
+        token, vector = self.nothing
+        rest = (1 - amount).clamp(min=0)[:, None]
+        return Context(
+            torch.cat([token.expand(len(amount), 1, -1), context.states.float()], 1),
+            torch.cat([rest, context.weight * amount[:, None]], 1),
+            vector.lerp(context.pooled.float(), amount[:, None]),
+        )
+
+
+class Part(NamedTuple):
+    """A text among those of a request."""
+
+    text: str
+    weight: float  # tokens that each of its tokens counts as
+    share: float  # of the vector
+
+
+class Text(Condition):
+    """A caption; where the data has none, the name of the label."""
+
+    def __init__(self, spec: DataSpec, config: ContextConfig) -> None:
+        super().__init__(config.width, config.drop_text)
+        self.encoder = TextEncoder(config.width, depth=config.depth)
+        self.labels = () if spec.captions else spec.labels
+
+    def of_batch(self, batch: Batch, x0: Tensor) -> tuple[Context, Tensor]:
+        texts: Sequence[str] = batch.caption or ()
+        if batch.caption is None and batch.label is not None:
+            texts = [self.labels[number] for number in batch.label.tolist()]
+        words = self.encoder(texts)
+        some = torch.tensor([float(bool(words_of(text))) for text in texts], device=x0.device)
+        return Context(words.states, words.mask.float(), words.pooled), some
+
+    def of_requests(self, requests: Sequence[Imagine], see: See) -> tuple[Context, Tensor]:
+        weights = torch.tensor([request.text_weight for request in requests], device=self.nothing.device)
+        context, shares = self._spoken([self.said(request) for request in requests])
+        return context, shares * weights
+
+    def unwanted(self, requests: Sequence[Imagine]) -> tuple[Context, Tensor]:
+        return self._spoken([unsaid(request) for request in requests])
+
+    def said(self, request: Imagine) -> list[Part]:
+        """The texts of a request; their shares sum to 1, or to less on a walk from or to nothing."""
+        if request.between is not None:
+            ends = zip(request.between, (1 - request.fraction, request.fraction))
+            walk = [(part, share) for prompt, share in ends if share for part in _weighed(_signed(prompt, 1))]
+            return [Part(part.text, part.weight * share, part.share * share) for part, share in walk]
+        said = _weighed(_signed(request.prompt, 1))
+        return [Part(request.label, 1.0, 1.0)] if not said and request.label in self.labels else said
+
+    def room(self, said: Sequence[Part]) -> int:
+        """Places for the tokens of a request's texts."""
+        words = sum(min(len(words_of(part.text)), self.encoder.length) for part in said)
+        return -(-words // ROOM) * ROOM
+
+    def _spoken(self, rows: Sequence[Sequence[Part]]) -> tuple[Context, Tensor]:
+        """The texts of each row, and the sum of their shares (B,)."""
+        room = max(map(self.room, rows))
+        contexts = [self._row(said, room) for said in rows]
+        shares = torch.tensor([math.fsum(part.share for part in said) for said in rows], device=self.nothing.device)
+        return Context(*map(torch.cat, zip(*contexts))), shares
+
+    def _row(self, said: Sequence[Part], room: int) -> Context:
+        """One row: the tokens of all its texts, and the mean of their vectors by their shares.
+
+        Each row by itself, so that it is the same alone and among others.
+        """
+        if not said:
+            empty = self.nothing.new_zeros(1, room)
+            return Context(empty[..., None].expand(-1, -1, self.nothing.shape[1]), empty, 0 * self.nothing[1:])
+        words = self.encoder([part.text for part in said])
+        weight, share = (torch.tensor(side, device=self.nothing.device) for side in list(zip(*said))[1:])
+        states, weights = words.states[words.mask], (words.mask * weight[:, None])[words.mask] / share.sum()
+        vector = share @ words.pooled.float() / share.sum()
+        left = room - len(states)
+        return Context(F.pad(states, (0, 0, 0, left))[None], F.pad(weights, (0, left))[None], vector[None])
+
+
+def unsaid(request: Imagine) -> list[Part]:
+    """What a request keeps out: its `negative`, and the parts of its prompt whose weight is below 0."""
+    return _weighed([*_signed(request.negative, 1), *_signed(request.prompt, -1)])
+
+
+def _signed(prompt: str, sign: int) -> list[tuple[str, float]]:
+    """The parts of a prompt whose weight has this sign, with its size; those without words say nothing."""
+    return [(text, abs(weight)) for text, weight in parts(prompt) if weight * sign > 0 and words_of(text)]
+
+
+def _weighed(found: Sequence[tuple[str, float]]) -> list[Part]:
+    """Parts whose tokens count as 1 on average, and whose shares sum to 1; too many raise `RequestError`."""
+    if len(found) > PARTS:
+        raise RequestError(f"a prompt of {len(found)} weighted parts; say it in at most {PARTS}")
+    total = sum(weight for _, weight in found)
+    return [Part(text, weight * len(found) / total, weight / total) for text, weight in found]
+
+
+class Word(Condition):
+    """One of a few words: the label, or a fact of the scene."""
+
+    def __init__(self, name: str, words: Sequence[str], config: ContextConfig, column: int = -1) -> None:
+        super().__init__(config.width, config.drop_rest)
+        self.name, self.words = name, tuple(words)
+        self.column = column  # of the scene's facts; -1 is the label
+        self.rows = nn.Embedding(len(words), config.width)
+
+    def of_batch(self, batch: Batch, x0: Tensor) -> tuple[Context, Tensor]:
+        told = batch.label if self.column < 0 or batch.truth is None else batch.truth[:, self.column]
+        assert told is not None
+        return self._context(told.long()), x0.new_ones(len(x0))
+
+    def of_requests(self, requests: Sequence[Imagine], see: See) -> tuple[Context, Tensor]:
+        asked = [getattr(request, self.name) for request in requests]
+        for word in asked:
+            if word is not None and word not in self.words:
+                raise RequestError(f"no {self.name} {word!r}; {nearest(word, self.words)}")
+        index = torch.tensor([0 if word is None else self.words.index(word) for word in asked])
+        weights = [request.mood_weight if self.name == "mood" else 1.0 for request in requests]
+        amount = torch.tensor([0.0 if word is None else weight for word, weight in zip(asked, weights)])
+        return self._context(index.to(self.nothing.device)), amount.to(self.nothing.device)
+
+    def _context(self, index: Tensor) -> Context:
+        rows = self.rows(index)  # (B, width)
+        return Context(rows[:, None], rows.new_ones(len(rows), 1), rows)
+
+
+class Reference(Condition):
+    """What a picture shows, wherever it shows it: the mean over all places of a few features of its latents."""
+
+    def __init__(self, shape: tuple[int, int, int], config: ContextConfig) -> None:
+        super().__init__(config.width, config.drop_rest)
+        channels, *grid = self.shape = shape
+        self.net = ConvClassifier(channels, cast(tuple[int, int], tuple(grid)), SEEN * config.width)
+
+    def of_batch(self, batch: Batch, x0: Tensor) -> tuple[Context, Tensor]:
+        return self._context(x0), x0.new_ones(len(x0))
+
+    def of_requests(self, requests: Sequence[Imagine], see: See) -> tuple[Context, Tensor]:
+        shown = [request.reference for request in requests]
+        amount = torch.tensor([float(picture is not None) for picture in shown], device=self.nothing.device)
+        if not bool(amount.any()):
+            return self.silence(len(requests))
+        blank = self.nothing.new_zeros(self.shape)
+        return self._context(torch.stack([blank if p is None else see(p) for p in shown])), amount
+
+    def _context(self, latents: Tensor) -> Context:
+        tokens = self.net(latents).unflatten(1, (SEEN, -1))  # (B, SEEN, width)
+        return Context(tokens, tokens.new_ones(tokens.shape[:2]), tokens.mean(1))
+
+
+class Conditions(nn.Module):
+    """All that a model can be told: the one list that a further condition is added to.
+
+    Args:
+        shape: of latents (C, h, w).
+    """
+
+    def __init__(self, spec: DataSpec, config: ContextConfig, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.drop = config.drop
+        found: dict[str, Condition] = {"reference": Reference(shape, config)}
+        if spec.captions or spec.labels:
+            found["text"] = Text(spec, config)
+        if spec.labels:
+            found["label"] = Word("label", spec.labels, config)
+        for column, (name, words) in enumerate(spec.facts):
+            if name in ("style", "mood"):
+                found[name] = Word(name, words, config, column)
+        self.each = nn.ModuleDict(found)
+
+    def of_batch(self, batch: Batch, x0: Tensor) -> Context:
+        """What is true of training pictures of latents x0 (B, C, h, w), parts of which stay unsaid by chance."""
+        u = batch.rng.uniform(len(self.each) + 1)
+        contexts = []
+        for chance, condition in zip(u.T, self._each()):
+            context, amount = condition.of_batch(batch, x0)
+            contexts.append(condition.told(context, amount * (chance >= condition.drop) * (u[:, -1] >= self.drop)))
+        return _joined(contexts)
+
+    def of_requests(self, requests: Sequence[Imagine], see: See) -> Context:
+        """What is asked; raises `RequestError` for what this model was not trained with."""
+        for request in requests:
+            for field, name in FIELDS.items():
+                if name not in self.each and getattr(request, field):
+                    raise RequestError(f"this model knows no {name}, since its data has none; leave {field!r} out")
+        return _joined([condition.told(*condition.of_requests(requests, see)) for condition in self._each()])
+
+    def unwanted(self, requests: Sequence[Imagine]) -> Context:
+        """What shall not be; nothing where nothing is said of it."""
+        return _joined([condition.told(*condition.unwanted(requests)) for condition in self._each()])
+
+    def silence(self, count: int) -> Context:
+        """`count` rows in which nothing is said."""
+        return _joined([condition.told(*condition.silence(count)) for condition in self._each()])
+
+    def rooms(self, request: Imagine) -> tuple[int, ...]:
+        """Places for the texts of a request: requests of equal ones can be told to the network at once."""
+        if "text" not in self.each:
+            return ()
+        text = cast(Text, self.each["text"])
+        return text.room(text.said(request)), text.room(unsaid(request)), request.reference is not None
+
+    def denies(self, request: Imagine) -> bool:
+        """Whether something is kept out."""
+        return "text" in self.each and bool(unsaid(request))
+
+    def says(self, request: Imagine) -> bool:
+        """Whether anything is asked for, or kept out."""
+        return self.denies(request) or any(getattr(request, field) for field in FIELDS)
+
+    def _each(self) -> list[Condition]:
+        return [cast(Condition, condition) for condition in self.each.values()]
+
+
+def _joined(contexts: Sequence[Context]) -> Context:
+    states, weights, vectors = zip(*contexts)
+    return Context(torch.cat(states, 1), torch.cat(weights, 1), torch.stack(vectors).sum(0))
+
+
+def chaotic(context: Context, requests: Sequence[Imagine]) -> Callable[[float], Context]:
+    """The context as it is heard at each time: as said, where no request asks for chaos."""
+    if not any(request.chaos for request in requests):
+        return lambda t: context
+    rows, width = context.states.shape[1:]
+    noise = row_noise([request.seed for request in requests], (rows + 1, width), "chaos").to(context.states)
+    chaos = torch.tensor([request.chaos / 100 for request in requests], device=noise.device)
+    return lambda t: stirred(context, noise, chaos, t)
+
+
+def stirred(context: Context, noise: Tensor, chaos: Tensor, t: float) -> Context:
+    """The context as it is heard at time t by rows of that much chaos (B,) in [0, 1].
+
+    While a picture's layout is being found, part of what is said is noise of the row's own; from `CALM` on all is said
+    as it is (condition-annealed sampling; Sadat et al. 2024, eq. 3, with noise that stays the same).
+
+    Args:
+        noise: normal (B, L + 1, width), for the tokens and the vector.
+    """
+    share = chaos * min(1.0, max(0.0, (t - CALM) / (WILD - CALM)))  # (B,)
+    share = share[:, None, None]
+
+    def mixed(said: Tensor, noise: Tensor) -> Tensor:
+        size = said.square().mean(-1, keepdim=True).sqrt()
+        return (1 - share).sqrt() * said + share.sqrt() * size * noise
+
+    states, vector = mixed(context.states, noise[:, 1:]), mixed(context.pooled[:, None], noise[:, :1])
+    return context._replace(states=states, pooled=vector[:, 0])

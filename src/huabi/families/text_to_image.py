@@ -1,0 +1,308 @@
+"""Text to image: rectified flow in pixels or in an autoencoder's codes, told what to draw by words and otherwise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..diffusion import Flow, denoise, diffusion_loss
+from ..errors import RequestError
+from ..model import Batch, DataSpec, Family, Update
+from ..nets.textnet import TextNet, shape_for
+from ..nets.unet import Context
+from ..optim import Muon
+from ..pictures import Picture
+from ..requests import Edit, Generate, Imagine, Vary
+from ..rng import row_noise
+from ..sampling import dpmpp_2m, euler, guided
+from ..weights import autoencoder_of
+from ._codec import Codec, CodecConfig, Pixels, Standard
+from ._conditions import Conditions, ContextConfig, chaotic
+from ._edits import Finished, canvas_of, resized, working_size
+from ._rows import labels_of, latents_of, pixels_of, refuse
+from ._shortcut import FEW, STRIDES, ShortcutConfig, consistent, stride_between, stride_times
+from .vae import Autoencoder
+
+SMALL = 64  # pixels a side, up to which `autoencoder=auto` is none
+SETTLING = 100  # steps in which the codes of a given autoencoder are standardised
+LARGEST = 4  # times the trained area
+Asked = Imagine | Edit | Vary | Generate
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """The network's shape; patches and levels follow from the latents' size."""
+
+    width: int = 96  # channels of the first level
+    depth: int = 2  # blocks of a level, on the way down and again on the way up
+    attention: int = 1  # how many of the lowest levels attend, to themselves and to what is said
+
+
+@dataclass(frozen=True)
+class TextToImageConfig:
+    """Settings of `text_to_image`."""
+
+    autoencoder: str = "auto"  # a run of `autoencoder`, or train, or none: pixels; auto is none up to 64 pixels a side
+    sha256: str = ""  # of that run's weights; found out by itself
+    coding: float = 0.25  # share of the run in which an autoencoder is trained
+    batch: int = 32
+    lr: float = 5e-3  # of the hidden matrices (Muon) and of all else (AdamW)
+    warmup: int = 100  # steps
+    ema: float = 0.05  # length of the weight average, as a share of the run
+    guidance: float = 3.0  # when a request names none, and of few steps; 1 is off
+    steps: int = 18  # when a request names none
+    net: NetConfig = field(default_factory=NetConfig)
+    context: ContextConfig = field(default_factory=ContextConfig)
+    shortcut: ShortcutConfig = field(default_factory=ShortcutConfig)
+    codec: CodecConfig = field(default_factory=CodecConfig)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.coding < 1:
+            raise ValueError("coding lies between 0 and 1")
+
+
+class TextToImage(Family):
+    """A network that removes noise from latents, told by `Conditions` what they shall become.
+
+    Where an autoencoder is trained first, that is the first part of the same run; see `losses`.
+    """
+
+    name = "text_to_image"
+    title = "draws what is said, in English and Chinese; edits and varies pictures"
+    Config = TextToImageConfig
+    requests = (Imagine, Edit, Vary, Generate)
+    training_only = ("autoencoder", "standard")
+
+    config: TextToImageConfig
+    began: Tensor
+
+    def __init__(self, config: TextToImageConfig, spec: DataSpec) -> None:
+        super().__init__(config, spec)
+        self.source = config.autoencoder
+        if self.source == "auto":
+            self.source = "none" if max(spec.size) <= SMALL else "train"
+        self.autoencoder: Autoencoder | None = None
+        self.standard: Standard | None = None
+        self.codec: Pixels | Codec = Pixels(spec)
+        if self.source != "none":
+            autoencoder = Autoencoder(config.codec.whole(), spec)
+            self.codec, self.standard = Codec(autoencoder), Standard(config.codec.length)
+            self.autoencoder = autoencoder if self.source == "train" else None
+        channels, *grid = self.codec.shape
+        shape: dict[str, Any] = shape_for(max(grid), config.net.width)
+        shape |= {"strides": STRIDES, "depth": config.net.depth, "attention": config.net.attention}
+        self.net = TextNet(channels, config.context.width, **shape)
+        self.conditions = Conditions(spec, config.context, self.codec.shape)
+        self.path = Flow()
+        self.register_buffer("began", torch.tensor(-1))  # the step in which the flow's training began
+
+    @classmethod
+    def fit(cls, config: TextToImageConfig, steps: Callable[[Any], float] | None = None) -> TextToImageConfig:
+        """`config` with the shape and the hash of the autoencoder that it names."""
+        if config.autoencoder in ("auto", "train", "none"):
+            return config
+        settings, _, sha256 = autoencoder_of(config.autoencoder)
+        net = replace(config.codec.net, width=settings["net.width"], depth=settings["net.depth"])
+        codec = replace(config.codec, length=settings["length"], factor=settings["factor"], net=net)
+        return replace(config, sha256=sha256, codec=codec)
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        found: dict[str, torch.optim.Optimizer] = {}
+        if self.autoencoder is not None:
+            found |= self.autoencoder.optimizers()
+        if self.standard is not None:
+            found["standard"] = torch.optim.Adam(self.standard.parameters(), lr=0.03)
+        return found | {"net": Muon.of(nn.ModuleList([self.net, self.conditions]), lr=self.config.lr)}
+
+    def losses(self, batch: Batch, step: int) -> Iterator[Update]:
+        """First the autoencoder's turns, then the flow's in its frozen codes.
+
+        One step does both, so that a run of one step, by which memory is measured, holds what either needs. From then
+        on `began` says so: a plan that grows later does not bring the first part back.
+        """
+        if step == 0 and int(self.began) > 0:  # the weights are those of another run
+            self.began.zero_()
+        if int(self.began) < 0 and step + 1 >= self._coding_steps():
+            self.began.fill_(step)
+        began = int(self.began)
+        if isinstance(self.codec, Codec) and (began < 0 or began == step > int(self.codec.followed)):
+            yield from self._code(self.codec, batch, step)
+        if began >= 0:
+            yield self._flow(batch, step)
+
+    def _coding_steps(self) -> float:
+        if self.standard is None:
+            return 0
+        share = self.config.coding * self.planned
+        return share if self.autoencoder is not None else min(SETTLING, share)
+
+    def _code(self, codec: Codec, batch: Batch, step: int) -> Iterator[Update]:
+        assert self.standard is not None
+        if self.autoencoder is not None:
+            yield from self.autoencoder.losses(batch, step)
+        elif codec.followed < 0:
+            codec.adopt(self.source, self.config.sha256)
+        with torch.no_grad():
+            codes = codec.codes(batch.image)
+        yield Update("standard", self.standard.nll(codes))
+        codec.follow(self.autoencoder, self.standard, step)
+
+    def _flow(self, batch: Batch, step: int) -> Update:
+        with torch.no_grad():
+            x0 = self.codec.encode(batch.image)  # (B, C, h, w)
+        t = batch.rng.apply(self.path.draw)  # (B,)
+        eps = batch.rng.normal(*x0.shape[1:])
+        context = self.conditions.of_batch(batch, x0)
+        stride = torch.zeros(len(x0), dtype=torch.int64, device=x0.device)
+        if self.config.shortcut.share and step >= self._strides_from():
+            x0, eps, t, stride = self._strided(batch, x0, eps, t, context)
+        return Update("net", diffusion_loss(self.net, self.path, x0, eps, t, context=context, stride=stride).mean())
+
+    def _strides_from(self) -> float:
+        began = int(self.began)
+        return began + self.config.shortcut.start * (self.planned - began)
+
+    def _strided(
+        self, batch: Batch, x0: Tensor, eps: Tensor, t: Tensor, context: Context
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(x0, eps, t, stride), in some rows of which strides are to be learnt."""
+        stride = 1 + batch.rng.integers(STRIDES)  # (B,)
+        u = batch.rng.uniform(2)
+        stride = torch.where(u[:, 0] < self.config.shortcut.share, stride, 0)
+        rows = stride.nonzero()[:, 0]
+        if not len(rows):
+            return x0, eps, t, stride
+        told = Context(*(part[rows].detach() for part in context))
+        known = (x0[rows], eps[rows], stride[rows], u[rows, 1], told, self.conditions.silence(len(rows)))
+        learnt = consistent(self.net, self.path, *known, self.config.guidance)
+        put = [whole.index_copy(0, rows, part) for whole, part in zip((x0, eps, t), learnt)]
+        return put[0], put[1], put[2], stride
+
+    def decode(self, x: Tensor) -> Tensor:
+        return x.as_subclass(Tensor) if isinstance(x, Finished) else self.codec.decode(x)
+
+    def batch_key(self, request: Asked) -> Hashable:
+        asked = self._asked(request)
+        way = asked.size, asked.steps, asked.strength, self._guidance(asked) == 1, self._strides(asked)
+        given: tuple[Hashable, ...] = (asked.image is not None,)
+        if isinstance(request, Edit):
+            given = request.image, request.mask, request.expand
+        return type(request), way, given, self.conditions.rooms(asked)
+
+    @torch.no_grad()
+    def sample(self, requests: Sequence[Asked]) -> Iterator[Tensor]:
+        asked = [self._asked(request) for request in requests]
+        first = requests[0]
+        if isinstance(first, Edit):
+            yield from self._edit(first, asked)
+            return
+        size = self._size(asked[0])
+        channels, factor = self.codec.shape[0], self.codec.factor
+        shape = (channels, size[0] // factor, size[1] // factor)
+        walks = [request for request in requests if isinstance(request, Generate)]
+        eps = latents_of(walks, shape) if walks else row_noise([request.seed for request in asked], shape)
+        start = [self._see(request.image, size) for request in asked if request.image is not None]
+        yield from self._solve(asked, eps.to(self.device), torch.stack(start) if start else None)
+
+    def _edit(self, request: Edit, asked: Sequence[Imagine]) -> Iterator[Tensor]:
+        """Pictures of one canvas, whose part outside the mask is what is given, to the bit.
+
+        What is known of the latents is the estimate of itself at all times, so that it follows the straight line from
+        its noise, and what is drawn sees it as it is at that time (Lugmayr et al. 2022, section 4.1).
+        """
+        canvas, mask = (part.to(self.device) for part in canvas_of(request, self.spec.channels))
+        whole = (canvas.shape[1], canvas.shape[2])
+        size = working_size(whole, self.spec.size, self.codec.factor)
+        start = self.codec.encode(resized(canvas[None], size)).expand(len(asked), -1, -1, -1)
+        hole = nn.functional.adaptive_max_pool2d(mask.float(), start.shape[-2:]) > 0
+        eps = row_noise([request.seed for request in asked], start.shape[1:]).to(self.device)
+        for estimate in self._solve(asked, eps, start, hole):
+            drawn = resized(self.codec.decode(estimate), whole).clamp(-1, 1)
+            yield torch.where(mask, drawn, canvas).as_subclass(Finished)
+
+    def _solve(
+        self, asked: Sequence[Imagine], eps: Tensor, start: Tensor | None, hole: Tensor | None = None
+    ) -> Iterator[Tensor]:
+        """Latents from noise (B, C, h, w), or from `start` (B, C, h, w) at a time in between (Meng et al. 2022).
+
+        Outside of `hole` (1, h, w), `start` is kept.
+        """
+        first = asked[0]
+        strength = 1.0 if start is None else first.strength
+        strided, steps = self._strides(first), first.steps or self.config.steps
+        told = self.conditions.of_requests(asked, self._see)
+        unwanted = self.conditions.unwanted(asked)
+        if start is not None and not strength:
+            yield start
+            return
+
+        def estimate(x: Tensor, t: Tensor, context: Callable[[float], Context]) -> Tensor:
+            number = stride_between(t.item(), following[t.item()]) if strided else 0
+            stride = torch.full((len(x),), number, device=x.device)
+            return denoise(self.net, self.path, x, t, context=context(t.item()), stride=stride)
+
+        times = (stride_times(steps) if strided else self.path.times(steps)) * strength
+        following = dict(zip(times[:-1].tolist(), times[1:].tolist()))
+        guidance = torch.tensor([self._guidance(request) for request in asked], device=self.device)
+        heard = {"context": chaotic(told, asked)}, {"context": lambda t: unwanted}
+        denoiser = guided(estimate, *heard, guidance)
+        if start is not None and hole is not None:
+            denoiser = partial(_around, denoiser, start, hole)
+        x = eps if start is None else self.path.mix(start, eps, times[0])
+        yield from (euler if strided else dpmpp_2m)(denoiser, x, times)
+
+    def _asked(self, request: Asked) -> Imagine:
+        """The request as one to imagine something; its strength is 1 where it starts from noise."""
+        match request:
+            case Imagine():
+                return request if request.image is not None else request.model_copy(update={"strength": 1.0})
+            case Vary():
+                picture = request.image
+                return Imagine(image=picture, reference=picture, seed=request.seed, strength=request.strength)
+            case Edit():
+                fields = ("prompt", "negative", "strength", "seed", "steps", "guidance")
+                return Imagine(**{name: getattr(request, name) for name in fields})
+        refuse(request, "truncation", "mix", "solver", why="text_to_image draws without it")
+        drawn = labels_of([request], self.spec)
+        label = None if drawn is None else self.spec.labels[int(drawn)]
+        return Imagine(seed=request.seed, label=label, steps=request.steps, guidance=request.guidance, strength=1.0)
+
+    def _size(self, asked: Imagine) -> tuple[int, int]:
+        """Rows and columns of the picture; raises `RequestError` where the model cannot draw it."""
+        size = asked.size or self.spec.size
+        rows, columns, unit = *size, self.codec.factor
+        if min(size) < 1 or rows % unit or columns % unit:
+            raise RequestError(f"size {columns}x{rows}: both sides are to be multiples of {unit}")
+        if math.prod(size) > LARGEST * math.prod(self.spec.size):
+            trained = f"{self.spec.size[1]}x{self.spec.size[0]}"
+            raise RequestError(f"size {columns}x{rows} is more than {LARGEST} times {trained}, the trained one")
+        return size
+
+    def _see(self, picture: Picture, size: tuple[int, int] | None = None) -> Tensor:
+        """The latents (C, h, w) of a picture, cropped to a size, which is the trained one by default."""
+        spec = replace(self.spec, size=size or self.spec.size)
+        return self.codec.encode(pixels_of(picture, spec)[None].to(self.device))[0]
+
+    def _strides(self, asked: Imagine) -> bool:
+        """Whether few strides do: they hold the trained guidance, and start from noise."""
+        few = (asked.steps or self.config.steps) <= FEW and self.config.shortcut.share > 0
+        plain = asked.guidance is None and asked.stylize == 100 and not asked.chaos
+        return few and plain and asked.strength == 1 and not self.conditions.denies(asked)
+
+    def _guidance(self, asked: Imagine) -> float:
+        """How strongly a request is obeyed: `stylize` widens the distance to 1 by its fourth root."""
+        if self._strides(asked) or not self.conditions.says(asked):
+            return 1.0
+        guidance = self.config.guidance if asked.guidance is None else asked.guidance
+        return 1 + (guidance - 1) * math.sqrt(math.sqrt(asked.stylize / 100))
+
+
+def _around(denoiser: Callable[[Tensor, Tensor], Tensor], known: Tensor, hole: Tensor, x: Tensor, t: Tensor) -> Tensor:
+    """The denoiser's estimate in the hole, and what is known around it."""
+    return torch.where(hole, denoiser(x, t), known)

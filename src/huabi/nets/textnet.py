@@ -1,0 +1,73 @@
+"""A compute-dense U-Net that is told in tokens what to draw, and over how long a stride."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .convnets import laid
+from .unet import Context, Embedding, Level, norm_of, padded
+
+__all__ = ["TextNet", "shape_for"]
+
+
+def shape_for(size: int, width: int) -> dict[str, Any]:
+    """Keywords of a TextNet for latents of `size` places a side: its first level works at 16 of them, if it can."""
+    patch = next((patch for patch in (1, 2) if size <= 16 * patch), 4)
+    levels = 2 if size <= 16 * patch else 3
+    return {"patch": patch, "widths": [width * (i + 1) for i in range(levels)]}
+
+
+class TextNet(nn.Module):
+    """F(x, c_noise, context, stride) of x's shape, for any height and width; those that do not fit are padded inside.
+
+    The context enters twice: its vector beside time, by scale and shift after each block's norm (AdaGN; Dhariwal and
+    Nichol 2021), and its tokens where the lowest levels attend (Nichol et al. 2022, GLIDE). The network starts as
+    zero, and no stride makes a difference before it is trained with.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        context: int,  # width of the context
+        *,
+        strides: int,  # numbers of strides are 0..strides
+        patch: int = 1,  # places of a patch's side that become channels
+        widths: Sequence[int] = (128, 256),  # channels of each level, the first at the full resolution
+        depth: int = 2,  # blocks of each level, on the way down and again on the way up
+        attention: int = 1,  # how many of the lowest levels attend
+        head: int = 32,  # channels of an attention head
+    ) -> None:
+        super().__init__()
+        self.patch = patch
+        self.multiple = patch * 2 ** (len(widths) - 1)
+        self.time = Embedding(0, emb := 2 * widths[0])
+        self.stride = nn.Embedding(strides + 1, emb)
+        self.norms = nn.ModuleList(nn.LayerNorm(context) for _ in range(2))
+        self.told, self.mix = nn.Linear(context, emb), nn.Linear(emb, emb)
+        inner = channels * patch**2
+        self.enter = nn.Conv2d(inner, widths[0], 3, padding=1)
+        level: Level | None = None
+        for i in reversed(range(len(widths))):
+            attends = i >= len(widths) - attention
+            level = Level(widths[i], level, emb, depth, head if attends else 0, context if attends else 0)
+        self.level = cast(Level, level)
+        self.norm = norm_of(widths[0])
+        self.leave = nn.Conv2d(widths[0], inner, 3, padding=1)
+        for start in (self.stride.weight, self.leave.weight, cast(Tensor, self.leave.bias)):
+            nn.init.zeros_(start)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, x: Tensor, c_noise: Tensor, context: Context, stride: Tensor) -> Tensor:
+        """x (B, C, H, W), c_noise (B,), a context of B rows, stride (B,) int64 -> (B, C, H, W)."""
+        height, width = x.shape[-2:]
+        context = context._replace(states=self.norms[0](context.states), pooled=self.norms[1](context.pooled))
+        emb = F.silu(self.mix(self.time(c_noise, None) + self.stride(stride) + self.told(context.pooled)))
+        h = padded(x, -height % self.multiple, -width % self.multiple)
+        h = self.enter(laid(F.pixel_unshuffle(h, self.patch)))
+        h = self.leave(F.silu(self.norm(self.level(h, emb, context))))
+        return F.pixel_shuffle(h, self.patch)[..., :height, :width]
