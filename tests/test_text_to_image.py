@@ -83,11 +83,17 @@ def test_a_token_of_weight_two_is_the_token_said_twice() -> None:
 PLAIN = {"steps": 3, "guidance": 2.0}
 
 
+def tone(pitch: float) -> np.ndarray:
+    """A second of a note at 16 kHz."""
+    return np.sin(2 * np.pi * pitch * np.arange(16_000) / 16_000).astype(np.float32)
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
         ({"prompt": "a cat", "text_weight": 0.0}, {}),
         ({"mood": "calm", "mood_weight": 0.0}, {}),
+        ({"sound": tone(440), "sound_weight": 0.0}, {}),
         ({"prompt": "a cat::3"}, {"prompt": "a cat"}),
         ({"prompt": "a cat::1 dog::-2"}, {"prompt": "a cat", "negative": "dog"}),
         ({"between": ("a cat", "一只狗"), "fraction": 0.0}, {"prompt": "a cat"}),
@@ -113,6 +119,8 @@ SAYINGS: list[dict[str, Any]] = [
     {"label": "dog"},
     {"style": "ink"},
     {"mood": "calm"},
+    {"sound": tone(440)},
+    {"sound": tone(1760)},
     {"reference": picture()},
     {"reference": picture(seed=1)},
     {"between": ("a cat", "一只狗"), "fraction": 0.5},
@@ -125,7 +133,7 @@ def test_whatever_is_said_makes_a_difference_alone_and_among_others() -> None:
     requests = [Imagine(**PLAIN | said) for said in [{}, *SAYINGS]]
     together = {place: made.tobytes() for place, made, _ in drawing.draw(family, requests)}
     assert len(set(together.values())) == len(requests)
-    for place in (2, 3, 10):
+    for place in (2, 3, 10, 12):
         [(_, alone, _)] = drawing.draw(family, [requests[place]])
         assert alone.tobytes() == together[place]
 

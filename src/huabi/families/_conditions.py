@@ -17,8 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import RequestError, nearest
+from ..mel import BANDS, FRAMES
 from ..model import Batch, DataSpec
 from ..nets.convnets import ConvClassifier
+from ..nets.sound import SoundEncoder
 from ..nets.text import TextEncoder, words_of
 from ..nets.unet import Context
 from ..pictures import Picture
@@ -37,6 +39,7 @@ FIELDS = {  # of a request, and the condition that answers each
     "label": "label",
     "style": "style",
     "mood": "mood",
+    "sound": "sound",
     "reference": "reference",
 }
 
@@ -217,6 +220,31 @@ class Word(Condition):
         return Context(rows[:, None], rows.new_ones(len(rows), 1), rows)
 
 
+class Heard(Condition):
+    """What is heard in the place, as a log-mel spectrogram."""
+
+    def __init__(self, config: ContextConfig) -> None:
+        super().__init__(config.width, config.drop_rest)
+        self.encoder = SoundEncoder(config.width, bands=BANDS, frames=FRAMES)
+
+    def of_batch(self, batch: Batch, x0: Tensor) -> tuple[Context, Tensor]:
+        assert batch.sound is not None
+        return self._context(batch.sound), x0.new_ones(len(x0))
+
+    def of_requests(self, requests: Sequence[Imagine], see: See) -> tuple[Context, Tensor]:
+        weights = [0.0 if request.sound is None else request.sound_weight for request in requests]
+        amount = torch.tensor(weights, device=self.nothing.device)
+        if all(request.sound is None for request in requests):
+            return self.silence(len(requests))
+        blank = torch.zeros(BANDS, FRAMES)
+        mels = [blank if r.sound is None else torch.from_numpy(r.sound.log_mel()) for r in requests]
+        return self._context(torch.stack(mels).to(self.nothing.device)), amount
+
+    def _context(self, mel: Tensor) -> Context:
+        heard = self.encoder(mel)
+        return Context(heard.states, heard.states.new_ones(heard.states.shape[:2]), heard.pooled)
+
+
 class Reference(Condition):
     """What a picture shows, wherever it shows it: the mean over all places of a few features of its latents."""
 
@@ -259,6 +287,8 @@ class Conditions(nn.Module):
         for column, (name, words) in enumerate(spec.facts):
             if name in ("style", "mood"):
                 found[name] = Word(name, words, config, column)
+        if spec.has("sound"):
+            found["sound"] = Heard(config)
         self.each = nn.ModuleDict(found)
 
     def of_batch(self, batch: Batch, x0: Tensor) -> Context:
@@ -287,11 +317,12 @@ class Conditions(nn.Module):
         return _joined([condition.told(*condition.silence(count)) for condition in self._each()])
 
     def rooms(self, request: Imagine) -> tuple[int, ...]:
-        """Places for the texts of a request: requests of equal ones can be told to the network at once."""
+        """Places for what a request says: requests of equal ones can be told to the network at once."""
+        given = request.reference is not None, request.sound is not None
         if "text" not in self.each:
-            return ()
+            return given
         text = cast(Text, self.each["text"])
-        return text.room(text.said(request)), text.room(unsaid(request)), request.reference is not None
+        return *given, text.room(text.said(request)), text.room(unsaid(request))
 
     def denies(self, request: Imagine) -> bool:
         """Whether something is kept out."""

@@ -77,6 +77,7 @@ class TextToImage(Family):
     title = "draws what is said, in English and Chinese; edits and varies pictures"
     Config = TextToImageConfig
     requests = (Imagine, Edit, Vary, Generate)
+    wants = ("sound",)
     training_only = ("autoencoder", "standard")
 
     config: TextToImageConfig
