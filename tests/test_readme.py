@@ -15,7 +15,6 @@ from conftest import TINY, write_pictures
 
 ROOT = Path(__file__).parent.parent
 READMES = ["README.md", "README.zh.md"]
-TINY_NET = [part for key, value in TINY["diffusion"].items() for part in ("--set", f"{key}={value}")]
 
 
 def blocks(name: str, language: str) -> list[str]:
@@ -45,7 +44,8 @@ def short(words: list[str]) -> list[str]:
         return [*words, "--n", "8"]
     if "train" not in words:
         return words
-    words = [*words, *TINY_NET, "--size", "8"]
+    tiny = TINY[words[words.index("train") + 1]]
+    words = [*words, *(part for key, value in tiny.items() for part in ("--set", f"{key}={value}")), "--size", "8"]
     if "--budget" in words:
         at = words.index("--budget")
         words[at : at + 2] = ["--steps", "2"]
