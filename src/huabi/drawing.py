@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from . import __version__, index
-from .checkpoint import Checkpoint
+from . import __version__, index, models
 from .errors import RequestError
 from .model import Identity, Model
 from .pictures import Picture, open_picture, read_recipe, to_image
-from .requests import Generate, Paint, Request, Vary
+from .requests import Edit, Generate, Imagine, Paint, Request, Vary
 
 if TYPE_CHECKING:
     from PIL import Image
 
 REQUESTS: dict[str, type[Request]] = {"generate": Generate, "vary": Vary, "paint": Paint}
+REQUESTS |= {"imagine": Imagine, "edit": Edit}
 ROWS = 16  # pictures drawn at once, where a run records nothing else
 
 
@@ -168,9 +168,9 @@ def _loaded(recipe: dict[str, Any], image: Path, model: str | None) -> Model:
     path = Path(model) if model else index.find(recipe["model"])
     if path is None:
         raise RequestError(f"the model {recipe['model'][:12]} of {image} is not known here; say --model RUN")
-    loaded = Checkpoint.load(path, "cuda" if recipe["device"] == "cuda" and torch.cuda.is_available() else "cpu")
+    loaded = models.load(path, "cuda" if recipe["device"] == "cuda" and torch.cuda.is_available() else "cpu")
     if loaded.identity is None or loaded.identity.hash != recipe["model"]:
-        raise RequestError(f"{path} was trained on: it no longer holds the model {recipe['model'][:12]} of {image}")
+        raise RequestError(f"{path} has changed: it no longer holds the model {recipe['model'][:12]} of {image}")
     loaded.identity = Identity(
         hash=recipe["model"],
         family=recipe["family"],
