@@ -25,6 +25,7 @@ TINY = {
     "classifier": {"batch": 4, "net.width": 16},
     "diffusion": {"batch": 4, "net.width": 16, "net.depth": 1},
     "gan": {"batch": 4, "net.width": 8},
+    "lora": {"batch": 4, "rank": 2, "lr": 1e-3, "weights": "fp32", "token": "a cat"},  # and base=tiny_pipelines.base()
     "vae": {"batch": 4, "net.width": 8},
 }
 VARIANTS = {  # of a family: its name, a dash, and what to call it

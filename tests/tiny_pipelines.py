@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
 import string
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +155,14 @@ def pixart(folder: Path) -> Any:
 
 
 MADE: dict[str, Callable[[Path], Any]] = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux, "pixart": pixart}
+
+
+@cache
+def base(name: str = "sd") -> str:
+    """The folder of a tiny pipeline of the kind `name`, made at the first call and gone at the end."""
+    folder = tempfile.mkdtemp(prefix="huabi-tiny-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return str(save(name, Path(folder)))
 
 
 def save(name: str, folder: Path) -> Path:

@@ -13,6 +13,7 @@ FAMILIES = {
     "classifier": "huabi.families.classifier:Classifier",
     "diffusion": "huabi.families.diffusion:Diffusion",
     "gan": "huabi.families.gan:GAN",
+    "lora": "huabi.families.lora:Lora",
     "vae": "huabi.families.vae:VAE",
 }
 
