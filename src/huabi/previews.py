@@ -15,7 +15,7 @@ from .metrics.confusion import accuracy, confusion, confusion_picture
 from .metrics.reading import Agreement
 from .model import Classifies, Family, Identity, Reads
 from .pictures import grid
-from .requests import Generate
+from .requests import Generate, Imagine
 from .trainer import Trainer
 
 JUDGED = 1000  # held-out pictures that are read
@@ -25,23 +25,36 @@ Shown = tuple[Image.Image, dict[str, float]]  # a picture, and figures for the l
 def preview(trainer: Trainer, data: PictureData | None, say: Callable[[str], None]) -> Shown | None:
     """What the averaged weights can do, or None where there is nothing to show."""
     with trainer.averaged() as family:
-        if Generate in family.requests:
-            return _drawn(family, trainer, say)
+        if {Generate, Imagine} & set(family.requests):
+            return _drawn(family, trainer, data, say)
         if isinstance(family, Classifies) and data is not None and data.labels is not None and len(data.heldout):
             return _read(family, trainer, data, say)
     return None
 
 
-def _drawn(family: Family, trainer: Trainer, say: Callable[[str], None]) -> Shown | None:
+def _drawn(
+    family: Family, trainer: Trainer, data: PictureData | None, say: Callable[[str], None]
+) -> Shown | None:
     """A grid of pictures, of the same seeds in every preview."""
-    labels = family.spec.labels
-    requests = [Generate(seed=i, label=labels[i % len(labels)] if labels else None) for i in range(ROWS)]
-    family.identity = Identity(rows=ROWS, precision=trainer.precision, device=family.device.type)
+    requests = _asked(family, data)
+    family.identity = Identity(rows=family.rows, precision=trainer.precision, device=family.device.type)
     try:
         return grid([picture for _, picture, _ in draw(family, requests)]), {}
     except RequestError as error:
         say(f"no preview at step {trainer.step}: {error}")
         return None
+
+
+def _asked(family: Family, data: PictureData | None) -> list[Generate] | list[Imagine]:
+    """What previews show: of each label in turn, or else of the first captions, or of the prompt that is trained."""
+    if Generate in family.requests:
+        labels = family.spec.labels
+        return [Generate(seed=i, label=labels[i % len(labels)] if labels else None) for i in range(ROWS)]
+    prompts = [getattr(family.config, "token", "")]
+    if data is not None and data.captions is not None and not prompts[0]:
+        prompts = [data.captions[n] for n in data.train[:ROWS].tolist()]
+    count = min(ROWS, 4 * family.rows)
+    return [Imagine(seed=i, prompt=prompts[i % len(prompts)]) for i in range(count)]
 
 
 def _read(family: Family, trainer: Trainer, data: PictureData, say: Callable[[str], None]) -> Shown:
