@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import torch
 from hypothesis import settings
 from PIL import Image
 
-from huabi import watch, witness
+from huabi import cli, watch, witness
 from huabi.cost import example
 from huabi.metrics.features import Features
 from huabi.model import Batch, DataSpec
@@ -43,12 +45,14 @@ VARIANTS = {  # of a family: its name, a dash, and what to call it
 }
 
 
-@pytest.fixture(autouse=True)
-def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test touches the user's cache or index."""
+@pytest.fixture(autouse=True, scope="session")
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test and no fixture touches the user's cache or index."""
     home = tmp_path_factory.getbasetemp() / "home"
-    monkeypatch.setenv("HUABI_HOME", str(home))
-    monkeypatch.setenv("HUABI_CACHE", str(home / "cache"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("HUABI_HOME", str(home))
+        monkeypatch.setenv("HUABI_CACHE", str(home / "cache"))
+        yield
 
 
 @pytest.fixture
@@ -78,6 +82,39 @@ def write_pictures(folder: Path, count: int = 24, size: int = 12, classes: tuple
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     return write_pictures(tmp_path / "photos")
+
+
+class Result:
+    """What a command printed, and its exit code."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def huabi(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
+    """Runs `huabi` with these words in this process."""
+
+    def run(*words: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["huabi", *map(str, words)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capfd.readouterr()
+        return Result(int(end.value.code or 0), out, err)
+
+    return run
+
+
+def refused(result: Result, *says: str) -> None:
+    """Exit 2 and one clear line on stderr, no traceback."""
+    assert result.code == 2, result.err
+    complaint = [line for line in result.err.splitlines() if line.startswith("huabi: ")]
+    assert len(complaint) == 1, result.err
+    assert "Traceback" not in result.err
+    assert "fault in Huabi" not in result.err
+    for word in says:
+        assert word in complaint[0]
 
 
 def look_at_every_step() -> None:

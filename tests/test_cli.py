@@ -16,34 +16,12 @@ from typing import Any
 
 import pytest
 
-from conftest import TINY, write_pictures
+from conftest import TINY, Result, refused, write_pictures
 from huabi import api, cli
 from huabi.pictures import open_picture, read_recipe
 from huabi.requests import Generate
 
 SETTINGS = [part for key, value in TINY["vae"].items() for part in ("--set", f"{key}={value}")]
-
-
-class Result:
-    """What a command printed, and its exit code."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def huabi(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
-    """Runs `huabi` with these words in this process."""
-
-    def run(*words: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["huabi", *map(str, words)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out, err = capfd.readouterr()
-        return Result(int(end.value.code or 0), out, err)
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -54,17 +32,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "vae", write_pictures(folder / "photos"), folder / "run", size=8, steps=2, threads=1, settings=TINY["vae"]
     )
     return folder / "run"
-
-
-def refused(result: Result, *says: str) -> None:
-    """Exit 2 and one clear line on stderr, no traceback."""
-    assert result.code == 2, result.err
-    complaint = [line for line in result.err.splitlines() if line.startswith("huabi: ")]
-    assert len(complaint) == 1, result.err
-    assert "Traceback" not in result.err
-    assert "fault in Huabi" not in result.err
-    for word in says:
-        assert word in complaint[0]
 
 
 def test_every_field_of_a_request_has_its_option() -> None:

@@ -20,6 +20,7 @@ FORBIDDEN = {  # a folder or file, and what it never imports
     "data": ("families", "trainer", "job", "checkpoint", "cli", "nets"),
     "model.py": ("families", "trainer", "data", "checkpoint"),
     "trainer.py": ("families", "data", "checkpoint", "job", "cli"),
+    "prompt.py": ("families", "trainer", "model", "checkpoint", "data", "cli"),
     "diffusion.py": ("families", "trainer", "nets", "model"),
     "sampling.py": ("families", "trainer", "nets", "model"),
 }
@@ -86,7 +87,7 @@ def test_the_public_face_is_exact() -> None:
 HELP = "import sys; sys.argv = ['huabi', '--help']; import huabi.cli as c; c.main()"
 
 
-@pytest.mark.parametrize("code", ["import huabi", HELP])
+@pytest.mark.parametrize("code", ["import huabi", "import huabi.prompt", HELP])
 def test_importing_and_help_load_no_torch(code: str) -> None:
     check = f"import atexit, sys; atexit.register(lambda: print('torch' in sys.modules, file=sys.stderr)); {code}"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)

@@ -13,9 +13,11 @@ __version__ = "0.1.0"
 
 _HOME = {
     "DataSpec": "model",
+    "Edit": "requests",
     "Family": "model",
     "Generate": "requests",
     "HuabiError": "errors",
+    "Imagine": "requests",
     "Model": "model",
     "Paint": "requests",
     "Picture": "pictures",
@@ -23,6 +25,7 @@ _HOME = {
     "compare": "api",
     "draw": "api",
     "evaluate": "api",
+    "imagine": "api",
     "inspect": "api",
     "load": "api",
     "recommend": "advice",
@@ -30,9 +33,11 @@ _HOME = {
 }
 __all__ = [
     "DataSpec",
+    "Edit",
     "Family",
     "Generate",
     "HuabiError",
+    "Imagine",
     "Model",
     "Paint",
     "Picture",
@@ -41,6 +46,7 @@ __all__ = [
     "compare",
     "draw",
     "evaluate",
+    "imagine",
     "inspect",
     "load",
     "recommend",
@@ -49,11 +55,11 @@ __all__ = [
 
 if TYPE_CHECKING:
     from .advice import recommend
-    from .api import compare, draw, evaluate, inspect, load, train
+    from .api import compare, draw, evaluate, imagine, inspect, load, train
     from .errors import HuabiError
     from .model import DataSpec, Family, Model
     from .pictures import Picture
-    from .requests import Generate, Paint, Vary
+    from .requests import Edit, Generate, Imagine, Paint, Vary
 
 
 def __getattr__(name: str) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import models, text
 from .checkpoint import Checkpoint
+from .choice import model_for
 from .comparison import compare as compare_families
 from .data import Preflight
 from .data import inspect as inspect_data
@@ -16,6 +18,8 @@ from .errors import RequestError
 from .job import Job, Options
 from .machine import pick_device
 from .model import Family, Model
+from .prompt import read
+from .requests import Imagine
 from .trainer import Report
 
 if TYPE_CHECKING:
@@ -111,6 +115,27 @@ def draw(model: Model, requests: Sequence[Any]) -> Iterator[Image.Image]:
         done[position] = picture
     for position in range(len(requests)):
         yield done[position]
+
+
+def imagine(
+    prompt: str = "",
+    model: Model | str | Path | None = None,
+    n: int | None = None,
+    *,
+    device: str = "auto",
+    **options: Any,
+) -> list[Image.Image]:
+    """Pictures of what `prompt` says, with the options inside it, as `huabi imagine` draws them; four by default.
+
+    Args:
+        model: a loaded one, a run or a name; by default the one that comes with Huabi, else the user's last that fits.
+        options: fields of `huabi.Imagine`, ar="3:2" or, of a walk, frames=8; they win over those inside the prompt.
+    """
+    asked = read(prompt, {**options, "n": n})
+    for note in asked.notes:
+        warnings.warn(note, stacklevel=2)
+    chosen = model if isinstance(model, Model) else model_for(Imagine, model, device)
+    return list(draw(chosen, asked.requests(chosen.spec.size)))
 
 
 def evaluate(source: str | Path, against: str | Path, **options: Any) -> Evaluation:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from . import __version__, index, models
+from .checkpoint import unpack
 from .errors import RequestError
 from .model import Identity, Model
 from .pictures import Picture, open_picture, read_recipe, to_image
@@ -22,8 +23,8 @@ from .requests import Edit, Generate, Imagine, Paint, Request, Vary
 if TYPE_CHECKING:
     from PIL import Image
 
-REQUESTS: dict[str, type[Request]] = {"generate": Generate, "vary": Vary, "paint": Paint}
-REQUESTS |= {"imagine": Imagine, "edit": Edit}
+TASKS = (Generate, Vary, Imagine, Edit, Paint)
+REQUESTS: dict[str, type[Request]] = {task.__name__.lower(): task for task in TASKS}
 ROWS = 16  # pictures drawn at once, where a run records nothing else
 
 
@@ -41,7 +42,7 @@ def draw(
     groups: dict[Hashable, list[int]] = {}
     for position, request in enumerate(requests):
         if type(request) not in model.requests:
-            known = ", ".join(r.__name__ for r in model.requests)
+            known = ", ".join(r.__name__ for r in model.requests) or "none: it draws no pictures"
             raise RequestError(f"this model does not answer {type(request).__name__}; it answers {known}")
         groups.setdefault(model.batch_key(request), []).append(position)
     for positions in groups.values():
@@ -165,7 +166,7 @@ def _loaded(recipe: dict[str, Any], image: Path, model: str | None) -> Model:
         from .classic.painter import Painter
 
         return Painter()
-    path = Path(model) if model else index.find(recipe["model"])
+    path = models.located(model) if model else index.find(recipe["model"]) or _shipped(recipe["model"])
     if path is None:
         raise RequestError(f"the model {recipe['model'][:12]} of {image} is not known here; say --model RUN")
     loaded = models.load(path, "cuda" if recipe["device"] == "cuda" and torch.cuda.is_available() else "cpu")
@@ -180,6 +181,11 @@ def _loaded(recipe: dict[str, Any], image: Path, model: str | None) -> Model:
         device=loaded.identity.device,
     )
     return loaded
+
+
+def _shipped(model_hash: str) -> Path | None:
+    """The run that comes with Huabi and holds the model of this hash."""
+    return next((run for run in index.shipped() if unpack(run / "model.safetensors")[1] == model_hash), None)
 
 
 def _difference(picture: Image.Image, image: Path) -> int:

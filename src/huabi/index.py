@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 
 from filelock import FileLock
 
-from .durable import explained, write_json
+from .durable import write_json
+from .errors import RunError, nearest
 
 SHIPPED = Path(__file__).parent / "shipped"  # runs that come with Huabi
 
@@ -34,12 +36,19 @@ def _read(path: Path) -> dict[str, str]:
 
 
 def add(model_hash: str, run: Path) -> None:
-    """Remembers that `run` holds the model `model_hash`."""
-    folder = home()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "runs.json"
-    with FileLock(folder / "runs.lock"), explained(path):
-        write_json(path, _read(path) | {model_hash: str(run.resolve())})
+    """Remembers that `run` holds the model `model_hash`, and that it was the last one used.
+
+    Where that cannot be written, a warning says so: training and drawing need no index.
+    """
+    path = home() / "runs.json"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            others = {key: place for key, place in _read(path).items() if key != model_hash}
+            write_json(path, others | {model_hash: str(run.resolve())})
+    except OSError as error:
+        line = f"{path} cannot be written ({error.strerror}), so {run} is found only where it is named"
+        warnings.warn(line, stacklevel=2)
 
 
 def place(run: str | Path) -> Path:
@@ -52,3 +61,28 @@ def find(model_hash: str) -> Path | None:
     """The run that was last seen to hold the model `model_hash`, or None."""
     run = _read(home() / "runs.json").get(model_hash)
     return Path(run) if run and Path(run).exists() else None
+
+
+def named(name: str | Path) -> Path:
+    """The run that `name` means: a path, a model that comes with Huabi, or the last run whose folder is called so.
+
+    Raises `RunError` where there is none.
+    """
+    path = place(name)
+    if path.exists():
+        return path
+    folders = {run.name: run for run in reversed(known())}
+    if str(name) not in folders:
+        raise RunError(f"no run in {path}, and no model of that name; {nearest(str(name), folders)}")
+    return folders[str(name)]
+
+
+def shipped() -> list[Path]:
+    """The runs that come with Huabi."""
+    return sorted(run for run in SHIPPED.iterdir() if (run / "run.json").exists())
+
+
+def known() -> list[Path]:
+    """The runs that come with Huabi, then the user's, the last one first; those that are gone are left out."""
+    mine = [Path(run) for run in reversed(_read(home() / "runs.json").values())]
+    return [run for run in dict.fromkeys([*shipped(), *mine]) if (run / "run.json").exists()]

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from . import __version__, cost, index
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, unpack
 from .config import configure, leaves
 from .data import PictureData, batches, prepare
 from .data.files import Progress
@@ -182,6 +182,7 @@ class Job:
             best = self.trainer.state.best
             judged = {"best": best.step, "kernel_distance": best.distance} if best else {}
             self._checkpoint.add_event({"step": self.trainer.step, "finished": True, **judged})
+            index.add(unpack(self.options.out / "model.safetensors")[1], self.options.out)
 
     def _tell(self, line: str) -> None:
         if self.ranks.main:

@@ -23,6 +23,7 @@ from PIL.PngImagePlugin import PngImageFile, PngInfo
 
 from .decoding import MAX_PIXELS, MODES, Fit, PictureError, fit_picture, flatten, open_picture, opened, why
 from .durable import write_file
+from .errors import RequestError
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +33,7 @@ __all__ = [
     "Fit",
     "Picture",
     "PictureError",
+    "check_mask",
     "fit_picture",
     "flatten",
     "grid",
@@ -44,6 +46,7 @@ __all__ = [
 
 SAVED_AS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".avif": "AVIF"}
 SAVED_AS |= {".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".gif": "GIF"}
+LONGEST_EXIF = 65_533  # bytes of a JPEG's segment
 _COMMENT = b"ASCII\0\0\0"  # the character code before an EXIF UserComment (EXIF 2.3, 4.6.5)
 
 
@@ -234,6 +237,8 @@ def save_picture(image: Image.Image, path: str | Path, recipe: Mapping[str, Any]
     elif recipe is not None:
         exif = Image.Exif()
         exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _COMMENT + json.dumps(recipe).encode("ascii")
+        if kind == "JPEG" and len(exif.tobytes()) > LONGEST_EXIF:
+            raise PictureError("the recipe holds pictures and is too long for JPEG: save as .png", str(path))
         options["exif"] = exif
     if kind in ("JPEG", "BMP") or image.mode not in ("1", "L", "P", "RGB", "RGBA"):
         image = image if image.mode == "L" else flatten(image, 3)
@@ -245,6 +250,21 @@ def save_picture(image: Image.Image, path: str | Path, recipe: Mapping[str, Any]
     except (OSError, ValueError) as error:
         reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
         raise PictureError(f"cannot be written ({reason})", str(path)) from None
+
+
+def check_mask(mask: Picture, image: Picture, expand: int = 0) -> list[str]:
+    """What to tell people of a mask, white where `image` is drawn anew.
+
+    Raises `RequestError` where their sizes differ, or where it is black and nothing is added around the picture.
+    """
+    seen, whole = mask.image(1), image.image()
+    if seen.size != whole.size:
+        sizes = [f"{one.width}x{one.height}" for one in (seen, whole)]
+        raise RequestError(f"the mask has {sizes[0]} pixels, the picture {sizes[1]}; make the mask as large")
+    levels = seen.histogram()
+    if not any(levels[128:]) and not expand:
+        raise RequestError("the mask is all black, so nothing would change; paint white what shall be drawn anew")
+    return ["the mask is all white, so the whole picture is drawn anew"] if not any(levels[:128]) else []
 
 
 def _text_chunks(recipe: Mapping[str, Any], size: tuple[int, int]) -> PngInfo:

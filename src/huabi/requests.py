@@ -75,8 +75,10 @@ class Imagine(Request):
 class Edit(Request):
     """A picture of which a part is drawn anew: where the mask is white, or around it."""
 
+    by_hash = ("image",)
+
     image: Picture
-    mask: Picture | None = Field(default=None, description="white where the picture is drawn anew; all of it by default")
+    mask: Picture | None = Field(default=None, description="white where it is drawn anew; all of it by default")
     prompt: str = Field(default="", max_length=100_000, description="what shall be there")
     negative: str = Field(default="", max_length=100_000, description="what to keep out")
     expand: int = Field(default=0, ge=0, le=4096, description="pixels that are added on every side, and drawn")

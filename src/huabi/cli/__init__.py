@@ -12,10 +12,10 @@ import typer
 
 from .. import __version__
 from ..errors import HuabiError
-from . import draw, judge, learn
+from . import draw, imagine, judge, learn
 from .options import app
 
-__all__ = ["app", "draw", "judge", "learn", "main"]
+__all__ = ["app", "draw", "imagine", "judge", "learn", "main"]
 
 
 def _version(wanted: bool) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import RequestError, nearest
-from .options import IMAGE_SUFFIXES, Device, NoRecipe, Run, Size, app, showing, size_of, valid
+from ..errors import RequestError, nearest, valid
+from .options import IMAGE_SUFFIXES, Device, NoRecipe, Run, Size, app, showing, size_of
 
 if TYPE_CHECKING:
     from PIL import Image

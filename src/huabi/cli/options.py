@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from .. import text
-from ..errors import RequestError
 
 app = typer.Typer(
     name="huabi",
@@ -22,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif"}
+RECIPE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}  # which hold the recipe too
 
 Data = Annotated[str, typer.Argument(metavar="DATA", help="a folder, .zip, .tar, `world`, `digits`, hf:owner/name")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder")]
@@ -32,19 +30,6 @@ Pairs = Annotated[str | None, typer.Option(help="side-by-side: each picture hold
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")]
 NoRecipe = Annotated[bool, typer.Option("--no-recipe", help="leave the recipe out of the pictures")]
-
-
-@contextmanager
-def valid() -> Iterator[None]:
-    """Turns pydantic's report of a bad option into one line."""
-    from pydantic import ValidationError
-
-    try:
-        yield
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"][:1])
-        raise RequestError(f"--{name} {first['input']}: {first['msg'].lower()}") from None
 
 
 def size_of(value: str | None) -> tuple[int, int] | None:

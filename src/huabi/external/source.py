@@ -65,7 +65,7 @@ class Source:
     def of(cls, name: str | Path) -> Source:
         """The model called `name`; raises `RequestError` where it is missing, incomplete or not safe to load."""
         require("diffusers", "transformers", "accelerate")
-        path = _located(str(name))
+        path = located(str(name))
         if path.is_file():
             if path.suffix.lower() in PICKLES:
                 raise RequestError(f"{path.name} is a pickle, which can run code: get it as .safetensors instead")
@@ -124,7 +124,8 @@ def require(*packages: str) -> None:
             raise RequestError(f"this needs {package}: pip install 'huabi[{extra}]'")
 
 
-def _located(name: str) -> Path:
+def located(name: str) -> Path:
+    """The folder or file of the model called `name`, downloaded where it begins with `hf:` and is not here yet."""
     if name.startswith(HUB):
         return _downloaded(name.removeprefix(HUB))
     path = Path(name)

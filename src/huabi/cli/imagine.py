@@ -1,0 +1,198 @@
+"""Pictures from words and from pictures: imagine, edit, vary."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import DataError, RequestError
+from .options import IMAGE_SUFFIXES, RECIPE_SUFFIXES, Device, NoRecipe, app, showing, size_of
+
+if TYPE_CHECKING:
+    from ..pictures import Picture
+    from ..prompt import Asked
+
+Source = Annotated[Path, typer.Argument(metavar="IMAGE", help="the picture to start from")]
+Model = Annotated[str | None, typer.Option(help="a run, or a name; by default the one that ships, else your last")]
+Count = Annotated[int | None, typer.Option("--n", help="how many pictures: four of imagine and vary, one of edit")]
+Seed = Annotated[int | None, typer.Option(help="of the first picture, the next have the next; by chance if left out")]
+Steps = Annotated[int | None, typer.Option(help="solver steps")]
+Guidance = Annotated[float | None, typer.Option(help="how strongly the prompt is obeyed; 1 is off")]
+Negative = Annotated[str | None, typer.Option(help="what to keep out")]
+
+
+@app.command()
+def imagine(
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="what to draw, as 'a red house --ar 3:2'")] = "",
+    out: Annotated[Path | None, typer.Option(help="a folder, or with one picture a file")] = None,
+    grid: Annotated[Path | None, typer.Option(help="also, or only, all of them in one picture")] = None,
+    model: Model = None,
+    n: Count = None,
+    seed: Seed = None,
+    negative: Negative = None,
+    label: Annotated[str | None, typer.Option(help="which class to draw")] = None,
+    style: Annotated[str | None, typer.Option(help="in whose hand, as ink")] = None,
+    mood: Annotated[str | None, typer.Option(help="as calm or joyful")] = None,
+    ar: Annotated[str | None, typer.Option(help="width to height, as 3:2, of the model's own area")] = None,
+    size: Annotated[str | None, typer.Option(help="pixels: 64, or 96x64 for width x height")] = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    chaos: Annotated[float | None, typer.Option(help="how far candidates stray from the prompt, 0 to 100")] = None,
+    stylize: Annotated[float | None, typer.Option(help="how much the model's taste counts, 0 to 1000")] = None,
+    reference: Annotated[Path | None, typer.Option(help="a picture to resemble in meaning")] = None,
+    image: Annotated[Path | None, typer.Option(help="a picture to start from")] = None,
+    strength: Annotated[float | None, typer.Option(help="0 keeps that picture, 1 leaves nothing of it")] = None,
+    text_weight: Annotated[float | None, typer.Option(help="how much the prompt counts, 0 to 2")] = None,
+    mood_weight: Annotated[float | None, typer.Option(help="how much the mood counts, 0 to 2")] = None,
+    between: Annotated[tuple[str, str] | None, typer.Option(help="walk between two prompts")] = None,
+    frames: Annotated[int | None, typer.Option(help="pictures of the walk (default 8)")] = None,
+    device: Device = "auto",
+    no_recipe: NoRecipe = False,
+) -> None:
+    """Draw what PROMPT says; options may stand inside it, as Midjourney writes them."""
+    from ..prompt import read
+
+    given: dict[str, Any] = {"n": n, "seed": seed, "negative": negative, "label": label, "style": style, "mood": mood}
+    given |= {"ar": ar, "size": size_of(size), "steps": steps, "guidance": guidance, "chaos": chaos, "stylize": stylize}
+    given |= {"text_weight": text_weight, "mood_weight": mood_weight, "strength": strength}
+    given |= {"between": between, "frames": frames}
+    given |= {name: _read(path) for name, path in (("reference", reference), ("image", image)) if path}
+    _make(read(prompt, given), model, device, out, grid, no_recipe)
+
+
+@app.command()
+def edit(
+    image: Source,
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="what shall be there")] = "",
+    out: Annotated[Path | None, typer.Option(help="the file to make, or for several pictures a folder")] = None,
+    mask: Annotated[Path | None, typer.Option(help="white where it is drawn anew; all of it by default")] = None,
+    expand: Annotated[int | None, typer.Option(help="pixels to add on every side")] = None,
+    model: Model = None,
+    n: Count = None,
+    seed: Seed = None,
+    strength: Annotated[float | None, typer.Option(help="0 keeps what is there, 1 leaves nothing of it")] = None,
+    negative: Negative = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    device: Device = "auto",
+    no_recipe: NoRecipe = False,
+) -> None:
+    """Draw a part of IMAGE anew, or what lies around it."""
+    from ..pictures import check_mask
+    from ..prompt import read
+    from ..requests import Edit
+
+    whole, white = _read(image), _read(mask) if mask else None
+    given: dict[str, Any] = {"image": whole, "mask": white, "expand": expand, "strength": strength}
+    given |= {"n": n, "seed": seed, "negative": negative, "steps": steps, "guidance": guidance}
+    asked = read(prompt, given, Edit)
+    notes = check_mask(white, whole, expand or 0) if white else []
+    _make(asked, model, device, out, None, no_recipe, notes)
+
+
+@app.command()
+def vary(
+    image: Source,
+    out: Annotated[Path | None, typer.Option(help="a folder, or with one picture a file")] = None,
+    grid: Annotated[Path | None, typer.Option(help="also, or only, all of them in one picture")] = None,
+    model: Model = None,
+    n: Count = None,
+    seed: Seed = None,
+    strength: Annotated[float | None, typer.Option(help="0 keeps the picture, 1 leaves little of it")] = None,
+    device: Device = "auto",
+    no_recipe: NoRecipe = False,
+) -> None:
+    """Draw pictures near IMAGE."""
+    from ..prompt import read
+    from ..requests import Vary
+
+    given = {"image": _read(image), "n": n, "seed": seed, "strength": strength}
+    _make(read("", given, Vary), model, device, out, grid, no_recipe)
+
+
+def _read(path: Path) -> Picture:
+    """The picture of a file, which is read to its end, so that a broken one is told of at once."""
+    from ..pictures import Picture
+
+    picture = Picture.of(path)
+    picture.image()
+    return picture
+
+
+def _make(
+    asked: Asked,
+    model: str | None,
+    device: str,
+    out: Path | None,
+    grid: Path | None,
+    no_recipe: bool,
+    notes: list[str] | None = None,
+) -> None:
+    """Draws what was asked, saves each picture as it is done, and prints the files; seeds and seconds go to stderr."""
+    _check_out(out, grid, asked.n, no_recipe)
+    from ..choice import model_for
+    from ..drawing import draw
+    from ..pictures import grid as sheet
+    from ..pictures import save_picture
+
+    with showing() as display:
+        for note in [*asked.notes, *(notes or [])]:
+            display.say(f"note: {note}")
+        chosen = model_for(type(asked.request), model, device)
+        requests = asked.requests(chosen.spec.size)
+        pictures: dict[int, Any] = {}
+        files: dict[int, Path] = {}
+        start = time.perf_counter()
+
+        def tell(step: int = 0) -> None:
+            display.count("drawing", len(pictures), len(requests), f"step {step}" if step else "")
+
+        for position, picture, recipe in draw(chosen, requests, tell):
+            pictures[position] = picture
+            tell()
+            if out is not None:
+                files[position] = _free(out, recipe, position if asked.walk else None)
+                save_picture(picture, files[position], None if no_recipe else recipe)
+        seconds = time.perf_counter() - start
+        if grid is not None:
+            save_picture(sheet([pictures[i] for i in range(len(requests))]), grid, None)
+        first, last = requests[0].seed, requests[-1].seed
+        seeds = f"seed {first}" if first == last else f"seeds {first} to {last}"
+        display.say(f"{seeds}, {seconds:.1f} s")
+    for path in [*(files[i] for i in sorted(files)), *([grid] if grid else [])]:
+        typer.echo(path)
+
+
+def _check_out(out: Path | None, grid: Path | None, n: int, no_recipe: bool) -> None:
+    if out is None and grid is None:
+        raise RequestError("say where the pictures go: --out DIR, or with one picture --out FILE.png")
+    suffix = out.suffix.lower() if out else ""
+    if out and suffix not in IMAGE_SUFFIXES and out.exists() and not out.is_dir():
+        raise RequestError(f"--out {out} is a file; give a folder")
+    if suffix in IMAGE_SUFFIXES and n > 1:
+        raise RequestError(f"--out {out} is one file; give a folder, or --n 1")
+    if suffix in IMAGE_SUFFIXES - RECIPE_SUFFIXES and not no_recipe:
+        raise RequestError(f"--out {out}: {suffix} has no place for the recipe; save as .png, or say --no-recipe")
+
+
+def _free(out: Path, recipe: dict[str, Any], frame: int | None) -> Path:
+    """Where a picture goes: the file that was named, or one named by seed and frame that holds no other picture."""
+    if out.suffix.lower() in IMAGE_SUFFIXES:
+        return out
+    name = f"{recipe['request']['seed']:05d}" + ("" if frame is None else f"-{frame:03d}")
+    names = itertools.chain([name], (f"{name}-{k}" for k in itertools.count(2)))
+    paths = (out / f"{one}.png" for one in names)
+    return next(path for path in paths if not path.exists() or _same(path, recipe))
+
+
+def _same(path: Path, recipe: dict[str, Any]) -> bool:
+    from ..pictures import read_recipe
+
+    try:
+        return read_recipe(path) == recipe
+    except DataError:  # something else of that name
+        return False
