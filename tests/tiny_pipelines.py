@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import re
 import shutil
 import string
 import tempfile
@@ -170,3 +171,61 @@ def save(name: str, folder: Path) -> Path:
     torch.manual_seed(0)
     MADE[name](folder).save_pretrained(folder / name, safe_serialization=True)
     return folder / name
+
+
+RESNET = (("norm1", "in_layers.0"), ("conv1", "in_layers.2"), ("time_emb_proj", "emb_layers.1"))
+RESNET += (("norm2", "out_layers.0"), ("conv2", "out_layers.3"), ("conv_shortcut", "skip_connection"))
+UNET = (  # names within diffusers, and in the single files that Stable Diffusion came in
+    (r"^time_embedding.linear_1", "time_embed.0"),
+    (r"^time_embedding.linear_2", "time_embed.2"),
+    (r"^conv_in", "input_blocks.0.0"),
+    (r"^down_blocks.0.resnets.0", "input_blocks.1.0"),
+    (r"^down_blocks.0.downsamplers.0.conv", "input_blocks.2.0.op"),
+    (r"^down_blocks.1.resnets.0", "input_blocks.3.0"),
+    (r"^down_blocks.1.attentions.0", "input_blocks.3.1"),
+    (r"^mid_block.resnets.0", "middle_block.0"),
+    (r"^mid_block.attentions.0", "middle_block.1"),
+    (r"^mid_block.resnets.1", "middle_block.2"),
+    (r"^up_blocks.0.resnets.(\d)", r"output_blocks.\1.0"),
+    (r"^up_blocks.0.attentions.(\d)", r"output_blocks.\1.1"),
+    (r"^up_blocks.0.upsamplers.0", "output_blocks.1.2"),
+    (r"^up_blocks.1.resnets.0", "output_blocks.2.0"),
+    (r"^up_blocks.1.resnets.1", "output_blocks.3.0"),
+    (r"^conv_norm_out", "out.0"),
+    (r"^conv_out", "out.2"),
+)
+VAE = (
+    (r"down_blocks.(\d).resnets.(\d)", r"down.\1.block.\2"),
+    (r"down_blocks.(\d).downsamplers.0", r"down.\1.downsample"),
+    (r"up_blocks.0.resnets.(\d)", r"up.1.block.\1"),
+    (r"up_blocks.1.resnets.(\d)", r"up.0.block.\1"),
+    (r"up_blocks.0.upsamplers.0", "up.1.upsample"),
+    (r"mid_block.resnets.0", "mid.block_1"),
+    (r"mid_block.resnets.1", "mid.block_2"),
+    (r"mid_block.attentions.0.group_norm", "mid.attn_1.norm"),
+    (r"mid_block.attentions.0.to_out.0", "mid.attn_1.proj_out"),
+    (r"mid_block.attentions.0.to_", "mid.attn_1."),
+    (r"conv_norm_out", "norm_out"),
+    (r"conv_shortcut", "nin_shortcut"),
+)
+
+
+def single_file(pipe: Any, parts: tuple[str, ...] = ("unet", "vae", "text_encoder")) -> dict[str, torch.Tensor]:
+    """The weights of a tiny `sd` by the names that they have in one file."""
+    found: dict[str, torch.Tensor] = {}
+    for key, value in pipe.unet.state_dict().items() if "unet" in parts else ():
+        for old, new in UNET:
+            key = re.sub(old, new, key)
+        if "attentions" not in key and ("_blocks" in key or "middle_block" in key):
+            for old, new in RESNET:
+                key = key if "transformer_blocks" in key else key.replace(f".{old}.", f".{new}.")
+        found[f"model.diffusion_model.{key}"] = value
+    for key, value in pipe.vae.state_dict().items() if "vae" in parts else ():
+        for old, new in VAE:
+            key = re.sub(old, new, key)
+        square = "attn_1" in key and "norm" not in key and key.endswith("weight")
+        found[f"first_stage_model.{key}"] = value[:, :, None, None] if square else value
+    for key, value in pipe.text_encoder.state_dict().items() if "text_encoder" in parts else ():
+        whole = key if key.startswith("text_model.") else f"text_model.{key}"
+        found[f"cond_stage_model.transformer.{whole}"] = value
+    return {key: value.clone().contiguous() for key, value in found.items()}
