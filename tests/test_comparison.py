@@ -113,7 +113,8 @@ def test_the_whole_way(
     printed, errors = capfd.readouterr()
     assert end.value.code == 0, errors
     facts = json.loads((out / "report.json").read_text(), parse_constant=lambda name: pytest.fail(name))
-    assert states(facts) == dict.fromkeys(("autoencoder", "classifier"), "left out") | dict.fromkeys(ARTISTS, "done")
+    left_out = dict.fromkeys(("autoencoder", "classifier", "lora"), "left out")
+    assert states(facts) == left_out | dict.fromkeys(ARTISTS, "done")
     assert (facts["budget"], facts["size"], facts["count"]) == (1.0, [8, 8], 20)
     assert sorted(name for group in facts["ranking"] for name in group) == sorted(ARTISTS)
     assert facts["measure"] in comparison.GENERATE.scores
@@ -229,7 +230,7 @@ def test_one_that_fails_leaves_the_others(
     with monkeypatch.context() as patch:
         patch.setattr(families.find("gan"), "losses", diverge)
         facts = compare(str(photos), tmp_path / "out", n=20, **HOW)
-    left_out = dict.fromkeys(("autoencoder", "classifier"), "left out")
+    left_out = dict.fromkeys(("autoencoder", "classifier", "lora"), "left out")
     assert states(facts) == left_out | {"diffusion": "done", "gan": "failed", "vae": "done"}
     assert "gan failed: the gradient is not finite; lower the learning rate." in facts["advice"]
     assert facts["ranking"] == [["vae"], ["diffusion"]]

@@ -62,10 +62,11 @@ class Pipeline(Model):
         return self._pipes["text"]
 
     def _settle(self, pipe: Any, placement: Placement) -> None:
-        if hasattr(pipe.vae, "enable_slicing"):
-            pipe.vae.enable_slicing()  # rows are decoded one by one
-        if placement.tiled and hasattr(pipe.vae, "enable_tiling"):
-            pipe.vae.enable_tiling()
+        vae = getattr(pipe, "vae", None)
+        if hasattr(vae, "enable_slicing"):
+            vae.enable_slicing()  # rows are decoded one by one
+        if placement.tiled and hasattr(vae, "enable_tiling"):
+            vae.enable_tiling()
         if placement.offload == "sequential" and hasattr(pipe, "enable_attention_slicing"):
             pipe.enable_attention_slicing()
         if placement.offload == "none":
@@ -111,7 +112,7 @@ class Pipeline(Model):
 
         def look(latents: Tensor) -> None:
             last[:] = [unpacked(pipe, latents, canvases[0].work)] if has_grid(pipe) else []
-            show(last[0] if last else torch.empty(0))
+            show(last[0] if last else torch.empty(len(canvases), 0))
 
         try:
             out = pipe(**given, **_callback(pipe, look), output_type="pt")
@@ -153,7 +154,7 @@ class Pipeline(Model):
         if x.ndim == 4 and x.shape[1] == 3:
             return x.clamp(-1, 1)
         if x.numel() == 0:  # a pipeline whose latents cannot be sketched: grey until it is done
-            return torch.zeros(1, 3, *self.spec.size)
+            return torch.zeros(len(x), 3, *self.spec.size)
         if self._colours is None:
             with torch.no_grad():
                 self._colours = Colours(self.pipe.vae, self.factor)
