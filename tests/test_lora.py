@@ -13,6 +13,7 @@ from safetensors import safe_open
 import tiny_pipelines
 from conftest import write_pictures
 from huabi import api, drawing
+from huabi.checkpoint import pack
 from huabi.config import configure
 from huabi.errors import DataError, HuabiError, RequestError, RunError
 from huabi.external.training import Noise, draw_noise, predict, target
@@ -21,6 +22,7 @@ from huabi.families.lora import Lora, LoraConfig
 from huabi.model import Batch, DataSpec
 from huabi.requests import Imagine
 from huabi.rng import BatchRng
+from huabi.trainer import sampled_tensors
 
 pytest.importorskip("diffusers", reason="needs huabi[lora]")
 pytest.importorskip("peft", reason="needs huabi[lora]")
@@ -78,6 +80,22 @@ def test_a_run_holds_adapters_alone_and_diffusers_draws_the_same_with_them(tmp_p
     [(_, picture, recipe)] = drawing.draw(model, [asked])
     assert picture.size == (16, 16)
     assert recipe["family"] == "lora"
+
+
+@pytest.mark.parametrize("name", ["sdxl", "sd3", "flux"])
+def test_adapters_of_every_kind_of_base_are_those_that_diffusers_loads(name: str, tmp_path: Path) -> None:
+    from diffusers import AutoPipelineForText2Image
+
+    family = lora(name, text_encoder=True)
+    rng = torch.Generator().manual_seed(0)
+    for parameter in family.parameters():
+        parameter.data.normal_(0, 0.2, generator=rng)
+    *_, ours = family.sample([Imagine(prompt="a sks dog", seed=3, steps=3, size=(16, 16))])
+    (tmp_path / "lora.safetensors").write_bytes(pack(sampled_tensors(family)))
+    pipe = AutoPipelineForText2Image.from_pretrained(tiny_pipelines.base(name))
+    pipe.set_progress_bar_config(disable=True)
+    pipe.load_lora_weights(str(tmp_path), weight_name="lora.safetensors")
+    assert np.abs(theirs(pipe) - ours[0].detach().numpy()).max() < 1e-4
 
 
 def theirs(pipe: object) -> np.ndarray:

@@ -62,7 +62,7 @@ class Pipeline(Model):
         return self._pipes["text"]
 
     def _settle(self, pipe: Any, placement: Placement) -> None:
-        vae = getattr(pipe, "vae", None)
+        vae: Any = getattr(pipe, "vae", None)
         if hasattr(vae, "enable_slicing"):
             vae.enable_slicing()  # rows are decoded one by one
         if placement.tiled and hasattr(vae, "enable_tiling"):

@@ -74,8 +74,7 @@ class Source:
             return cls(path, {}, settings=settings_of(beside) if beside else None)
         components = _components(path)
         weighted = [part for part, kind in components.items() if not kind.endswith(_WEIGHTLESS)]
-        stems = {part: _weights(path, part) for part in weighted}
-        half = any(all(".fp16" in file.name for file in files) for files in stems.values())
+        half = [part for part in weighted if not _plain(_weights(path, part))]
         return cls(path, components, "fp16" if half else None)
 
     @property
@@ -103,8 +102,7 @@ class Source:
     def _chosen(self, part: str) -> list[Path]:
         files = _weights(self.path, part)
         half = [file for file in files if ".fp16" in file.name]
-        plain = [file for file in files if file not in half]
-        return (half or plain) if self.variant else (plain or half)
+        return half if self.variant and half else _plain(files)
 
     def hash(self) -> str:
         """SHA-256 over the names and contents of all files that are loaded; each file's is kept until it changes."""
@@ -236,6 +234,11 @@ def _weights(folder: Path, part: str) -> list[Path]:
     if pickles:
         raise RequestError(f"{folder}: its {name} is a pickle ({pickles[0]}), which can run code: get safetensors")
     raise RequestError(f"{folder} has no {name}: {part}/*.safetensors is missing; get the whole model")
+
+
+def _plain(files: list[Path]) -> list[Path]:
+    """Those of `files` that are no variant: `model.safetensors`, and not `model.fp16.safetensors`."""
+    return [file for file in files if "." not in file.stem]
 
 
 def shapes(file: Path) -> Iterator[tuple[int, ...]]:
