@@ -118,7 +118,7 @@ def test_a_picture_is_saved_with_its_recipe_and_made_again(tmp_path: Path) -> No
     assert same.size == (16, 16)
     index.add(recipe["model"], Path(folder))
     assert again(tmp_path / "1.png")[2] == 0
-    with pytest.raises(RequestError, match="has changed"):
+    with pytest.raises(RequestError, match="no longer holds"):
         again(tmp_path / "1.png", tiny_pipelines.base("sdxl"))
     with pytest.raises(RequestError, match="does not answer Generate"):
         list(draw(model, [Generate()]))
@@ -393,6 +393,26 @@ def test_names_that_are_not_here_are_told_so_and_never_waited_for(monkeypatch: p
         api.load("hf:nobody/nothing")
     with pytest.raises(HuabiError, match="write it as hf:owner/name"):
         api.load("hf:nothing")
+
+
+def test_a_model_in_the_hubs_cache_is_found_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub.constants as hub
+    from huggingface_hub import file_download
+
+    monkeypatch.setattr(hub, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path))
+    repository = tmp_path / "models--someone--tiny"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("0" * 40)
+    shutil.copytree(tiny_pipelines.base(), repository / "snapshots" / ("0" * 40))
+    assert file_download.try_to_load_from_cache("someone/tiny", "model_index.json") is not None
+    for name in ("someone/tiny", "hf:someone/tiny"):
+        assert is_pipeline(name)
+        assert api.load(name, "cpu").identity == api.load(tiny_pipelines.base(), "cpu").identity
+    shutil.rmtree(repository / "snapshots" / ("0" * 40) / "vae")  # as after a download that broke off
+    for name in ("someone/tiny", "hf:someone/tiny"):
+        with pytest.raises(HuabiError, match="has no VAE"):
+            api.load(name, "cpu")
 
 
 def test_the_hash_is_of_the_contents_and_not_of_the_place(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ def test_a_run_holds_adapters_alone_and_diffusers_draws_the_same_with_them(tmp_p
         names = list(file.keys())
     assert {name.split(".")[0] for name in names} == {"unet", "text_encoder"}
     assert {name.rsplit(".", 2)[1] for name in names} == {"lora_A", "lora_B"}
+    assert [p.name for p in (tmp_path / "run" / "previews").glob("*.png")] == ["00000002.png"]
     config = json.loads((tmp_path / "run" / "run.json").read_text())["config"]
     assert config["base"] == base
     assert len(config["base_hash"]) == 64

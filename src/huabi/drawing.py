@@ -171,7 +171,8 @@ def _loaded(recipe: dict[str, Any], image: Path, model: str | None) -> Model:
         raise RequestError(f"the model {recipe['model'][:12]} of {image} is not known here; say --model RUN")
     loaded = models.load(path, "cuda" if recipe["device"] == "cuda" and torch.cuda.is_available() else "cpu")
     if loaded.identity is None or loaded.identity.hash != recipe["model"]:
-        raise RequestError(f"{path} has changed: it no longer holds the model {recipe['model'][:12]} of {image}")
+        model_hash = recipe["model"][:12]
+        raise RequestError(f"{path} was trained on, or changed: it no longer holds the model {model_hash} of {image}")
     loaded.identity = Identity(
         hash=recipe["model"],
         family=recipe["family"],

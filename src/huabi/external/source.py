@@ -10,10 +10,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from filelock import FileLock
@@ -24,7 +25,7 @@ from ..index import home
 
 INDEX = "model_index.json"
 PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
-HASHED = {".json", ".model", ".safetensors", ".txt"}  # all that decides a picture
+SETTINGS = {".json", ".model", ".txt"}  # all that decides a picture, beside the weights
 HUB = "hf:"
 _ID = re.compile(r"[\w.-]+/[\w.-]+")
 _WEIGHTLESS = ("FeatureExtractor", "Processor", "Scheduler", "Tokenizer")
@@ -72,32 +73,34 @@ class Source:
             shapes(path)
             beside = next((f for f in (path.with_suffix(""), path.parent) if (f / INDEX).is_file()), None)
             return cls(path, {}, settings=settings_of(beside) if beside else None)
-        components = _components(path)
-        weighted = [part for part, kind in components.items() if not kind.endswith(_WEIGHTLESS)]
-        half = [part for part in weighted if not _plain(_weights(path, part))]
-        return cls(path, components, "fp16" if half else None)
+        found = cls(path, _components(path))
+        half = [part for part in found.weighted if not _plain(_weights(path, part))]
+        return replace(found, variant="fp16") if half else found
 
     @property
     def single(self) -> bool:
         return self.path.is_file()
 
+    @property
+    def weighted(self) -> list[str]:
+        """The parts that hold weights."""
+        return [part for part, kind in self.components.items() if not kind.endswith(_WEIGHTLESS)]
+
     def files(self) -> list[Path]:
         """All that is loaded, in the order of their names."""
         if self.single:
             return [self.path]
-        parts = [self.path / INDEX, *(file for part in self.components for file in (self.path / part).rglob("*"))]
-        return sorted(file for file in parts if file.suffix.lower() in HASHED and file.is_file())
+        settings = [file for part in self.components for file in (self.path / part).rglob("*")]
+        weights = [file for part in self.weighted for file in self._chosen(part)]
+        kept = [file for file in settings if file.suffix.lower() in SETTINGS and file.is_file()]
+        return sorted([self.path / INDEX, *kept, *weights])
 
     @cached_property
     def sizes(self) -> dict[str, int]:
         """How many numbers each part holds; a single file counts as one part."""
         if self.single:
             return {"": _numbers(self.path)}
-        return {
-            part: sum(_numbers(file) for file in self._chosen(part))
-            for part, kind in self.components.items()
-            if not kind.endswith(_WEIGHTLESS)
-        }
+        return {part: sum(_numbers(file) for file in self._chosen(part)) for part in self.weighted}
 
     def _chosen(self, part: str) -> list[Path]:
         files = _weights(self.path, part)
@@ -152,15 +155,28 @@ def _downloaded(repository: str) -> Path:
     """The snapshot of a hub's repository, from the cache or else from the hub: its safetensors and settings alone."""
     if not is_id(repository):
         raise RequestError(f"hf:{repository}: write it as hf:owner/name")
-    if (found := cached(repository)) is not None:
+    if (found := cached(repository)) is not None and _whole(found):
         return found
     from diffusers import DiffusionPipeline
+    from diffusers.utils import logging as above
+    from huggingface_hub.utils import logging as below
 
+    for library in (above, below):  # their notices would stand beside the one line that says what is wrong
+        library.set_verbosity_error()
     try:
         return Path(DiffusionPipeline.download(repository, use_safetensors=True))
     except Exception as error:  # its libraries raise a score of kinds: offline, unknown, gated, broken off
-        line = str(error).strip().partition("\n")[0]
-        raise RequestError(f"cannot get {repository} from the hub ({line}); or give a folder that holds it") from None
+        why = shorten(str(error).partition("\n")[0], 160, placeholder=" ...")
+        raise RequestError(f"cannot get {repository} from the hub ({why}); or give a folder that holds it") from None
+
+
+def _whole(folder: Path) -> bool:
+    """Whether a folder has all that it names; a download may have broken off."""
+    try:
+        Source.of(folder)
+    except RequestError:
+        return False
+    return True
 
 
 def settings_of(folder: Path) -> Path:
