@@ -148,6 +148,8 @@ def test_the_model_is_the_one_named_or_the_last_that_answers(
     assert huabi(*ask).code == 0  # `old` was used last
     assert recipe_of(tmp_path / "a.png")["model"] != by_default
     refused(huabi(*ask, "--model", "nev"), "did you mean 'new'")
+    cat = next((photos / "cat").iterdir())
+    assert huabi("vary", cat, "--model", "codes", "--n", 1, "--out", tmp_path / "b.png").code == 0
     refused(huabi(*ask, "--model", "codes"), "does not answer Imagine", "Generate, Vary")
     refused(huabi(*ask, "--model", photos), "no run in")
     run.rename(tmp_path / "shipped" / "imagine")
@@ -261,7 +263,7 @@ def test_python_reads_a_prompt_as_the_command_line_does(huabi: Any, run: Path, t
     for model in (run, face.load(run)):
         drawn = face.imagine(words, model)
         assert [picture.tobytes() for picture in drawn] == [open_picture(Path(file)).tobytes() for file in files]
-    assert len(face.imagine(words, run, n=1, seed=8)) == 1
+    assert [picture.size for picture in face.imagine(words, run, n=1, size="32x16")] == [(32, 16)]
     with pytest.warns(UserWarning, match="no words"):
         assert len(face.imagine(model=run)) == 4
     with pytest.raises(RequestError, match="did you mean 'mood'"):

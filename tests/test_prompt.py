@@ -215,7 +215,8 @@ def test_prompts_are_cleaned_and_it_is_said() -> None:
     assert len(text) <= LONGEST
     assert ["4,999 characters" in note for note in notes] == [True]
     assert read("").notes == read("?!").notes == ("the prompt has no words, so none guide the picture",)
-    assert read("a cat --no fog\0").notes == ("control characters in the prompt: 1 left out",)
+    assert read("a cat", {"style": "\udcffink"}).request == read("a cat --style ink").request
+    assert read("a cat --no fog\0").notes == ("control characters: 1 left out",)
 
 
 @pytest.mark.parametrize(

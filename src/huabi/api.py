@@ -1,4 +1,4 @@
-"""The functions of the public face: load, train, compare, draw, evaluate, inspect."""
+"""The functions of the public face: load, train, compare, draw, imagine, evaluate, inspect."""
 
 from __future__ import annotations
 
@@ -122,6 +122,7 @@ def imagine(
     model: Model | str | Path | None = None,
     n: int | None = None,
     *,
+    size: str | int | None = None,
     device: str = "auto",
     **options: Any,
 ) -> list[Image.Image]:
@@ -129,9 +130,11 @@ def imagine(
 
     Args:
         model: a loaded one, a run or a name; by default the one that comes with Huabi, else the user's last that fits.
-        options: fields of `huabi.Imagine`, ar="3:2" or, of a walk, frames=8; they win over those inside the prompt.
+        size: pixels, as 64 or "96x64" (width x height); by default the model's own.
+        options: other fields of `huabi.Imagine`, ar="3:2" and, of a walk, frames=8; they win over those in the prompt.
     """
-    asked = read(prompt, {**options, "n": n})
+    shape = text.size(str(size)) if size is not None else None
+    asked = read(prompt, {**options, "n": n, "size": shape})
     for note in asked.notes:
         warnings.warn(note, stacklevel=2)
     chosen = model if isinstance(model, Model) else model_for(Imagine, model, device)

@@ -181,8 +181,8 @@ class Job:
         if self.ranks.main and self.trainer and not any(event.get("finished") for event in last):
             best = self.trainer.state.best
             judged = {"best": best.step, "kernel_distance": best.distance} if best else {}
-            self._checkpoint.add_event({"step": self.trainer.step, "finished": True, **judged})
             index.add(unpack(self.options.out / "model.safetensors")[1], self.options.out)
+            self._checkpoint.add_event({"step": self.trainer.step, "finished": True, **judged})
 
     def _tell(self, line: str) -> None:
         if self.ranks.main:

@@ -148,13 +148,13 @@ def cleaned(prompt: str) -> tuple[str, list[str]]:
     notes = []
     text = "".join(c for c in prompt if c.isspace() or not _hidden(c))
     if len(text) < len(prompt):
-        notes.append(f"control characters in the prompt: {len(prompt) - len(text)} left out")
+        notes.append(f"control characters: {len(prompt) - len(text)} left out")
     text = " ".join(text.split())
     if len(text) > LONGEST:
-        notes.append(f"the prompt has {len(text):,} characters; the first {LONGEST:,} are read")
+        notes.append(f"a text of {len(text):,} characters; the first {LONGEST:,} are read")
         text = text[:LONGEST].rstrip()
     if foreign := languages(text):
-        notes.append(f"{' and '.join(foreign)} in the prompt: Huabi's own models learn English and Chinese alone")
+        notes.append(f"{' and '.join(foreign)} letters: Huabi's own models learn English and Chinese alone")
     return text, notes
 
 
@@ -165,17 +165,17 @@ def languages(text: str) -> list[str]:
     return sorted({LANGUAGES.get(script, script.capitalize()) for script in scripts})
 
 
-def ratio_of(text: str) -> tuple[float, float]:
+def ratio_of(typed: str) -> tuple[float, float]:
     """Width and height of `3:2`, full-width characters included; anything else raises `RequestError`."""
-    match = _RATIO.fullmatch(_half(text).strip().lower())
+    match = _RATIO.fullmatch(_half(typed).strip().lower())
     try:
         width, height = (float(side) for side in match.groups()) if match else (0.0, 0.0)
     except ValueError:
         width = height = 0.0
     if not (width > 0 and height > 0):
-        raise RequestError(f"--ar {text}: write it as 3:2, width to height, both above 0")
+        raise RequestError(f"--ar {typed}: write it as 3:2, width to height, both above 0")
     if max(width / height, height / width) > WIDEST:
-        raise RequestError(f"--ar {text}: one side is at most {WIDEST:g} times the other")
+        raise RequestError(f"--ar {typed}: one side is at most {WIDEST:g} times the other")
     return width, height
 
 
@@ -255,7 +255,7 @@ def read(prompt: str = "", given: Mapping[str, Any] | None = None, task: Task = 
     with valid():
         request = task(**fields)
         task(**fields | {"seed": request.seed + n - 1})
-    return Asked(request, n, ratio_of(choice["ar"]) if "ar" in choice else None, tuple(notes))
+    return Asked(request, n, ratio_of(str(choice["ar"])) if "ar" in choice else None, tuple(notes))
 
 
 def _tidied(text: str, fields: dict[str, Any], task: Task) -> list[str]:
@@ -274,9 +274,10 @@ def _tidied(text: str, fields: dict[str, Any], task: Task) -> list[str]:
         fields["prompt"], notes = cleaned(text)
         if not any(c.isalnum() for c in fields["prompt"]):
             notes.append("the prompt has no words, so none guide the picture")
-    if "negative" in fields:
-        fields["negative"], found = cleaned(fields["negative"])
-        notes += found
+    for name in ("label", "mood", "negative", "style"):
+        if name in fields:
+            fields[name], found = cleaned(fields[name])
+            notes += found
     return list(dict.fromkeys(notes))
 
 
