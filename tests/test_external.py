@@ -20,7 +20,7 @@ from huabi.errors import HuabiError, RequestError
 from huabi.external import is_pipeline, load
 from huabi.external.canvas import Canvas
 from huabi.external.latents import Colours
-from huabi.external.memory import needs, place
+from huabi.external.memory import Placement, needs, place
 from huabi.external.opening import open_pipeline
 from huabi.external.pipelines import Pipeline
 from huabi.external.source import Source
@@ -312,6 +312,16 @@ def test_placements_are_the_fastest_that_fit() -> None:
     wanted = needs(sizes, pixels, torch.bfloat16)
     assert wanted["none"] == 3_484_000_000 * 2 + 3 * 256 * pixels * 2
     assert list(wanted.values()) == sorted(wanted.values(), reverse=True)
+
+
+@pytest.mark.parametrize("kind", ["sd", "flux"])
+def test_parts_that_are_brought_one_by_one_draw_the_same(kind: str) -> None:
+    asked = [Imagine(prompt="cat::2 dog", steps=2, size=(16, 16)), Vary(image=PIXELS), Imagine(steps=2, size=(16, 16))]
+    placement = Placement(torch.float32, "model", tiled=True)
+    pipe = open_pipeline(Source.of(tiny_pipelines.base(kind)), torch.float32)
+    model, plain = Pipeline(pipe, placement, torch.device("cpu")), opened(kind)
+    for request in asked:
+        torch.testing.assert_close(drawn(model, request), drawn(plain, request), atol=1e-4, rtol=1e-4)
 
 
 def test_numbers_are_counted_from_the_headers() -> None:
