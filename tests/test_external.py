@@ -317,7 +317,7 @@ def test_placements_are_the_fastest_that_fit() -> None:
 @pytest.mark.parametrize("kind", ["sd", "flux"])
 def test_parts_that_are_brought_one_by_one_draw_the_same(kind: str) -> None:
     asked = [Imagine(prompt="cat::2 dog", steps=2, size=(16, 16)), Vary(image=PIXELS), Imagine(steps=2, size=(16, 16))]
-    placement = Placement(torch.float32, "model", tiled=True)
+    placement = Placement(torch.float32, "model")
     pipe = open_pipeline(Source.of(tiny_pipelines.base(kind)), torch.float32)
     model, plain = Pipeline(pipe, placement, torch.device("cpu")), opened(kind)
     for request in asked:
