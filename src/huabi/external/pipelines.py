@@ -125,7 +125,9 @@ class Pipeline(Model):
         withheld = getattr(out, "nsfw_content_detected", None) or [False] * len(x)
         broken = [bool(_empty(row)) and not hidden for row, hidden in zip(x, withheld)]
         if any(broken):
-            x, withheld = self._again(pipe, x, last)
+            again, found = self._again(pipe, x, last)
+            x = torch.stack([old if hidden else new for old, new, hidden in zip(x, again, withheld)])
+            withheld = [a or b for a, b in zip(withheld, found)]
         if any(withheld):
             warnings.warn("the model's own safety checker withheld a picture: it is black", stacklevel=2)
         return torch.stack([canvas.finished(row) for canvas, row in zip(canvases, x)])
