@@ -29,6 +29,7 @@ TINY = {
     "diffusion": {"batch": 4, "net.width": 16, "net.depth": 1},
     "gan": {"batch": 4, "net.width": 8},
     "listener": {"batch": 4, "net.width": 16, "net.channels": 4},
+    "lora": {"batch": 4, "rank": 2, "lr": 1e-3, "weights": "fp32", "token": "a cat"},  # and base=tiny_pipelines.base()
     "text_to_image": {"batch": 4, "autoencoder": "train", "coding": 0.5, "codec.net.width": 8, "net.width": 16}
     | {"net.depth": 1, "context.width": 64, "context.depth": 1, "shortcut.share": 0.5, "shortcut.start": 0},
     "vae": {"batch": 4, "net.width": 8},

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import tiny_pipelines
 from conftest import TINY, VARIANTS, stream
 from huabi import families
 from huabi.checkpoint import Checkpoint
@@ -60,9 +61,12 @@ def spec_for(name: str) -> DataSpec:
 
 
 def build(name: str, spec: DataSpec) -> Family:
-    kind = kind_of(name)
+    kind, settings = kind_of(name), (TINY | VARIANTS)[name]
+    if name == "lora":
+        pytest.importorskip("diffusers", reason="needs huabi[lora]")
+        settings = settings | {"base": tiny_pipelines.base()}
     torch.manual_seed(0)
-    return kind(configure(kind.Config(), (TINY | VARIANTS)[name]), spec)
+    return kind(configure(kind.Config(), settings), spec)
 
 
 def trainer_of(name: str, spec: DataSpec, steps: int = 4, micro: int | None = None) -> Trainer:

@@ -16,6 +16,7 @@ ROOT = Path(huabi.__file__).parent
 FORBIDDEN = {  # a folder or file, and what it never imports
     "nets": ("",),
     "families": ("trainer", "job", "checkpoint", "cli", "serve", "data", "drawing"),
+    "external": ("families", "trainer", "job", "checkpoint", "cli", "data", "drawing"),
     "metrics": ("families", "trainer", "job", "cli"),
     "data": ("families", "trainer", "job", "checkpoint", "cli", "nets"),
     "model.py": ("families", "trainer", "data", "checkpoint"),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import index, text
+from . import models, text
 from .checkpoint import Checkpoint
 from .choice import model_for
 from .comparison import compare as compare_families
@@ -28,12 +28,15 @@ if TYPE_CHECKING:
     from .evaluation import Evaluation
 
 
-def load(path: str | Path, device: str = "auto") -> Family:
+def load(path: str | Path, device: str = "auto") -> Model:
     """The trained model of a run folder, or one that comes with Huabi, by its name; no code from the folder runs.
 
-    Raises `RunError` where there is no run, or where it is damaged.
+    So are text-to-image pipelines of diffusers: a folder with model_index.json, a checkpoint in one `.safetensors`
+    file, `owner/name` in the hub's local cache, or `hf:owner/name`, which is downloaded.
+
+    Raises `HuabiError` where there is none, or where it is damaged or not safe to load.
     """
-    return Checkpoint.load(index.place(path), pick_device(device))
+    return models.load(path, device)
 
 
 def train(
@@ -82,7 +85,7 @@ def train(
     for report in Job(asked).run():
         if on_report is not None:
             on_report(report)
-    return load(out, asked.device)
+    return Checkpoint.load(out, pick_device(asked.device))
 
 
 def compare(

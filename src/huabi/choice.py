@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import index
+from . import index, models
 from .checkpoint import Checkpoint
 from .errors import HuabiError, RequestError
 from .families import find
-from .machine import pick_device
-from .model import Family
+from .model import Model
 from .requests import Edit, Imagine, Request, Vary
 
 TEACHES: dict[type[Request], str] = {Edit: "text_to_image", Imagine: "text_to_image", Vary: "vae"}
 
 
-def model_for(task: type[Request], name: str | Path | None = None, device: str = "auto") -> Family:
+def model_for(task: type[Request], name: str | Path | None = None, device: str = "auto") -> Model:
     """The model called `name`, or the first known one that answers `task`, which the index remembers from now on.
 
-    Raises `RunError` where `name` is no run, `RequestError` where no model is known that answers.
+    Raises `HuabiError` where `name` is no model, `RequestError` where no model is known that answers.
     """
-    path = index.named(name) if name is not None else _first(task)
-    model = Checkpoint.load(path, pick_device(device))
+    path = models.located(name) if name is not None else _first(task)
+    model = models.load(path, device)
     if model.identity is not None:
         index.add(model.identity.hash, path)
     return model

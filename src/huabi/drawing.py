@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from . import __version__, index
-from .checkpoint import Checkpoint, unpack
+from . import __version__, index, models
+from .checkpoint import unpack
 from .errors import RequestError
 from .model import Identity, Model
 from .pictures import Picture, open_picture, read_recipe, to_image
@@ -166,12 +166,13 @@ def _loaded(recipe: dict[str, Any], image: Path, model: str | None) -> Model:
         from .classic.painter import Painter
 
         return Painter()
-    path = index.named(model) if model else index.find(recipe["model"]) or _shipped(recipe["model"])
+    path = models.located(model) if model else index.find(recipe["model"]) or _shipped(recipe["model"])
     if path is None:
         raise RequestError(f"the model {recipe['model'][:12]} of {image} is not known here; say --model RUN")
-    loaded = Checkpoint.load(path, "cuda" if recipe["device"] == "cuda" and torch.cuda.is_available() else "cpu")
+    loaded = models.load(path, "cuda" if recipe["device"] == "cuda" and torch.cuda.is_available() else "cpu")
     if loaded.identity is None or loaded.identity.hash != recipe["model"]:
-        raise RequestError(f"{path} was trained on: it no longer holds the model {recipe['model'][:12]} of {image}")
+        model_hash = recipe["model"][:12]
+        raise RequestError(f"{path} was trained on, or changed: it no longer holds the model {model_hash} of {image}")
     loaded.identity = Identity(
         hash=recipe["model"],
         family=recipe["family"],

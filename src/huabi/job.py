@@ -19,7 +19,6 @@ from .checkpoint import Checkpoint, unpack
 from .config import configure, leaves
 from .data import PictureData, batches, prepare
 from .data.files import Progress
-from .drawing import ROWS
 from .errors import DataError, HuabiError, RequestError, RunError
 from .families import find
 from .machine import pick_device, pick_precision, pick_threads
@@ -248,7 +247,8 @@ class Job:
             raise RequestError(f"{options.family} needs its batch whole; leave --micro out")
         device = pick_device(options.device)
         config = kind.fit(config, None if options.steps else partial(self._affordable, kind, data.spec, device))
-        micro = options.micro or cost.fit_micro(cost.measure(kind, config, data.spec), whole, rows, device)
+        micro = options.micro or kind.micro
+        micro = micro or cost.fit_micro(cost.measure(kind, config, data.spec), whole, rows, device)
         return Checkpoint.create(options.out, self._header(config, data, device, micro))
 
     def _affordable(self, kind: type[Family], spec: DataSpec, device: torch.device, config: Any) -> float:
@@ -271,7 +271,7 @@ class Job:
             "seed": options.seed or 0,
             "batch": config.batch,
             "micro": micro,
-            "rows": ROWS,
+            "rows": find(options.family).rows,
             "world": self.ranks.world,
             "threads": options.threads or pick_threads(),
             "precision": options.precision or pick_precision(device),

@@ -19,7 +19,7 @@ from .metrics.retrieval import ranks, recall
 from .model import Classifies, Family, Identity, Matches, Reads, Reconstructs
 from .nets.text import groups_of
 from .pictures import grid, to_image
-from .requests import Generate
+from .requests import Generate, Imagine
 from .trainer import Trainer
 
 JUDGED = 1000  # held-out pictures that are read
@@ -31,11 +31,12 @@ Shown = tuple[Image.Image, dict[str, float]]  # a picture, and figures for the l
 def preview(trainer: Trainer, data: PictureData | None, say: Callable[[str], None]) -> Shown | None:
     """What the averaged weights can do, or None where there is nothing to show."""
     with trainer.averaged() as family:
-        drawn = _drawn(family, trainer, say) if Generate in family.requests else None
+        draws = bool({Generate, Imagine} & set(family.requests))
+        drawn = _drawn(family, trainer, data, say) if draws else None
         if isinstance(family, Reconstructs) and data is not None and len(data.heldout):
             sheet, figures = _rebuilt(family, data)
             return (grid([drawn[0], sheet], 2, gap=8) if drawn else sheet), figures
-        if drawn is not None or Generate in family.requests:
+        if draws:
             return drawn
         if isinstance(family, Classifies) and data is not None and data.labels is not None and len(data.heldout):
             return _read(family, trainer, data, say)
@@ -44,11 +45,12 @@ def preview(trainer: Trainer, data: PictureData | None, say: Callable[[str], Non
     return None
 
 
-def _drawn(family: Family, trainer: Trainer, say: Callable[[str], None]) -> Shown | None:
+def _drawn(
+    family: Family, trainer: Trainer, data: PictureData | None, say: Callable[[str], None]
+) -> Shown | None:
     """A grid of pictures, of the same seeds in every preview."""
-    labels = family.spec.labels
-    requests = [Generate(seed=i, label=labels[i % len(labels)] if labels else None) for i in range(ROWS)]
-    family.identity = Identity(rows=ROWS, precision=trainer.precision, device=family.device.type)
+    requests = _asked(family, data)
+    family.identity = Identity(rows=family.rows, precision=trainer.precision, device=family.device.type)
     try:
         return grid([picture for _, picture, _ in draw(family, requests)]), {}
     except RequestError as error:
@@ -66,6 +68,18 @@ def _rebuilt(family: Family, data: PictureData) -> Shown:
     pairs = [to_image(x) for pair in zip(real[:ROWS], again[:ROWS]) for x in pair]
     error = float((again - real).square().mean().sqrt())
     return grid(pairs, 2 * math.isqrt(ROWS)), {"heldout_rmse": error, "heldout": len(rows)}
+
+
+def _asked(family: Family, data: PictureData | None) -> list[Generate] | list[Imagine]:
+    """What previews show: the prompt that is trained, or else the first captions, or else each label in turn."""
+    prompts = [getattr(family.config, "token", "")]
+    if data is not None and data.captions is not None and not prompts[0]:
+        prompts = [data.captions[n] for n in data.train[:ROWS].tolist()]
+    if Imagine in family.requests and (prompts[0] or Generate not in family.requests):
+        count = min(ROWS, 4 * family.rows)
+        return [Imagine(seed=i, prompt=prompts[i % len(prompts)]) for i in range(count)]
+    labels = family.spec.labels
+    return [Generate(seed=i, label=labels[i % len(labels)] if labels else None) for i in range(ROWS)]
 
 
 def _read(family: Family, trainer: Trainer, data: PictureData, say: Callable[[str], None]) -> Shown:

@@ -15,6 +15,7 @@ FAMILIES = {
     "diffusion": "huabi.families.diffusion:Diffusion",
     "gan": "huabi.families.gan:GAN",
     "listener": "huabi.families.listener:Listener",
+    "lora": "huabi.families.lora:Lora",
     "text_to_image": "huabi.families.text_to_image:TextToImage",
     "vae": "huabi.families.vae:VAE",
 }

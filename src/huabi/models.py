@@ -1,0 +1,37 @@
+"""Whatever draws, by its name: a run, a model that comes with Huabi, or a big open model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import external, index
+from .checkpoint import Checkpoint
+from .errors import RunError
+from .machine import pick_device
+from .model import Model
+
+
+def located(name: str | Path) -> Path:
+    """Where the model called `name` lies; one of the hub (`hf:owner/name`) is downloaded where it is not here yet.
+
+    Raises `HuabiError` where there is none.
+    """
+    if external.is_pipeline(name):
+        return external.located(str(name))
+    try:
+        return index.named(name)
+    except RunError as error:
+        if external.is_id(name):
+            raise RunError(f"{error}; nor is it in the hub's local cache: write hf:{name} to download it") from None
+        raise
+
+
+def load(name: str | Path, device: str = "auto") -> Model:
+    """The model called `name`, on `device`; no code from its folder runs.
+
+    Raises `HuabiError` where it is missing, damaged, or not safe to load.
+    """
+    path = located(name)
+    if external.is_pipeline(path):
+        return external.load(path, device)
+    return Checkpoint.load(path, pick_device(device))
