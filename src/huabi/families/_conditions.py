@@ -54,7 +54,7 @@ class ContextConfig:
     depth: int = 2  # blocks of the text encoder
     drop: float = 0.1  # share of pictures trained without any condition, for guidance
     drop_text: float = 0.1  # share of those left that are trained without their text
-    drop_rest: float = 0.6  # the same of each other condition: so that a text alone is obeyed as well
+    drop_rest: float = 0.8  # the same of each other condition: so that a text alone is obeyed as well
 
     def __post_init__(self) -> None:
         if not all(0 <= share < 1 for share in (self.drop, self.drop_text, self.drop_rest)):
@@ -74,6 +74,7 @@ class Condition(nn.Module, ABC):
         super().__init__()
         self.drop = drop
         self.nothing = nn.Parameter(torch.randn(2, width) * 0.1)  # a token, and a vector
+        self.norm = nn.LayerNorm(width)  # of vectors: a text's is a mean, which others would outvoice
 
     @abstractmethod
     def of_batch(self, batch: Batch, x0: Tensor) -> tuple[Context, Tensor]:
@@ -100,7 +101,7 @@ class Condition(nn.Module, ABC):
         return Context(
             torch.cat([token.expand(len(amount), 1, -1), context.states.float()], 1),
             torch.cat([rest, context.weight * amount[:, None]], 1),
-            vector.lerp(context.pooled.float(), amount[:, None]),
+            vector.lerp(self.norm(context.pooled.float()), amount[:, None]),
         )
 
 
