@@ -30,7 +30,7 @@ class Detail:
     """What the decoder is asked for beside a small error."""
 
     adversarial: float = 0.5  # the critic's pull at a picture, in that of the likelihood; 0 leaves the critic out
-    texture: float = 6.0  # weight of the local energy of detail, in that of the error
+    texture: float = 8.0  # weight of the local energy of detail, in that of the error
     perceptual: float = 0.0  # weight of the distance of a frozen network's features, in that of the error; 0 is without
     width: int = 32  # channels of the critic's first layer
     lr: float = 1e-3  # of the critic (Adam)
