@@ -102,7 +102,7 @@ def test_again_tells_when_the_model_is_gone(huabi: Any, run: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["train", "difusion", "PHOTOS", "--out", "OUT"], ["did you mean 'diffusion'", "gan, lora"]),
+        (["train", "difusion", "PHOTOS", "--out", "OUT"], ["did you mean 'diffusion'", "known: autoencoder"]),
         (["train", "vae", "PHOTOS", "--out", "OUT", "--size", "0"], ["size"]),
         (["train", "vae", "PHOTOS", "--out", "OUT", "--size", "7"], ["size"]),
         (["train", "vae", "PHOTOS", "--out", "OUT", "--size", "100000"], ["size"]),

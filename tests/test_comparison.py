@@ -29,7 +29,7 @@ from huabi.trainer import Report
 from huabi.verdict import HELD_OUT, TRAINING, Mark, judge, rank, recommended
 
 ARTISTS = ("diffusion", "gan", "text_to_image", "vae")
-LEFT_OUT = dict.fromkeys(("autoencoder", "classifier", "contrast", "lora"), "left out")
+LEFT_OUT = dict.fromkeys(("autoencoder", "classifier", "contrast", "listener", "lora"), "left out")
 HOW: dict[str, Any] = {"budget": 0.5, "size": (8, 8), "threads": 1}
 
 

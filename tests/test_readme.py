@@ -54,10 +54,9 @@ def short(words: list[str]) -> list[str]:
     return words
 
 
-@pytest.mark.parametrize("name", READMES)
-def test_the_commands_run(name: str, tmp_path: Path) -> None:
+def test_the_commands_run(tmp_path: Path) -> None:
     write_pictures(tmp_path / "photos")
-    found = commands(name)
+    found = commands("README.md")  # those in Chinese are the same, see below
     assert len(found) >= 8
     for words in found:
         if words[0] == "make":
