@@ -33,7 +33,7 @@ from .model import DataSpec, Family
 from .pages import comparison_page, encoded, evaluation_page
 from .pictures import Picture, open_picture
 from .report import run_summary
-from .requests import Generate, Request
+from .requests import Generate, Imagine, Request
 from .signals import stop_signals
 from .tables import preflight_lines
 from .text import clock
@@ -362,6 +362,8 @@ def unfit(kind: type[Family], spec: DataSpec, task: Task) -> str:
     """Why a family takes no part, or nothing."""
     if task.request not in kind.requests:
         return f"does not answer {task.request.__name__}"
+    if Imagine in kind.requests and not spec.captions:
+        return "draws what captions say, and the data has none"
     missing = spec.lacks(kind.needs)
     return f"needs {' and '.join(missing)}, which the data does not have" if missing else ""
 
