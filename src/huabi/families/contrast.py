@@ -16,17 +16,9 @@ from ..model import Batch, DataSpec, Family, Update
 from ..nets.convnets import ConvEncoder
 from ..nets.text import TextEncoder, groups_of
 from ..optim import Muon
-from .classifier import shifted
+from .classifier import NetConfig, shifted
 
 SHARPEST = math.log(100)  # of the logits' scale, as in Radford et al. 2021, section 2.5
-
-
-@dataclass(frozen=True)
-class NetConfig:
-    """The shape of the network that sees pictures."""
-
-    width: int = 32  # channels of the first level
-    depth: int = 1  # blocks of a level
 
 
 @dataclass(frozen=True)

@@ -22,18 +22,25 @@ class PatchCritic(nn.Module):
     """Pictures (B, C, H, W) -> scores (B, 1, H', W'), one for each of many overlapping patches.
 
     Isola et al. (2017, section 3.2) without batch statistics, so that rows do not mix. `halvings` convolutions of
-    4x4 halve the sides and double the channels, up to 8 times `width`; two of 3x3 follow. A score is of a patch of
-    7 * 2^halvings - 2 pixels. With labels it is a projection critic (Miyato and Koyama 2018, eq. 3) at every patch.
+    4x4 halve the sides and double the channels, up to `widest` times `width`; two of 3x3 follow. A score is of a patch
+    of 7 * 2^halvings - 2 pixels. With labels it is a projection critic (Miyato and Koyama 2018, eq. 3) at every patch.
 
     Args:
         spectral: divides each weight by its largest singular value (Miyato et al. 2018).
     """
 
     def __init__(
-        self, channels: int, *, classes: int = 0, width: int = 64, halvings: int = 3, spectral: bool = False
+        self,
+        channels: int,
+        *,
+        classes: int = 0,
+        width: int = 64,
+        widest: int = 8,
+        halvings: int = 3,
+        spectral: bool = False,
     ) -> None:
         super().__init__()
-        widths = [channels, *(width * min(2**i, 8) for i in range(halvings + 1))]
+        widths = [channels, *(width * min(2**i, widest) for i in range(halvings + 1))]
         body = [nn.Conv2d(a, b, 4, 2, 1) for a, b in pairwise(widths[:-1])]
         body.append(nn.Conv2d(widths[-2], widths[-1], 3, padding=1))
         leave = nn.Conv2d(widths[-1], 1, 3, padding=1)

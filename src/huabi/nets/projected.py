@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
-from .convnets import Labels, laid
+from .convnets import laid
 from .features import EfficientNetLite0, over_grey
+from .patchgan import PatchCritic
 
 __all__ = ["ProjectedCritic"]
 
@@ -18,7 +19,7 @@ DEPTHS = ((1, 24), (2, 40), (4, 112))  # of the network's layers: which, and how
 
 
 class ProjectedCritic(nn.Module):
-    """Pictures (B, C, H, W) in [-1, 1] -> the mean score (B,) of small critics, one for each depth, float32.
+    """Pictures (B, C, H, W) in [-1, 1] -> the mean score (B,) of small critics of patches, one for each depth.
 
     The features are mixed over channels and, from the deepest upwards, over scales by random convolutions that never
     learn (section 3.2): so no critic can settle on a few channels, and what is deep is heard in the fine maps, too.
@@ -41,7 +42,8 @@ class ProjectedCritic(nn.Module):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
             nn.init.zeros_(layer.bias)
             layer.requires_grad_(False)
-        self.judges = nn.ModuleList(Judge(width, classes, halvings) for halvings in (2, 1, 0))
+        critic = partial(PatchCritic, width, classes=classes, width=width, widest=1, spectral=True)
+        self.judges = nn.ModuleList(critic(halvings=halvings) for halvings in (2, 1, 0))
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         if x.shape[-2:] != self.size:
@@ -53,24 +55,5 @@ class ProjectedCritic(nn.Module):
             if maps:
                 h = h + F.interpolate(maps[-1], h.shape[-2:])
             maps.append(self.smooth[k](h))
-        scores = [judge(h, label) for judge, h in zip(self.judges, reversed(maps))]
+        scores = [judge(h, label).mean((1, 2, 3)) for judge, h in zip(self.judges, reversed(maps))]
         return torch.stack(scores).mean(0)
-
-
-class Judge(nn.Module):
-    """A map (B, width, h, w) -> the mean score (B,) of its patches; spectral norms, no others."""
-
-    def __init__(self, width: int, classes: int, halvings: int) -> None:
-        super().__init__()
-        steps = [nn.Conv2d(width, width, 4, 2, 1) for _ in range(halvings)]
-        self.body = nn.ModuleList(map(spectral_norm, [*steps, nn.Conv2d(width, width, 3, padding=1)]))
-        self.leave = spectral_norm(nn.Conv2d(width, 1, 3, padding=1))
-        self.label = Labels(classes, width, std=0.02) if classes else None
-
-    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
-        for layer in self.body:
-            x = F.leaky_relu(layer(x), 0.2)
-        score: Tensor = self.leave(x).float().mean((1, 2, 3))
-        if self.label is not None and label is not None:
-            score = score + (self.label(label) * x.float().mean((2, 3))).sum(1)
-        return score

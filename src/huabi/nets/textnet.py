@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .convnets import laid
-from .unet import Context, Embedding, Level, norm_of, padded
+from .unet import Context, Embedding, levels, norm_of, padded
 
 __all__ = ["TextNet", "shape_for"]
 
@@ -51,11 +51,7 @@ class TextNet(nn.Module):
         self.told, self.mix = nn.Linear(context, emb), nn.Linear(emb, emb)
         inner = channels * patch**2
         self.enter = nn.Conv2d(inner, widths[0], 3, padding=1)
-        level: Level | None = None
-        for i in reversed(range(len(widths))):
-            attends = i >= len(widths) - attention
-            level = Level(widths[i], level, emb, depth, head if attends else 0, context if attends else 0)
-        self.level = cast(Level, level)
+        self.level = levels(widths, emb, depth, attention, head, context)
         self.norm = norm_of(widths[0])
         self.leave = nn.Conv2d(widths[0], inner, 3, padding=1)
         for start in (self.stride.weight, self.leave.weight, cast(Tensor, self.leave.bias)):
