@@ -1,0 +1,76 @@
+"""Pictures larger than a network takes at once: in overlapping tiles, whose seams are blended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["places", "tiled"]
+
+
+def places(length: int, tile: int, overlap: int) -> list[int]:
+    """Where tiles begin along a side of `length`: neighbours share at least `overlap`, and the last one ends with it.
+
+    One tile alone may be longer than the side.
+    """
+    if not 0 <= overlap < tile:
+        raise ValueError(f"tiles of {tile} cannot overlap by {overlap}")
+    if length <= tile:
+        return [0]
+    count = -(-(length - overlap) // (tile - overlap))
+    return [round(k * (length - tile) / (count - 1)) for k in range(count)]
+
+
+def tiled(
+    apply: Callable[[Tensor], Tensor], x: Tensor, *, tile: int = 256, overlap: int = 32, multiple: int = 1,
+    scale: int = 1,
+) -> Tensor:
+    """`apply` on tiles of x (B, C, H, W), joined into one picture of `scale` times its sides.
+
+    Every tile that `apply` gets has the same sides: `tile`, or where a side of x is shorter that side, padded by
+    reflection to a multiple of `multiple`; so what a network computes does not depend on where a tile lies. Seams are
+    blended by weights that fall linearly over the overlap. The whole picture is never inside `apply` at once.
+
+    Args:
+        apply: (B, C, h, w) -> (B, D, scale h, scale w).
+    """
+    height, width = x.shape[-2:]
+    sides = [-(-min(tile, side) // multiple) * multiple for side in (height, width)]
+    x = _reflected(x, max(0, sides[0] - height), max(0, sides[1] - width))
+    ramps = [_ramp(side * scale, min(overlap, side - 1) * scale, x.device) for side in sides]
+    weight = ramps[0][:, None] * ramps[1][None]  # (h, w)
+    total = out = torch.zeros(())
+    for n, (row, column) in enumerate(_corners(x, sides, overlap)):
+        part = apply(x[..., row : row + sides[0], column : column + sides[1]]).float()
+        if not n:
+            whole = [side * scale for side in x.shape[-2:]]
+            out, total = part.new_zeros(*part.shape[:2], *whole), part.new_zeros(whole)
+        at = (slice(row * scale, (row + sides[0]) * scale), slice(column * scale, (column + sides[1]) * scale))
+        out[..., at[0], at[1]] += part * weight
+        total[at] += weight
+    return (out / total)[..., : height * scale, : width * scale]
+
+
+def _corners(x: Tensor, sides: list[int], overlap: int) -> Iterator[tuple[int, int]]:
+    rows, columns = (places(x.shape[2 + k], side, min(overlap, side - 1)) for k, side in enumerate(sides))
+    return ((row, column) for row in rows for column in columns)
+
+
+def _ramp(length: int, overlap: int, device: torch.device) -> Tensor:
+    """Weights (length,) above 0, which rise over `overlap` places and fall over the last ones."""
+    place = torch.arange(length, device=device) + 1.0
+    return torch.minimum(place, place.flip(0)).clamp(max=overlap + 1) / (overlap + 1)
+
+
+def _reflected(x: Tensor, bottom: int, right: int) -> Tensor:
+    """x padded at the bottom and right, by reflection as often as that takes."""
+    for k, missing in ((2, bottom), (3, right)):
+        while missing:
+            part = min(missing, x.shape[k] - 1) or 1
+            pads = (0, 0, 0, part) if k == 2 else (0, part, 0, 0)
+            x = F.pad(x, pads, mode="reflect" if x.shape[k] > 1 else "replicate")
+            missing -= part
+    return x
