@@ -77,8 +77,11 @@ class Condition(nn.Module, ABC):
         self.norm = nn.LayerNorm(width)  # of vectors: a text's is a mean, which others would outvoice
 
     @abstractmethod
-    def of_batch(self, batch: Batch, x0: Tensor) -> tuple[Context, Tensor]:
-        """What is true of training pictures of latents x0 (B, C, h, w), and whether anything is (B,): 0 or 1."""
+    def of_batch(self, batch: Batch, x0: Tensor, kept: Tensor) -> tuple[Context, Tensor]:
+        """What is true of training pictures of latents x0 (B, C, h, w), and whether anything is (B,): 0 or 1.
+
+        Where `kept` (B,) is false it is left unsaid, and need not be known.
+        """
 
     @abstractmethod
     def of_requests(self, requests: Sequence[Imagine], see: See) -> tuple[Context, Tensor]:
@@ -121,7 +124,7 @@ class Text(Condition):
         self.encoder = TextEncoder(config.width, depth=config.depth)
         self.labels = () if spec.captions else spec.labels
 
-    def of_batch(self, batch: Batch, x0: Tensor) -> tuple[Context, Tensor]:
+    def of_batch(self, batch: Batch, x0: Tensor, kept: Tensor) -> tuple[Context, Tensor]:
         texts: Sequence[str] = batch.caption or ()
         if batch.caption is None and batch.label is not None:
             texts = [self.labels[number] for number in batch.label.tolist()]
@@ -201,7 +204,7 @@ class Word(Condition):
         self.column = column  # of the scene's facts; -1 is the label
         self.rows = nn.Embedding(len(words), config.width)
 
-    def of_batch(self, batch: Batch, x0: Tensor) -> tuple[Context, Tensor]:
+    def of_batch(self, batch: Batch, x0: Tensor, kept: Tensor) -> tuple[Context, Tensor]:
         told = batch.label if self.column < 0 or batch.truth is None else batch.truth[:, self.column]
         assert told is not None
         return self._context(told.long()), x0.new_ones(len(x0))
@@ -228,9 +231,9 @@ class Heard(Condition):
         super().__init__(config.width, config.drop_rest)
         self.encoder = SoundEncoder(config.width, bands=BANDS, frames=FRAMES)
 
-    def of_batch(self, batch: Batch, x0: Tensor) -> tuple[Context, Tensor]:
+    def of_batch(self, batch: Batch, x0: Tensor, kept: Tensor) -> tuple[Context, Tensor]:
         assert batch.sound is not None
-        return self._context(batch.sound), x0.new_ones(len(x0))
+        return _where(kept, self._context, batch.sound), x0.new_ones(len(x0))
 
     def of_requests(self, requests: Sequence[Imagine], see: See) -> tuple[Context, Tensor]:
         weights = [0.0 if request.sound is None else request.sound_weight for request in requests]
@@ -254,8 +257,8 @@ class Reference(Condition):
         channels, *grid = self.shape = shape
         self.net = ConvClassifier(channels, cast(tuple[int, int], tuple(grid)), SEEN * config.width)
 
-    def of_batch(self, batch: Batch, x0: Tensor) -> tuple[Context, Tensor]:
-        return self._context(x0), x0.new_ones(len(x0))
+    def of_batch(self, batch: Batch, x0: Tensor, kept: Tensor) -> tuple[Context, Tensor]:
+        return _where(kept, self._context, x0), x0.new_ones(len(x0))
 
     def of_requests(self, requests: Sequence[Imagine], see: See) -> tuple[Context, Tensor]:
         shown = [request.reference for request in requests]
@@ -297,8 +300,9 @@ class Conditions(nn.Module):
         u = batch.rng.uniform(len(self.each) + 1)
         contexts = []
         for chance, condition in zip(u.T, self._each()):
-            context, amount = condition.of_batch(batch, x0)
-            contexts.append(condition.told(context, amount * (chance >= condition.drop) * (u[:, -1] >= self.drop)))
+            kept = (chance >= condition.drop) & (u[:, -1] >= self.drop)
+            context, amount = condition.of_batch(batch, x0, kept)
+            contexts.append(condition.told(context, amount * kept))
         return _joined(contexts)
 
     def of_requests(self, requests: Sequence[Imagine], see: See) -> Context:
@@ -335,6 +339,13 @@ class Conditions(nn.Module):
 
     def _each(self) -> list[Condition]:
         return [cast(Condition, condition) for condition in self.each.values()]
+
+
+def _where(kept: Tensor, tell: Callable[[Tensor], Context], x: Tensor) -> Context:
+    """`tell` of the rows of x that are kept, zero elsewhere; of one row at least, so that there is a gradient."""
+    rows = kept.nonzero()[:, 0] if bool(kept.any()) else kept.new_zeros(1, dtype=torch.int64)
+    told = tell(x[rows])
+    return Context(*(part.new_zeros(len(x), *part.shape[1:]).index_copy(0, rows, part) for part in told))
 
 
 def _joined(contexts: Sequence[Context]) -> Context:
