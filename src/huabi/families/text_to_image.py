@@ -39,9 +39,9 @@ Asked = Imagine | Edit | Vary | Generate
 class NetConfig:
     """The network's shape; patches and levels follow from the latents' size."""
 
-    width: int = 96  # channels of the first level
+    width: int = 64  # channels of the first level; the second has twice as many, the third three times
     depth: int = 2  # blocks of a level, on the way down and again on the way up
-    attention: int = 1  # how many of the lowest levels attend, to themselves and to what is said
+    attention: int = 2  # how many of the lowest levels attend, to themselves and to what is said
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class TextToImageConfig:
     autoencoder: str = "auto"  # a run of `autoencoder`, or train, or none: pixels; auto is none up to 64 pixels a side
     sha256: str = ""  # of that run's weights; found out by itself
     coding: float = 0.25  # share of the run in which an autoencoder is trained
-    batch: int = 32
+    batch: int = 64
     lr: float = 5e-3  # of the hidden matrices (Muon) and of all else (AdamW)
     warmup: int = 100  # steps
     ema: float = 0.05  # length of the weight average, as a share of the run

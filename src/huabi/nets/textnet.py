@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -16,9 +17,12 @@ __all__ = ["TextNet", "shape_for"]
 
 
 def shape_for(size: int, width: int) -> dict[str, Any]:
-    """Keywords of a TextNet for latents of `size` places a side: its first level works at 16 of them, if it can."""
+    """Keywords of a TextNet for latents of `size` places a side: its levels work at 16 (if it can) to 4 of them.
+
+    Each level costs about half of the one above it and holds twice as many weights.
+    """
     patch = next((patch for patch in (1, 2) if size <= 16 * patch), 4)
-    levels = 2 if size <= 16 * patch else 3
+    levels = max(1, math.ceil(math.log2(size / patch)) - 1)
     return {"patch": patch, "widths": [width * (i + 1) for i in range(levels)]}
 
 
