@@ -384,7 +384,7 @@ def painter() -> TextToImage:
     """A model that has learnt the colours of words."""
     spec = DataSpec((4, 4), 3, captions=True, count=16)
     settings = {"autoencoder": "none", "net.width": 32, "shortcut.share": 0.25, "shortcut.start": 0.4}
-    trainer = trainer_of(build(spec, **settings), 90)
+    trainer = trainer_of(build(spec, **settings), 130)
     for _ in trainer.run(coloured(8)):
         pass
     with trainer.averaged() as family:

@@ -17,12 +17,13 @@ __all__ = ["TextNet", "shape_for"]
 
 
 def shape_for(size: int, width: int) -> dict[str, Any]:
-    """Keywords of a TextNet for latents of `size` places a side: its levels work at 16 (if it can) to 4 of them.
+    """Keywords of a TextNet for latents of `size` places a side.
 
-    Each level costs about half of the one above it and holds twice as many weights.
+    Its levels, two at least, work at 16 places (if that can be) to 4. Each costs about half of the one above and
+    holds twice as many weights.
     """
     patch = next((patch for patch in (1, 2) if size <= 16 * patch), 4)
-    levels = max(1, math.ceil(math.log2(size / patch)) - 1)
+    levels = max(2, math.ceil(math.log2(size / patch)) - 1)
     return {"patch": patch, "widths": [width * (i + 1) for i in range(levels)]}
 
 
