@@ -252,6 +252,33 @@ def test_pictures_whose_captions_tell_left_from_right_are_not_mirrored(
     assert prepare(tmp_path, size=8, flip=True).flip
 
 
+def captioned(root: Path, several: bool) -> Path:
+    for n in range(8):
+        root.mkdir(exist_ok=True)
+        Image.new("RGB", (16, 16), (n * 30, 10, 10)).save(root / f"{n}.bmp")
+        (root / f"{n}.txt").write_text("\n".join(f"{n} {k}" for k in range(3 if several else 1)), "utf-8")
+    return root
+
+
+def test_every_caption_of_a_picture_has_its_turn(tmp_path: Path) -> None:
+    data = prepare(captioned(tmp_path / "several", True), size=8)
+    steps = take(batches(data, 8, seed=1), 24)
+    seen = [caption for batch in steps for caption in batch.caption or ()]
+    assert set(seen) == {f"{n} {k}" for n in range(8) for k in range(3)}
+    for batch in steps:
+        assert [caption[0] for caption in batch.caption] == [str(int(n)) for n in batch.index]
+    resumed = take(batches(data, 8, seed=1, step=20), 4)
+    assert [b.caption for b in resumed] == [b.caption for b in steps[20:]]
+    halves = [take(batches(data, 8, seed=1, rank=rank, world=2), 24) for rank in range(2)]
+    assert [a.caption + b.caption for a, b in zip(*halves, strict=True)] == [b.caption for b in steps]
+
+
+def test_one_caption_a_picture_leaves_content_split_and_batches_as_they_were(tmp_path: Path) -> None:
+    data = prepare(captioned(tmp_path / "one", False), size=8)
+    assert data.content == "2612e2076a0a0f03d7455ab32fb7f93d"
+    assert next(batches(data, 8, seed=1)).index.tolist() == [0, 5, 7, 1, 2, 4, 3, 6]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux")
 def test_memory_does_not_grow_with_the_data(tmp_path: Path) -> None:

@@ -106,6 +106,24 @@ def test_captions_from_metadata_and_from_texts(tmp_path: Path) -> None:
     assert [i.caption for i in scan(root).items] == ["a", "b"]
 
 
+def test_several_captions_are_lines_or_lists(tmp_path: Path) -> None:
+    root = fill(tmp_path / "t", *(f"{n}.png" for n in range(4)))
+    for n, text in enumerate(["\ufeffone\r\n\r\n two, left \r\n", "one\n\n", "\n \n", "猫\n狗"]):
+        (root / f"{n}.txt").write_bytes(text.encode())
+    found = scan(root)
+    assert [i.caption for i in found.items] == ["one\ntwo, left", "one", "", "猫\n狗"]
+    assert found.notes == ("1 pictures have no caption; theirs is empty",)
+    data = prepare(root, size=8)
+    assert data.captions == (("one", "two, left"), ("one",), ("",), ("猫", "狗"))
+    assert not data.flip  # not the first caption, but one of them, tells left from right
+
+    root = fill(tmp_path / "j", *"abcde")
+    texts: dict[str, object] = {"a": ["x", "", None, "y"], "b": "line\nbreak", "c": [], "d": " x", "e": ["z"]}
+    rows = [{"file_name": name, "text": text, "prompt": "p"} for name, text in texts.items()]
+    (root / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert prepare(root, size=8).captions == (("x", "y"), ("line break",), ("p",), (" x",), ("z",))
+
+
 def test_unpaired_and_paired(tmp_path: Path) -> None:
     found = scan(fill(tmp_path / "u", "trainA/1.png", "trainA/2.png", "trainB/x.png", "testA/3.png"))
     assert (found.pairing, len(found.items), len(found.other)) == ("unpaired", 2, 1)
@@ -177,13 +195,13 @@ def test_hub(monkeypatch: pytest.MonkeyPatch) -> None:
         features = {"img": None, "label": Names(), "text": None}
 
     pictures = [Image.new("RGB", (8, 8), (n, 0, 0)) for n in range(6)]
-    rows = Fake({"img": p, "label": n % 2, "text": f"no {n}"} for n, p in enumerate(pictures))
+    rows = Fake({"img": p, "label": n % 2, "text": ["no 1", "nr 1"] if n else "no 0"} for n, p in enumerate(pictures))
     module = types.ModuleType("datasets")
     module.load_dataset = lambda name, split: rows  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "datasets", module)
     found = scan("hf:some/set")
     assert found.labels == ("cat", "dog")
-    assert [(i.label, i.caption) for i in found.items][:2] == [("cat", "no 0"), ("dog", "no 1")]
+    assert [(i.label, i.caption) for i in found.items][:2] == [("cat", "no 0"), ("dog", "no 1\nnr 1")]
 
     def offline(name: str, split: str) -> None:
         raise ConnectionError("no route\nto host")

@@ -252,6 +252,20 @@ def test_the_world_is_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert prepare("world:styles=flat,n=24,seed=4", size=16).fingerprint != data.fingerprint
 
 
+def test_captions_of_a_picture_are_told_by_dice_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUABI_CACHE", str(tmp_path))
+    one, four = (prepare(f"world:n=24,language=both{more}", size=16) for more in ("", ",captions=4"))
+    assert one.captions is not None
+    assert four.captions is not None
+    assert {len(said) for said in four.captions} == {4}
+    assert [said[0] for said in four.captions] == [said[0] for said in one.captions]
+    chinese = [any(letter > "一" for letter in caption) for said in four.captions for caption in said]
+    assert 24 < sum(chinese) < 72  # each in a language of its own
+    assert len({caption for said in four.captions for caption in said}) > 80
+    export.export(choose("world:captions=2", 4, None, None), tmp_path / "out", (16, 16))
+    assert {len(said) for said in prepare(tmp_path / "out", size=16).captions or ()} == {2}
+
+
 def test_an_exported_world_is_a_folder_of_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUABI_CACHE", str(tmp_path / "cache"))
     out = tmp_path / "world"

@@ -74,7 +74,7 @@ def _asked(family: Family, data: PictureData | None) -> list[Generate] | list[Im
     """What previews show: the prompt that is trained, or else the first captions, or else each label in turn."""
     prompts = [getattr(family.config, "token", "")]
     if data is not None and data.captions is not None and not prompts[0]:
-        prompts = [data.captions[n] for n in data.train[:ROWS].tolist()]
+        prompts = [data.captions[n][0] for n in data.train[:ROWS].tolist()]
     if Imagine in family.requests and (prompts[0] or Generate not in family.requests):
         count = min(ROWS, 4 * family.rows)
         return [Imagine(seed=i, prompt=prompts[i % len(prompts)]) for i in range(count)]
@@ -110,7 +110,7 @@ def _matched(family: Family, trainer: Trainer, data: PictureData, say: Callable[
     assert isinstance(family, Matches)
     assert data.captions is not None
     rows, read = data.heldout[:JUDGED], rows_of(data.images)
-    captions = [data.captions[row] for row in rows.tolist()]
+    captions = [data.captions[row][0] for row in rows.tolist()]
     parts = range(0, len(rows), ROWS)
     pictures = torch.cat([family.embed(to_unit(read(rows[k : k + ROWS])).to(family.device)).cpu() for k in parts])
     texts = torch.cat([family.embed_text(captions[k : k + ROWS]).cpu() for k in parts])

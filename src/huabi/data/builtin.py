@@ -15,7 +15,7 @@ from ..durable import write_json
 from ..errors import DataError
 from .files import Progress, Where, cache_root
 
-Row = tuple[str, Where, str, str | None, str | None]  # name, where, stamp, label, caption
+Row = tuple[str, Where, str, str | None, str | list[str] | None]  # name, where, stamp, label, what is said of it
 
 
 def digits() -> list[Row]:
@@ -46,7 +46,7 @@ def world(text: str, progress: Progress | None = None) -> list[Row]:
         said = []
         for k, picture in enumerate(spec.pictures()):
             scene = picture.scene()
-            said.append((picture.seed, picture.style, spec.label_of(picture, scene), spec.caption_of(picture, scene)))
+            said.append((picture.seed, picture.style, spec.label_of(picture, scene), spec.captions_of(picture, scene)))
             if progress is not None and k % 512 == 511:
                 progress("composing", k + 1, spec.n)
         index.parent.mkdir(parents=True, exist_ok=True)
@@ -119,11 +119,11 @@ def _download(name: str, blob: Any, index: Any) -> None:
         temp.unlink(missing_ok=True)
 
 
-def _texts(features: Any, row: dict[str, Any]) -> tuple[str | None, str | None]:
-    """The row's label, by name where the feature knows it, and its caption."""
+def _texts(features: Any, row: dict[str, Any]) -> tuple[str | None, str | list[str] | None]:
+    """The row's label, by name where the feature knows it, and its caption or captions."""
     column = _column(features, row, ("label", "labels", "fine_label"), lambda v: False)
     label = row.get(column) if column else None
     if label is not None and features and hasattr(features[column], "int2str") and not isinstance(label, str):
         label = features[column].int2str(label)
-    text = next((row[c] for c in ("text", "caption", "prompt") if isinstance(row.get(c), str)), None)
+    text = next((row[c] for c in ("text", "caption", "prompt") if isinstance(row.get(c), str | list)), None)
     return None if label is None else str(label), text

@@ -369,7 +369,7 @@ def _opened(folder: Path, findings: Preflight, asked: Mapping[str, Any]) -> Pict
         content=table["content"],
         images=images,
         labels=numbers,
-        captions=None if captions is None else tuple(captions),
+        captions=None if captions is None else tuple(tuple(said.split("\n")) for said in captions),
         target=mapped("target"),
         other=mapped("other"),
         truth=mapped("truth"),

@@ -35,7 +35,7 @@ class PictureData:
     content: str  # hash of the pictures, their labels and captions
     images: Pixels  # (N, H, W, C), on the disk
     labels: NDArray[np.int64] | None
-    captions: tuple[str, ...] | None
+    captions: tuple[tuple[str, ...], ...] | None  # of each picture one or more; "" where it has none
     target: Pixels | None  # (N, H, W, C) the partner of each image
     other: Pixels | None  # (M, H, W, C) the second domain
     truth: Pixels | None  # (N, T) what is known of each image, see `huabi.truth`
@@ -205,6 +205,14 @@ def batches(
     def flips(key: str) -> torch.Tensor | None:
         return torch.rand(batch, generator=generator(key, seed, step))[start:stop] < 0.5 if flip else None
 
+    def told(rows: NDArray[np.int64]) -> tuple[str, ...] | None:
+        """A caption of each picture, by chance where there are several."""
+        if data.captions is None:
+            return None
+        drawn = torch.rand(batch, generator=generator("caption", seed, step))[start:stop].tolist()
+        several = (data.captions[row] for row in rows.tolist())
+        return tuple(captions[int(share * len(captions))] for captions, share in zip(several, drawn, strict=True))
+
     while True:
         rows = order.at(step * batch + start, step * batch + stop)
         mirrored = flips("flip")
@@ -219,7 +227,7 @@ def batches(
             rng=BatchRng(seed, step, batch, start, stop),
             index=torch.from_numpy(rows.copy()),
             label=None if data.labels is None else torch.from_numpy(data.labels[rows]),
-            caption=None if data.captions is None else tuple(data.captions[n] for n in rows.tolist()),
+            caption=told(rows),
             truth=None if records is None else torch.from_numpy(records),
             **tensors,
         )

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import posixpath
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from .files import ARCHIVES, Entry, Found, Progress, Where, is_picture, list_arc
 
 Pairing = Literal["none", "unpaired", "paired"]
 PAIRS = (None, "side-by-side", "none")
+_BREAKS = re.compile(r"\s*[\r\n]\s*")
 _TRAIN = ("train", "training")
 _SPLITS = (*_TRAIN, "test", "testing", "val", "valid", "validation", "eval")
 
@@ -32,7 +34,7 @@ class Item:
     where: Where
     stamp: str
     label: str | None = None
-    caption: str | None = None
+    caption: str | None = None  # where there are several, a line each
     partner: Item | None = None  # the picture that this one shall become
 
     def read(self) -> bytes:
@@ -93,11 +95,18 @@ def scan(data: str | Path, pairs: str | None = None, progress: Progress | None =
     raise DataError(f"{shown(str(data))} is a file; give a folder of pictures, a .zip or a .tar")
 
 
+def _lines(texts: Any) -> str:
+    """Captions, a line each: of a list the texts in it, else the text itself; empty ones are none."""
+    texts = texts if isinstance(texts, list) else [texts]
+    found = [_BREAKS.sub(" ", str(text)) for text in texts if text is not None]
+    return "\n".join(text for text in found if text.strip())
+
+
 def _built_in(source: str, kind: Any, rows: list[builtin.Row], pairs: str | None) -> Listing:
-    items = tuple(Item(*row) for row in rows)
+    items = tuple(Item(name, where, stamp, label, _lines(said)) for name, where, stamp, label, said in rows)
     captioned = any(i.caption for i in items)
-    if captioned:
-        items = tuple(replace(i, caption=i.caption or "") for i in items)
+    if not captioned:
+        items = tuple(replace(i, caption=None) for i in items)
     labels = _in_order({i.label for i in items if i.label is not None})
     pairing: Pairing = "paired" if pairs == "side-by-side" else "none"
     return Listing(source, kind, items, (), labels, captioned, pairing, pairs)
@@ -247,7 +256,8 @@ def _captions(items: list[Item], state: _Scan) -> tuple[list[Item], bool, tuple[
     beside = {i.name: posixpath.splitext(i.name)[0] + ".txt" for i in items}
     if 2 * sum(name in state.others for name in beside.values()) < max(len(items), 1):
         return items, False, ()
-    texts = {n: state.text(name).strip() if name in state.others else "" for n, name in beside.items()}
+    said = {n: state.text(name) if name in state.others else "" for n, name in beside.items()}
+    texts = {n: _lines([line.strip() for line in re.split(r"[\r\n]", text)]) for n, text in said.items()}
     _count_missing(texts, state)
     return [replace(i, caption=texts[i.name]) for i in items], True, ()
 
@@ -288,19 +298,20 @@ def _rows(name: str, state: _Scan) -> Sequence[Mapping[str, Any]]:
 def _from_metadata(
     items: list[Item], rows: Mapping[str, Mapping[str, Any]], state: _Scan
 ) -> tuple[list[Item], bool, tuple[str, ...]]:
-    def field_of(item: Item, *names: str) -> str | None:
+    def field_of(item: Item, *names: str) -> Any:
         row = rows.get(item.name, {})
-        return next((str(row[n]) for n in names if row.get(n) not in (None, "")), None)
+        return next((row[n] for n in names if row.get(n) not in (None, "", [])), None)
 
     lost = rows.keys() - {i.name for i in items} - {n for n, _ in state.left_out}
     if lost:
         state.notes.append(f"{len(lost)} pictures named in the metadata are not there, such as {shown(min(lost))}")
-    texts = {i.name: field_of(i, "text", "caption", "prompt") for i in items}
+    texts = {i.name: _lines(field_of(i, "text", "caption", "prompt")) for i in items}
     captioned = any(texts.values())
     if captioned:
-        items = [replace(i, caption=texts[i.name] or "") for i in items]
-        _count_missing({n: t or "" for n, t in texts.items()}, state)
-    labels = {i.name: field_of(i, "label") for i in items}
+        items = [replace(i, caption=texts[i.name]) for i in items]
+        _count_missing(texts, state)
+    found = {i.name: field_of(i, "label") for i in items}
+    labels = {name: None if label is None else str(label) for name, label in found.items()}
     if not any(labels.values()):
         return items, captioned, ()
     state.left_out += [(n, "no label in the metadata") for n, label in labels.items() if label is None]

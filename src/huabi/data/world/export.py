@@ -13,7 +13,6 @@ from ...durable import write_json
 from ...errors import DataError, RequestError
 from ...pictures import SAVED_AS, grid, save_picture
 from ...sounds import wav
-from .captions import caption
 from .dice import Dice
 from .render import edges, hidden, masks
 from .scene import SETTINGS, Scene
@@ -46,10 +45,10 @@ def export(
 ) -> int:
     """Writes the spec's pictures, one after the other, into the new folder `out` (one alone: into a file); how many.
 
-    metadata.jsonl is as the Hugging Face ImageFolder reads it: file_name, text (English), text_zh, label,
-    mask_file_name, and the truth: style, scene, and the share of each thing that is hidden. A mask is a grey PNG: 0
-    the backdrop, k + 1 thing k of the scene. With `sounds`, sound_file_name is a WAV of the scene. Raises `DataError`
-    where `out` holds something already.
+    metadata.jsonl is as the Hugging Face ImageFolder reads it: file_name, text (English), text_zh (lists, where the
+    spec wants several captions), label, mask_file_name, and the truth: style, scene, and the share of each thing that
+    is hidden. A mask is a grey PNG: 0 the backdrop, k + 1 thing k of the scene. With `sounds`, sound_file_name is a
+    WAV of the scene. Raises `DataError` where `out` holds something already.
     """
     check_sides(size)
     if out.suffix.lower() in SAVED_AS:
@@ -77,10 +76,11 @@ def _write(spec: WorldSpec, one: Picture, out: Path, size: tuple[int, int]) -> d
     name = f"{one.seed:010d}-{one.style}.png"
     picture(scene, size, one.style).save(out / name)
     Image.fromarray(masks(scene, size)).save(out / "masks" / name)
+    english, chinese = (spec.captions_of(one, scene, language) for language in ("en", "zh"))
     return {
         "file_name": name,
-        "text": caption(scene, one.style, "en", one.seed),
-        "text_zh": caption(scene, one.style, "zh", one.seed),
+        "text": english if spec.captions > 1 else english[0],
+        "text_zh": chinese if spec.captions > 1 else chinese[0],
         "label": spec.label_of(one, scene),
         "mask_file_name": f"masks/{name}",
         "style": one.style,

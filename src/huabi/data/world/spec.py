@@ -19,6 +19,7 @@ from .scene import MOODS, SEASONS, SETTINGS, STYLES, TIMES, WEATHERS, Scene
 FORMAT = 3  # raised when the same seed draws another picture
 MOST = 1_000_000  # pictures of one data set
 LANGUAGES = ("en", "zh", "both")
+NUMBERS = {"n": (1, MOST), "size": (8, 1024), "seed": (0, (1 << 31) - 1), "captions": (1, 16)}  # lowest, highest
 ATTRIBUTES = {"setting": SETTINGS, "time": TIMES, "weather": WEATHERS, "season": SEASONS, "mood": MOODS}
 LABELS = (*ATTRIBUTES, "style", "kind")
 WORDS = (*KINDS, *COLOURS, *STYLES, *itertools.chain(*ATTRIBUTES.values()))
@@ -55,6 +56,7 @@ class WorldSpec:
     seed: int = 0
     label: str = "setting"  # what serves as the class
     language: str = "en"  # of the captions
+    captions: int = 1  # of each picture
     setting: str = ""  # the same in all pictures, where given
     time: str = ""
     weather: str = ""
@@ -80,11 +82,13 @@ class WorldSpec:
             return max(scene.things, key=lambda thing: thing.height).kind
         return str(getattr(scene, self.label))
 
-    def caption_of(self, picture: Picture, scene: Scene) -> str:
-        language = self.language
-        if language == "both":
-            language = Dice("language", picture.seed).choice(LANGUAGES[:2])
-        return caption(scene, picture.style, language, picture.seed)
+    def captions_of(self, picture: Picture, scene: Scene, language: str = "") -> list[str]:
+        """What is said of the picture, each caption by dice of its own; in the spec's language by default."""
+        asked, said = language or self.language, []
+        for seed in (picture.seed + (k << 64) for k in range(self.captions)):
+            spoken = Dice("language", seed).choice(LANGUAGES[:2]) if asked == "both" else asked
+            said.append(caption(scene, picture.style, spoken, seed))
+        return said
 
 
 def one_of(name: str, value: str, known: tuple[str, ...] | list[str]) -> str:
@@ -119,9 +123,8 @@ def parse(text: str) -> WorldSpec:
     for part in filter(None, text.partition(":")[2].split(",")):
         name, _, value = part.strip().partition("=")
         one_of("option of the world", name, [f.name for f in fields(WorldSpec)])
-        if name in ("n", "size", "seed"):
-            low, high = {"n": (1, MOST), "size": (8, 1024), "seed": (0, (1 << 31) - 1)}[name]
-            values[name] = _number(name, value, low, high)
+        if name in NUMBERS:
+            values[name] = _number(name, value, *NUMBERS[name])
         elif name == "styles":
             values[name] = tuple(one_of("style", style, STYLES) for style in value.split("+"))
         elif name == "without":
