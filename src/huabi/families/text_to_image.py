@@ -79,6 +79,7 @@ class TextToImage(Family):
     requests = (Imagine, Edit, Vary, Generate)
     wants = ("sound",)
     training_only = ("autoencoder", "standard")
+    rows = 4  # candidates of a prompt
 
     config: TextToImageConfig
     began: Tensor
@@ -100,7 +101,7 @@ class TextToImage(Family):
         shape |= {"strides": STRIDES, "depth": config.net.depth, "attention": config.net.attention}
         self.net = TextNet(channels, config.context.width, **shape)
         self.conditions = Conditions(spec, config.context, self.codec.shape)
-        self.path = Flow()
+        self.path = Flow(mean=0.0)  # more of the noise that layout is found in than `diffusion` trains on
         self.register_buffer("began", torch.tensor(-1))  # the step in which the flow's training began
 
     @classmethod
