@@ -124,7 +124,7 @@ class Identity:
 class Model(ABC):
     """All that the command line, the measures and the server ever see of a picture-maker."""
 
-    requests: ClassVar[tuple[type[Request], ...]] = ()
+    requests: tuple[type[Request], ...] = ()
     spec: DataSpec
     identity: Identity | None = None  # None where it was not loaded from a run
 
@@ -195,7 +195,7 @@ class Family(Model, nn.Module):
     name: ClassVar[str]
     title: ClassVar[str]  # one line for people
     Config: ClassVar[type]  # frozen dataclass of hyperparameters; `batch`, `ema` and `warmup` are required fields
-    needs: ClassVar[tuple[str, ...]] = ("image",)  # fields of a Batch
+    needs: tuple[str, ...] = ("image",)  # fields of a Batch
     wants: tuple[str, ...] = ()  # fields that take time to make, and that it takes where the data has them: sound
     whole_batch: bool = False  # statistics over the batch: it can be neither split nor accumulated
     training_only: ClassVar[tuple[str, ...]] = ()  # sub-modules that sampling does not need
@@ -208,6 +208,12 @@ class Family(Model, nn.Module):
         nn.Module.__init__(self)
         self.config = config
         self.spec = spec
+        self.requests, self.needs = self.role(config)
+
+    @classmethod
+    def role(cls, config: Any) -> tuple[tuple[type[Request], ...], tuple[str, ...]]:
+        """The requests that a model with these settings answers, and the fields of a Batch that it trains on."""
+        return cls.requests, cls.needs
 
     @classmethod
     def fit(cls, config: Any, steps: Callable[[Any], float] | None = None) -> Any:

@@ -170,9 +170,9 @@ def parse(text: str) -> WorldSpec:
             values[name] = one_of("language", value, LANGUAGES)
         else:
             values[name] = one_of(name, value, ATTRIBUTES[name])
-    if sides := values.keys() & {"pairs", "unpaired"}:
-        if more := values.keys() & ({"label", "language"} | (sides if len(sides) == 2 else set())):
-            raise RequestError(f"world: {' and '.join(sorted(sides | more))} exclude each other; say one of them")
+    sides = values.keys() & {"pairs", "unpaired"}
+    if sides and (more := (values.keys() & {"label", "language"}) | set(sorted(sides)[1:])):
+        raise RequestError(f"world: {' and '.join(sorted(sides | more))} exclude each other; say one of them")
     return WorldSpec(**values)  # type: ignore[arg-type]
 
 
