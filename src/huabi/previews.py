@@ -77,7 +77,7 @@ def _rebuilt(family: Family, data: PictureData) -> Shown:
 def _translated(
     family: Family, trainer: Trainer, data: PictureData, say: Callable[[str], None]
 ) -> Shown | None:
-    """Held-out pictures in columns: each, what it becomes, and its target; of unpaired kinds both, each as the other."""
+    """Held-out pictures in columns: each, what it becomes, and its target; of two kinds each, and it as the other."""
     family.identity = Identity(rows=family.rows, precision=trainer.precision, device=family.device.type)
     rows = (data.heldout if len(data.heldout) else data.train)[:PAIRS]
     sources = [Image.fromarray(picture.squeeze()) for picture in rows_of(data.images)(rows)]
