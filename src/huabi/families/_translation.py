@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +40,7 @@ class UNet:
     kind: ClassVar[str] = "unet"
 
     width: int = 64  # channels of the first layer; they double with every halving, up to 8 times
+    dropout: float = 0.5  # of the innermost layers, while it learns
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,11 @@ def translator_for(net: Net, spec: DataSpec, classes: int = 0) -> Translator:
     """The network that these settings describe, for pictures of this shape."""
     match net:
         case Dense():
-            shape = {"width": net.width, "depth": net.depth, "attention": net.attention}
+            shape: dict[str, Any] = {"width": net.width, "depth": net.depth, "attention": net.attention}
             return translators.Dense(spec.channels, spec.size, classes=classes, **shape)
         case UNet():
-            return translators.SkipNet(spec.channels, spec.size, classes=classes, width=net.width)
+            shape = {"width": net.width, "dropout": net.dropout}
+            return translators.SkipNet(spec.channels, spec.size, classes=classes, **shape)
     depth = net.depth or (9 if max(spec.size) >= LARGE else 6)
     return translators.ResNet(spec.channels, classes=classes, width=net.width, depth=depth)
 

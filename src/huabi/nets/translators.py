@@ -45,16 +45,25 @@ class SkipNet(nn.Module):
     picture alone, as the paper's BatchNorm is at the paper's batch of 1.
     """
 
-    def __init__(self, channels: int, size: tuple[int, int], *, classes: int = 0, width: int = 64) -> None:
+    def __init__(
+        self, channels: int, size: tuple[int, int], *, classes: int = 0, width: int = 64, dropout: float = 0.5
+    ) -> None:
         super().__init__()
         times = next(n for n in range(1, 16) if any(side % 2 ** (n + 1) for side in size))
         self.classes, self.multiple = classes, 2**times
         widths = [width * min(2**i, 8) for i in range(times)]
-        self.down = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairwise([channels + classes, *widths]))
-        ups = [(widths[-1], 1), *((inner, 2) for inner in widths[-2::-1])]
-        outs = [*widths[-2::-1], channels]
-        self.up = nn.ModuleList(nn.ConvTranspose2d(a * n, b, 4, 2, 1) for (a, n), b in zip(ups, outs, strict=True))
-        self.dropout = nn.Dropout(0.5)
+        edges = (0, times - 1)  # layers without a norm: the others need no bias
+        self.down = nn.ModuleList(
+            nn.Conv2d(a, b, 4, 2, 1, bias=n in edges)
+            for n, (a, b) in enumerate(pairwise([channels + classes, *widths]))
+        )
+        inner = [widths[-1], *(2 * width for width in widths[-2::-1])]
+        outer = [*widths[-2::-1], channels]
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(a, b, 4, 2, 1, bias=n == times - 1)
+            for n, (a, b) in enumerate(zip(inner, outer, strict=True))
+        )
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         height, width = x.shape[-2:]
@@ -86,11 +95,11 @@ class ResNet(nn.Module):
         self.classes = classes
         layers: list[nn.Module] = [_reflecting(channels + classes, width, 7), _Norm(), nn.ReLU()]
         for n in (1, 2):
-            layers += [nn.Conv2d(width * n, width * 2 * n, 3, 2, 1), _Norm(), nn.ReLU()]
+            layers += [nn.Conv2d(width * n, width * 2 * n, 3, 2, 1, bias=False), _Norm(), nn.ReLU()]
         layers += [_Residual(4 * width) for _ in range(depth)]
         for n in (2, 1):
-            layers += [nn.ConvTranspose2d(width * 2 * n, width * n, 3, 2, 1, 1), _Norm(), nn.ReLU()]
-        self.body = nn.Sequential(*layers, _reflecting(width, channels, 7))
+            layers += [nn.ConvTranspose2d(width * 2 * n, width * n, 3, 2, 1, 1, bias=False), _Norm(), nn.ReLU()]
+        self.body = nn.Sequential(*layers, _reflecting(width, channels, 7, bias=True))
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         height, width = x.shape[-2:]
@@ -122,8 +131,8 @@ def _normed(x: Tensor) -> Tensor:
     return F.group_norm(x, x.shape[1])  # unlike F.instance_norm it leaves channels_last memory as it is
 
 
-def _reflecting(inner: int, outer: int, kernel: int) -> nn.Conv2d:
-    return nn.Conv2d(inner, outer, kernel, padding=kernel // 2, padding_mode="reflect")
+def _reflecting(inner: int, outer: int, kernel: int, bias: bool = False) -> nn.Conv2d:
+    return nn.Conv2d(inner, outer, kernel, padding=kernel // 2, padding_mode="reflect", bias=bias)
 
 
 def _told(x: Tensor, label: Tensor | None, classes: int) -> Tensor:
