@@ -45,8 +45,11 @@ def read_film(path: Path) -> tuple[list[Image.Image], list[int]]:
         check_film(path, "IMAGE")
         return _read_mp4(path)
     with opened(path, MAX_PIXELS, str(path)) as image:
-        shown = [(flatten(frame.copy(), 3), int(frame.info.get("duration", 0))) for frame in ImageSequence.Iterator(image)]
-    return [frame for frame, _ in shown], [time or 1000 // RATE for _, time in shown]
+        frames, times = [], []
+        for frame in ImageSequence.Iterator(image):
+            frames.append(flatten(frame.copy(), 3))
+            times.append(int(frame.info.get("duration", 0)) or 1000 // RATE)
+    return frames, times
 
 
 def save_film(frames: Sequence[Image.Image], path: Path, times: Sequence[int] | None = None) -> None:
