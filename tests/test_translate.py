@@ -119,6 +119,7 @@ def test_night_falls_on_the_same_scene() -> None:
         "pairs=day-oil",
         "unpaired=any-any",
         "pairs=ink-oil,label=time",
+        "pairs=day-night,time=dusk",
         "pairs=ink-oil,unpaired=ink-oil",
     ],
 )

@@ -98,7 +98,8 @@ class Diffusion(Family):
         eps = batch.rng.normal(*self.spec.shape)  # (B, C, H, W)
         dropped = batch.rng.uniform() < self.config.drop_label  # (B,)
         label = None if batch.label is None else batch.label.masked_fill(dropped, -1)
-        x0, given = (batch.image, None) if batch.target is None or self.net.given == 0 else (batch.target, batch.image)
+        x0, given = (batch.image, None) if self.config.condition == "none" else (batch.target, batch.image)
+        assert x0 is not None
         yield Update("net", diffusion_loss(self.net, self.path, x0, eps, t, label=label, given=given).mean())
 
     @torch.no_grad()

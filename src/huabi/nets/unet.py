@@ -58,7 +58,7 @@ class UNet(nn.Module):
         head: int = 32,  # channels of an attention head
     ) -> None:
         super().__init__()
-        self.patch, self.classes, self.given = patch, classes, given
+        self.patch, self.classes = patch, classes
         self.multiple = patch * 2 ** (len(widths) - 1)
         self.embed = Embedding(classes, emb := 2 * widths[0])
         inner = channels * patch**2

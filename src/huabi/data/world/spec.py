@@ -96,9 +96,8 @@ class WorldSpec:
             first = self.pairs[0] if self.pairs else word
             later = (("later", word),) if first != word else ()
             return Picture(seed, Dice("style", seed).choice(self.styles), (*self.fixed, ("time", first), *later))
-        if word != "any":
-            return Picture(seed, word, self.fixed)
-        return Picture(seed, Dice("style", seed, *([side] if side else [])).choice(self.styles), self.fixed)
+        dice = Dice("style", seed, side) if side else Dice("style", seed)
+        return Picture(seed, dice.choice(self.styles) if word == "any" else word, self.fixed)
 
     def label_of(self, picture: Picture, scene: Scene) -> str:
         if self.label == "style":
@@ -170,10 +169,12 @@ def parse(text: str) -> WorldSpec:
             values[name] = one_of("language", value, LANGUAGES)
         else:
             values[name] = one_of(name, value, ATTRIBUTES[name])
-    sides = values.keys() & {"pairs", "unpaired"}
-    if sides and (more := (values.keys() & {"label", "language"}) | set(sorted(sides)[1:])):
-        raise RequestError(f"world: {' and '.join(sorted(sides | more))} exclude each other; say one of them")
-    return WorldSpec(**values)  # type: ignore[arg-type]
+    spec = WorldSpec(**values)  # type: ignore[arg-type]
+    if spec.sides:
+        settled = {"label", "language", "unpaired" if spec.pairs else "", "time" if spec.sides[0] in TIMES else ""}
+        if more := sorted(values.keys() & settled):
+            raise RequestError(f"world: {'-'.join(spec.sides)} goes without {' and '.join(more)}; leave that out")
+    return spec
 
 
 def choose(text: str, n: int | None, style: str | None, seed: int | None) -> WorldSpec:
