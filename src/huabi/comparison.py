@@ -196,7 +196,7 @@ class _Comparison:
                 self._train(name)
                 self._show(name, state="measuring")
                 evaluations[name] = found = self._evaluation(name)
-                distance = next((s["value"] for s in found["scores"] if s["name"] in self.task.scores), None)
+                distance = next((s["value"] for s in found["scores"] if s["name"] in GENERATE.scores), None)
                 self._show(name, state="done", distance=distance, alarms=tuple(active(found["alarms"]).values()))
             except Stopped:
                 raise

@@ -172,11 +172,12 @@ class TranslatedSamples(RunSamples):
         self._rows = np.sort(np.random.default_rng(self.seed).permutation(rows)[: self.n])
         self.n = len(self._rows)
         self._data, self._truth = data, Restoration()
-        sides: dict[str, Any] = {"images": data.target}
+        sides: dict[str, Any] = {"images": data.target, "target": data.images}
         if data.target is None:
             if data.other is None:
                 raise DataError(f"{data.findings.source} holds neither pairs nor two kinds of pictures")
-            sides = {"images": data.other, "train": data.other_train, "heldout": data.other_heldout, "labels": None}
+            sides = {"images": data.other, "other": data.images, "labels": None}
+            sides |= {"train": data.other_train, "heldout": data.other_heldout}
         second = replace(data, content=f"{data.content}, second kind", **sides)
         if own:
             self.fingerprint = second.fingerprint
@@ -188,7 +189,8 @@ class TranslatedSamples(RunSamples):
         targets = None if self._data.target is None else rows_of(self._data.target)
         for row in self._rows:
             at = np.array([row])
-            label = None if self._data.labels is None else self._data.spec.labels[self._data.labels[row]]
+            told = self.model.spec.labels and self._data.labels is not None
+            label = self._data.spec.labels[self._data.labels[row]] if told else None
             start = time.perf_counter()
             source = Picture.of(Image.fromarray(sources(at)[0].squeeze()))
             [(_, picture, _)] = draw(self.model, [Translate(image=source, to=label, seed=self.seed)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -81,7 +81,7 @@ class History(nn.Module):
 class CycleGAN(Family):
     """Two generators, from the first kind to the second and back, and a critic of each kind.
 
-    From pairs it learns as if they were none. It draws without noise.
+    From pairs it learns as if they were none, and from labels nothing. It draws without noise.
     """
 
     name = "cyclegan"
@@ -96,7 +96,7 @@ class CycleGAN(Family):
     config: CycleGANConfig
 
     def __init__(self, config: CycleGANConfig, spec: DataSpec) -> None:
-        super().__init__(config, spec)
+        super().__init__(config, spec := replace(spec, labels=(), weights=()))
         self.whole_batch = config.pool > 0  # what a history gives hangs on the rows before
         self.to_first, self.to_second = (translator_for(config.net, spec) for _ in range(2))
         self.first_critic, self.second_critic = (critic_for(config.critic, spec, spec.channels) for _ in range(2))
