@@ -107,8 +107,8 @@ class CycleGAN(Family):
         generators = [*self.to_first.parameters(), *self.to_second.parameters()]
         critics = [*self.first_critic.parameters(), *self.second_critic.parameters()]
         return {
-            "generators": Adam(generators, self.config.lr, betas),
-            "critics": Adam(critics, self.config.critic.lr, betas),
+            "generators": Adam(generators, self.config.lr, betas, fused=True),
+            "critics": Adam(critics, self.config.critic.lr, betas, fused=True),
         }
 
     def losses(self, batch: Batch, step: int) -> Iterator[Update]:

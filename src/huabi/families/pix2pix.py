@@ -80,8 +80,8 @@ class Pix2Pix(Family):
     def optimizers(self) -> dict[str, Optimizer]:
         betas = (self.config.beta1, self.config.beta2)
         return {
-            "generator": Adam(self.generator.parameters(), self.config.lr, betas),
-            "critic": Adam(self.critic.parameters(), self.config.critic.lr, betas),
+            "generator": Adam(self.generator.parameters(), self.config.lr, betas, fused=True),
+            "critic": Adam(self.critic.parameters(), self.config.critic.lr, betas, fused=True),
         }
 
     def losses(self, batch: Batch, step: int) -> Iterator[Update]:
