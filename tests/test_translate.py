@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 import huabi as face
 from conftest import TINY, refused, stream
-from huabi import api, comparison
+from huabi import api, cli, comparison
 from huabi.classic.film import read_film, save_film
 from huabi.config import configure
 from huabi.cost import example
@@ -251,6 +252,11 @@ def test_diffusion_draws_from_the_picture_and_the_seed() -> None:
 
 
 # Folders, the command, the measures
+
+
+def test_every_field_of_the_request_has_its_option() -> None:
+    options = set(inspect.signature(cli.translate.translate).parameters)
+    assert {"images" if name == "image" else name for name in Translate.model_fields} <= options
 
 
 def test_folders_that_fail_to_pair_are_named(huabi: Any, tmp_path: Path) -> None:
