@@ -26,15 +26,20 @@ TINY = {
     "autoencoder": {"batch": 4, "net.width": 8},
     "classifier": {"batch": 4, "net.width": 16},
     "contrast": {"batch": 4, "net.width": 8, "text.width": 16, "text.depth": 1, "features": 8},
+    "cyclegan": {"batch": 4, "net.width": 16, "critic.width": 8, "pool": 3},
     "diffusion": {"batch": 4, "net.width": 16, "net.depth": 1},
     "gan": {"batch": 4, "net.width": 8},
     "listener": {"batch": 4, "net.width": 16, "net.channels": 4},
     "lora": {"batch": 4, "rank": 2, "lr": 1e-3, "weights": "fp32", "token": "a cat"},  # and base=tiny_pipelines.base()
+    "pix2pix": {"batch": 4, "net.width": 16, "critic.width": 8},
     "text_to_image": {"batch": 4, "autoencoder": "train", "coding": 0.5, "codec.net.width": 8, "net.width": 16}
     | {"net.depth": 1, "context.width": 64, "context.depth": 1, "shortcut.share": 0.5, "shortcut.start": 0},
     "vae": {"batch": 4, "net.width": 8},
 }
 VARIANTS = {  # of a family: its name, a dash, and what to call it
+    "cyclegan-resnet": {"batch": 4, "net": "resnet", "net.width": 8, "net.depth": 1, "critic.width": 8}
+    | {"pool": 0, "identity": 0, "critic.loss": "relativistic"},
+    "diffusion-image": {"batch": 4, "net.width": 16, "condition": "image", "steps": 4},
     "gan-dcgan": {"batch": 4, "net": "dcgan", "net.width": 8, "loss": "nonsaturating", "r1": 0, "r2": 0},
     "gan-wgan-gp": TINY["gan"] | {"loss": "wgan-gp", "critic_steps": 2, "augment": "none"},
     "gan-hinge": TINY["gan"] | {"loss": "hinge", "net.spectral": True, "augment": "diffaugment"},
@@ -42,6 +47,9 @@ VARIANTS = {  # of a family: its name, a dash, and what to call it
     | {"loss": "least-squares", "augment": "ada", "augment.target": 0.01}
     | {"augment.patience": 0},
     "gan-projected": {"batch": 4, "net": "projected", "net.width": 8, "net.judges": 8, "net.least": 32},
+    "pix2pix-perceptual": {"batch": 4, "net.width": 16, "perceptual": 1, "adversarial": 0},
+    "pix2pix-unet": {"batch": 4, "net": "unet", "net.width": 8, "net.dropout": 0, "critic.width": 8}
+    | {"critic.loss": "nonsaturating"},
     "text_to_image-pixels": TINY["text_to_image"] | {"autoencoder": "none", "shortcut.start": 0.5},
     "vae-perceptual": TINY["vae"] | {"detail.perceptual": 0.1},
     "vae-plain": TINY["vae"] | {"detail.adversarial": 0, "detail.texture": 0},

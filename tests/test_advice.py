@@ -88,14 +88,16 @@ def test_reasons_name_what_matters() -> None:
     assert "--label cat" in labelled
     assert "10 times the smallest's" in labelled
     assert "--channels 1" in reasons(modes={"L": 5000})
-    assert "no family learns from pairs yet" in reasons(pairing="paired")
-    assert "no family learns from domains yet" in reasons(pairing="unpaired")
+    assert "pix2pix learns how the one picture becomes the other" in reasons(pairing="paired", family="pix2pix")
+    assert "cyclegan learns to turn either into the other" in reasons(pairing="unpaired", family="cyclegan")
     assert "all 5,000 pictures were looked at, and nothing was trained" in advise(found()).estimate
 
 
-def test_what_is_said_not_to_be_learnt_is_not() -> None:
-    needs = {need for name in families.names() for need in families.find(name).needs}
-    assert not needs & {"target", "other"}
+def test_pairs_and_kinds_are_advised_what_learns_from_them() -> None:
+    needs = {pairing: families.find(name).needs for pairing, name in preflight.TRANSLATORS.items()}
+    assert needs == {"paired": ("image", "target"), "unpaired": ("image", "other")}
+    [train] = advise(found(pairing="paired", family="pix2pix"), pairs="side-by-side").commands[-1:]
+    assert options_of(train)["pairs"] == "side-by-side"
 
 
 @pytest.mark.parametrize(

@@ -24,13 +24,15 @@ from huabi.mel import BANDS, FRAMES
 from huabi.model import DataSpec, Family, Identity, Matches
 from huabi.plan import Plan
 from huabi.ranks import Ranks
-from huabi.requests import Generate, Vary
+from huabi.requests import Generate, Request, Translate, Vary
 from huabi.trainer import Trainer
 
 SPECS = {
     "labels": DataSpec((8, 8), 3, ("cat", "dog"), captions=True, count=32, weights=(0.5, 0.5)),
     "grey": DataSpec((16, 16), 1, captions=True, count=32),
     "sprites": DataSpec((8, 16), 4, ("a",), count=32, weights=(1.0,)),
+    "pairs": DataSpec((16, 16), 3, ("cat", "dog"), pairing="paired", count=32, weights=(0.5, 0.5)),
+    "kinds": DataSpec((8, 16), 4, pairing="unpaired", domains=("day", "night"), count=32),
     "scenes": DataSpec((16, 16), 3, ("day", "night"), count=32, weights=(0.5, 0.5), facts=FACTS),
 }
 NAMES = [*families.FAMILIES, *VARIANTS]
@@ -40,24 +42,38 @@ def kind_of(name: str) -> type[Family]:
     return families.find(name.partition("-")[0])
 
 
+def role_of(name: str) -> tuple[tuple[type[Request], ...], tuple[str, ...]]:
+    kind = kind_of(name)
+    return kind.role(configure(kind.Config(), (TINY | VARIANTS)[name]))
+
+
+def fits(name: str, spec: DataSpec) -> bool:
+    """Whether a family learns from such data, and from what is peculiar to it."""
+    needs = role_of(name)[1]
+    peculiar = name in ("classifier", "listener") if spec.facts else {"target", "other"} & set(needs)
+    return not spec.lacks(needs) and bool(peculiar or (spec.pairing == "none" and not spec.facts))
+
+
 every_family = pytest.mark.parametrize("name", NAMES)
-every_artist = pytest.mark.parametrize("name", [n for n in NAMES if Generate in kind_of(n).requests])
+every_artist = pytest.mark.parametrize("name", [n for n in NAMES if Generate in role_of(n)[0]])
+every_translator = pytest.mark.parametrize("name", [n for n in NAMES if Translate in role_of(n)[0]])
 every_reader = pytest.mark.parametrize("name", [n for n in NAMES if hasattr(kind_of(n), "classify")])
-every_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
+PLAIN = {key: spec for key, spec in SPECS.items() if spec.pairing == "none"}
+every_spec = pytest.mark.parametrize("spec", PLAIN.values(), ids=PLAIN.keys())
 every_pair = pytest.mark.parametrize(
     ("name", "spec"),
     [
         pytest.param(name, spec, id=f"{name}-{key}")
         for name in NAMES
         for key, spec in SPECS.items()
-        if all(map(spec.has, kind_of(name).needs)) and (name in ("classifier", "listener") or not spec.facts)
+        if fits(name, spec)
     ],
 )
 
 
 def spec_for(name: str) -> DataSpec:
     """The plainest that has what a family needs."""
-    return next(spec for spec in (SPECS["labels"], SPECS["scenes"]) if not spec.lacks(kind_of(name).needs))
+    return next(SPECS[key] for key in ("labels", "scenes", "pairs") if not SPECS[key].lacks(role_of(name)[1]))
 
 
 def build(name: str, spec: DataSpec) -> Family:
@@ -90,6 +106,11 @@ def everything(trainer: Trainer) -> dict[str, torch.Tensor]:
     return found
 
 
+def told(family: Family) -> str | None:
+    """What a translator with labels must be told."""
+    return "cat" if family.spec.labels else None
+
+
 def answer(family: Family) -> torch.Tensor:
     """What a family makes of fixed requests or pictures."""
     if Generate in family.requests:
@@ -97,6 +118,10 @@ def answer(family: Family) -> torch.Tensor:
         return drawn
     if Vary in family.requests:
         *_, drawn = family.sample([Vary(image=np.full((8, 8, 3), 90 * i, np.uint8), seed=i) for i in range(2)])
+        return drawn
+    if Translate in family.requests:
+        pictures = [np.full((16, 16, 3), shade, np.uint8) for shade in (0, 90)]
+        *_, drawn = family.sample([Translate(image=picture, to=told(family)) for picture in pictures])
         return drawn
     x = torch.linspace(-1, 1, 2 * 192).reshape(2, 3, 8, 8)
     if isinstance(family, Matches):
@@ -151,6 +176,31 @@ def test_micro_batches_hold_the_memory_of_one(name: str) -> None:
     if build(name, spec).whole_batch:
         pytest.skip("its batch is never split")
     assert saved_bytes(build(name, spec), 8, micro=2) <= 1.1 * saved_bytes(build(name, spec), 2)
+
+
+@every_translator
+@pytest.mark.parametrize("size", [(1, 1), (5, 21), (40, 16), (100, 33)])
+def test_translations_have_the_size_of_their_picture(name: str, size: tuple[int, int]) -> None:
+    family = train(trainer_of(name, spec_for(name), 2)).family.eval()
+    picture = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    *_, made = family.sample([Translate(image=picture, to=told(family))])
+    assert made.shape == (1, 3, *size)
+    assert bool(made.isfinite().all())
+
+
+@every_translator
+def test_a_translation_is_the_same_alone_and_among_others(name: str) -> None:
+    family = train(trainer_of(name, spec_for(name), 2)).family.eval()
+    family.identity = Identity(rows=4)
+    rng = np.random.default_rng(0)
+    sizes = [(16, 16), (9, 30), (16, 16), (16, 16), (9, 30), (16, 16)]
+    pictures = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
+    requests = [Translate(image=picture, to=told(family), seed=i) for i, picture in enumerate(pictures)]
+    together = {position: picture.tobytes() for position, picture, _ in draw(family, requests)}
+    assert len(set(together.values())) == len(sizes)
+    for position, request in enumerate(requests):
+        [(_, alone, _)] = draw(family, [request])
+        assert alone.tobytes() == together[position]
 
 
 @every_artist

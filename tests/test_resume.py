@@ -17,7 +17,7 @@ import torch
 
 from conftest import TINY, write_pictures
 from huabi.checkpoint import Checkpoint, unpack
-from huabi.families import FAMILIES
+from huabi.families import FAMILIES, find
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 KILLED = -9
@@ -69,6 +69,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def line(family: str, data: Path, run: Path, *more: object) -> list[object]:
     settings = [part for key, value in TINY[family].items() for part in ("--set", f"{key}={value}")]
+    settings += ["--pairs", "side-by-side"] if {"target", "other"} & set(find(family).needs) else []
     return ["train", family, data, "--out", run, "--size", 8, "--threads", 1, "--save-every", 2, *settings, *more]
 
 

@@ -21,6 +21,7 @@ _HOME = {
     "Model": "model",
     "Paint": "requests",
     "Picture": "pictures",
+    "Translate": "requests",
     "Vary": "requests",
     "compare": "api",
     "draw": "api",
@@ -30,6 +31,7 @@ _HOME = {
     "load": "api",
     "recommend": "advice",
     "train": "api",
+    "translate": "api",
 }
 __all__ = [
     "DataSpec",
@@ -41,6 +43,7 @@ __all__ = [
     "Model",
     "Paint",
     "Picture",
+    "Translate",
     "Vary",
     "__version__",
     "compare",
@@ -51,15 +54,16 @@ __all__ = [
     "load",
     "recommend",
     "train",
+    "translate",
 ]
 
 if TYPE_CHECKING:
     from .advice import recommend
-    from .api import compare, draw, evaluate, imagine, inspect, load, train
+    from .api import compare, draw, evaluate, imagine, inspect, load, train, translate
     from .errors import HuabiError
     from .model import DataSpec, Family, Model
     from .pictures import Picture
-    from .requests import Edit, Generate, Imagine, Paint, Vary
+    from .requests import Edit, Generate, Imagine, Paint, Translate, Vary
 
 
 def __getattr__(name: str) -> Any:

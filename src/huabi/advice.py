@@ -48,7 +48,7 @@ def recommend(data: str | Path, pairs: str | None = None, progress: Progress | N
     """Which family to train on a folder, and why: an estimate from a look at some of its pictures."""
     found = glance(data, pairs, progress)
     require_usable(found, [found.usable])
-    return advise(found, None if shutil.which("nvidia-smi") else matrix_speed())
+    return advise(found, None if shutil.which("nvidia-smi") else matrix_speed(), pairs)
 
 
 def matrix_speed() -> float:
@@ -60,14 +60,15 @@ def matrix_speed() -> float:
     return 2 * 1024**3 / min(after - before for before, after in pairwise(times))
 
 
-def advise(found: Preflight, speed: float | None = None) -> Advice:
+def advise(found: Preflight, speed: float | None = None, pairs: str | None = None) -> Advice:
     """The advice for what a preflight found; the family and the size are the preflight's.
 
     Args:
         speed: of this processor, see `matrix_speed`; None where training will not be on it.
+        pairs: as the preflight was asked for them.
     """
     budget = BUDGETS[0][0]
-    reasons = [*_family(found), *_pictures(found), *_unused(found)]
+    reasons = [*_family(found), *_pictures(found)]
     if speed is not None:
         budget, reason = _time(found.size, speed)
         reasons.append(reason)
@@ -77,14 +78,21 @@ def advise(found: Preflight, speed: float | None = None) -> Advice:
         size=found.size,
         estimate=f"an estimate: {total} pictures were looked at, and nothing was trained",
         reasons=tuple(reasons),
-        commands=tuple(_commands(found, budget)),
+        commands=tuple(_commands(found, budget, pairs)),
     )
 
 
 def _family(found: Preflight) -> Iterator[str]:
     about = "about " if found.looked < found.count else ""
     yield f"{about}{found.usable:,} pictures can be used"
-    yield f"{found.family} came first on 150 pictures and on 50,000; what is best on these only a comparison can tell"
+    if found.pairing == "paired":
+        yield f"they are pairs: {found.family} learns how the one picture becomes the other"
+    elif found.pairing == "unpaired":
+        yield f"they are of two kinds, without pairs: {found.family} learns to turn either into the other"
+    else:
+        yield (
+            f"{found.family} came first on 150 pictures and on 50,000; what is best on these only a comparison can tell"
+        )
     if found.usable < FEW:
         yield (
             f"fewer than {FEW:,} pictures are easily learnt by heart: heed the alarm `memorisation`; training mirrors"
@@ -114,13 +122,6 @@ def _grey(found: Preflight) -> bool:
     return found.modes.keys() <= {"1", "L", "I;16"}
 
 
-def _unused(found: Preflight) -> Iterator[str]:
-    """What the data has and no family learns from."""
-    unused = {"pairs": found.pairing == "paired", "domains": found.pairing == "unpaired"}
-    for what in (name for name, there in unused.items() if there):
-        yield f"no family learns from {what} yet: only the pictures themselves are learnt"
-
-
 def _time(size: int, speed: float) -> tuple[str, str]:
     """The budget in which this machine comes to `STEPS` steps, and a reason."""
     seconds = WORK * (min(size, WIDEST) / 32) ** 2 / speed
@@ -129,12 +130,14 @@ def _time(size: int, speed: float) -> tuple[str, str]:
     return budget, f"{pace}, by how fast it multiplies; in {budget} about {int(limit / seconds):,} are made"
 
 
-def _commands(found: Preflight, budget: str) -> Iterator[str]:
+def _commands(found: Preflight, budget: str, pairs: str | None) -> Iterator[str]:
     data = shlex.quote(found.source)
     name = re.sub(r"\W+", "-", found.source.rstrip("/").rpartition("/")[2].partition(":")[0]).strip("-") or "pictures"
     if found.looked < found.count:
         yield f"huabi inspect {data}"
     more = " --channels 1" if _grey(found) else ""
     more += " --balance" if found.uneven else ""
+    more += f" --pairs {pairs}" if pairs else ""
     yield f"huabi train {found.family} {data} --size {found.size} --budget {budget}{more} --out runs/{name}"
-    yield f"huabi compare {data} --size {found.size} --budget {budget} --out runs/{name}-compared"
+    if not pairs:
+        yield f"huabi compare {data} --size {found.size} --budget {budget} --out runs/{name}-compared"

@@ -1,4 +1,4 @@
-"""The functions of the public face: load, train, compare, draw, imagine, evaluate, inspect."""
+"""The functions of the public face: load, train, compare, draw, imagine, translate, evaluate, inspect."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from .errors import RequestError
 from .job import Job, Options
 from .machine import pick_device
 from .model import Family, Model
+from .pictures import Picture
 from .prompt import read
-from .requests import Imagine
+from .requests import Imagine, Translate
 from .trainer import Report
 
 if TYPE_CHECKING:
@@ -139,6 +140,22 @@ def imagine(
         warnings.warn(note, stacklevel=2)
     chosen = model if isinstance(model, Model) else model_for(Imagine, model, device)
     return list(draw(chosen, asked.requests(chosen.spec.size)))
+
+
+def translate(
+    image: Any, model: Model | str | Path | None = None, to: str | None = None, *, seed: int = 0, device: str = "auto"
+) -> Image.Image:
+    """What a picture becomes, as `huabi translate` draws it.
+
+    Args:
+        image: a path, bytes, a PIL image or a uint8 array, of any size.
+        model: a loaded one, a run or a name; by default the user's last that translates.
+        to: which kind of picture, where the model knows several, or which label.
+        seed: where the model draws with noise.
+    """
+    chosen = model if isinstance(model, Model) else model_for(Translate, model, device)
+    [picture] = draw(chosen, [Translate(image=Picture.of(image), to=to, seed=seed)])
+    return picture
 
 
 def evaluate(source: str | Path, against: str | Path, **options: Any) -> Evaluation:

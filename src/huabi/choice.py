@@ -6,12 +6,18 @@ from pathlib import Path
 
 from . import index, models
 from .checkpoint import Checkpoint
+from .config import configure
 from .errors import HuabiError, RequestError
 from .families import find
 from .model import Model
-from .requests import Edit, Imagine, Request, Vary
+from .requests import Edit, Imagine, Request, Translate, Vary
 
-TEACHES: dict[type[Request], str] = {Edit: "text_to_image", Imagine: "text_to_image", Vary: "vae"}
+TEACHES: dict[type[Request], str] = {
+    Edit: "text_to_image",
+    Imagine: "text_to_image",
+    Translate: "pix2pix",
+    Vary: "vae",
+}
 
 
 def model_for(task: type[Request], name: str | Path | None = None, device: str = "auto") -> Model:
@@ -37,6 +43,8 @@ def _first(task: type[Request]) -> Path:
 
 def _answers(run: Path, task: type[Request]) -> bool:
     try:
-        return task in find(Checkpoint.open(run).header["family"]).requests
+        header = Checkpoint.open(run).header
+        kind = find(header["family"])
+        return task in kind.role(configure(kind.Config(), header["config"]))[0]
     except (HuabiError, ImportError):  # damaged, or of a family that is no longer installed: not the one that is sought
         return False

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from . import __version__
 from .checkpoint import Checkpoint, unpack
+from .config import configure
 from .data import prepare
 from .data.files import Progress, shown
 from .durable import explained, sha256, write_file, write_folder, write_json
@@ -33,7 +34,7 @@ from .model import DataSpec, Family
 from .pages import comparison_page, encoded, evaluation_page
 from .pictures import Picture, open_picture
 from .report import run_summary
-from .requests import Generate, Imagine, Request
+from .requests import Generate, Imagine, Request, Translate
 from .signals import stop_signals
 from .tables import preflight_lines
 from .text import clock
@@ -52,9 +53,14 @@ class Task:
     name: str
     request: type[Request]
     scores: tuple[str, ...]  # the first that there is ranks; smaller is better
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # with which a family answers
 
 
 GENERATE = Task("generate", Generate, ("KID x 1000", "kernel distance x 1000"))
+TRANSLATE = Task(
+    "translate", Translate, ("perceptual distance", *GENERATE.scores), {"diffusion": {"condition": "image"}}
+)
+TASKS = {task.name: task for task in (TRANSLATE, GENERATE)}  # the first that a family can learn from the data
 
 
 @dataclass(frozen=True)
@@ -148,6 +154,8 @@ class _Comparison:
         self.preflight = preflight_lines(data.findings)
         for line in self.preflight:
             self.say(line)
+        fits = (name for name, task in TASKS.items() if not all(unfit(k, data.spec, task) for k in kinds.values()))
+        self.task = TASKS[known.get("task", GENERATE.name) if known else next(fits, GENERATE.name)]
         whys = {name: unfit(kind, data.spec, self.task) for name, kind in kinds.items()}
         self.rows = {name: Row(name, "left out" if why else "waiting", why=why) for name, why in whys.items()}
         if all(whys.values()):
@@ -159,6 +167,7 @@ class _Comparison:
             "data": self.data,
             "fingerprint": data.fingerprint,
             "count": data.findings.usable,
+            "task": self.task.name,
             "size": list(data.spec.size),
             "budget": DEFAULT_BUDGET,
             "seed": 0,
@@ -187,7 +196,7 @@ class _Comparison:
                 self._train(name)
                 self._show(name, state="measuring")
                 evaluations[name] = found = self._evaluation(name)
-                distance = next((s["value"] for s in found["scores"] if s["name"] in self.task.scores), None)
+                distance = next((s["value"] for s in found["scores"] if s["name"] in GENERATE.scores), None)
                 self._show(name, state="done", distance=distance, alarms=tuple(active(found["alarms"]).values()))
             except Stopped:
                 raise
@@ -224,7 +233,8 @@ class _Comparison:
             device=record["device"],
             precision=record["precision"],
             resume=(out / "run.json").exists(),
-            evaluate_every=record["budget"] / LOOKS,
+            evaluate_every=record["budget"] / LOOKS if self.task is GENERATE else None,
+            settings=self.task.settings.get(name, {}),
         )
 
     def _evaluation(self, name: str) -> dict[str, Any]:
@@ -360,11 +370,12 @@ def _agree(out: Path, known: Mapping[str, Any], asked: Mapping[str, Any], chosen
 
 def unfit(kind: type[Family], spec: DataSpec, task: Task) -> str:
     """Why a family takes no part, or nothing."""
-    if task.request not in kind.requests:
+    requests, needs = kind.role(configure(kind.Config(), task.settings.get(kind.name, {})))
+    if task.request not in requests:
         return f"does not answer {task.request.__name__}"
-    if Imagine in kind.requests and not spec.captions:
+    if Imagine in requests and not spec.captions:
         return "draws what captions say, and the data has none"
-    missing = spec.lacks(kind.needs)
+    missing = spec.lacks(needs)
     return f"needs {' and '.join(missing)}, which the data does not have" if missing else ""
 
 

@@ -43,8 +43,8 @@ def example(spec: DataSpec, rows: int, seed: int = 0) -> Batch:
     """A batch of noise of the data's shape, for measuring and for tests."""
     rng = BatchRng(seed, 0, rows)
     picture = rng.normal(*spec.shape).clamp(-1, 1)
-    paired = torch.zeros_like(picture) if spec.pairing == "paired" else None
-    other = torch.zeros_like(picture) if spec.pairing == "unpaired" else None
+    paired = -picture if spec.pairing == "paired" else None
+    other = picture.flip(3) if spec.has("other") else None
     label = rng.integers(len(spec.labels)) if spec.labels else None
     caption = tuple(f"picture {n}" for n in range(rows)) if spec.captions else None
     truth = _truth(spec, rows) if spec.facts else None

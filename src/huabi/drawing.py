@@ -18,12 +18,12 @@ from .checkpoint import unpack
 from .errors import RequestError
 from .model import Identity, Model
 from .pictures import Picture, open_picture, read_recipe, to_image
-from .requests import Edit, Generate, Imagine, Paint, Request, Vary
+from .requests import Edit, Generate, Imagine, Paint, Request, Translate, Vary
 
 if TYPE_CHECKING:
     from PIL import Image
 
-TASKS = (Generate, Vary, Imagine, Edit, Paint)
+TASKS = (Generate, Vary, Imagine, Edit, Translate, Paint)
 REQUESTS: dict[str, type[Request]] = {task.__name__.lower(): task for task in TASKS}
 ROWS = 16  # pictures drawn at once, where a run records nothing else
 

@@ -30,9 +30,9 @@ from .metrics.reference import Reference, reference
 from .metrics.score import Score
 from .pages import encoded, evaluation_page
 from .pictures import grid, to_image, to_tensor
-from .samples import FRAMES, FolderSamples, Labelled, RunSamples, is_run
+from .samples import FRAMES, FolderSamples, Labelled, RunSamples, is_run, samples_of
 from .tables import preflight_lines
-from .verdict import HELD_OUT, TRAINING
+from .verdict import ALL, HELD_OUT, TRAINING
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -41,7 +41,6 @@ SHEET = 1 << 20  # pixels of a sheet, at most
 PAIRS = 16  # samples that are shown beside their nearest real picture
 JUDGED = 1000  # pictures whose nearest real picture is looked for
 COST = ("parameters", "train_seconds", "steps", "images_per_second", "seconds_per_picture", "peak_memory_mb")
-ALL = "pictures"  # where they are not told apart
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def evaluate(
     if not 0 <= seed < 2**63 - max(n, SHOWN):
         raise RequestError(f"--seed {seed}: it lies between 0 and 2^63 - 1, with room for as many more as are drawn")
     where = pick_device(device)
-    samples = RunSamples(source, n, seed, where) if is_run(source) else FolderSamples(source, n, seed, progress, say)
+    samples = samples_of(source, n, seed, where) if is_run(source) else FolderSamples(source, n, seed, progress, say)
     net = network(features, where)
     data = samples.seen(prepare(against, progress=progress, **samples.shape))
     try:
@@ -114,11 +113,12 @@ def _judge(
     seen = _Seen(data.spec.labels)
     stream = seen.through(samples.pictures(data), lambda done: progress(samples.doing, done, samples.n))
     x = torch.cat(list(embed(net, stream)))
-    scores = _scores(x, references, net, progress)
+    run = samples if isinstance(samples, RunSamples) else None
+    scores = [_plain(score, on) for on, score in run.against_truth()] if run else []
+    scores += _scores(x, references, net, progress)
     notes = [*_setting(samples, data, against, net), *_copies(seen, data, against)]
     found, closeness = _nearest(seen, data, parts, progress)
     pictures = {"sheet": _sheet(seen.shown), "nearest": _pairs(seen.shown, data, found)}
-    run = samples if isinstance(samples, RunSamples) else None
     if run is not None and (walks := run.walks()):
         pictures["between"] = grid(walks, FRAMES)
     facts = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from .checkpoint import Checkpoint, unpack
 from .config import configure, leaves
 from .data import PictureData, batches, prepare
 from .data.files import Progress
+from .data.sources import ALONE
 from .errors import DataError, HuabiError, RequestError, RunError
 from .families import find
 from .machine import pick_device, pick_precision, pick_threads
@@ -234,9 +235,9 @@ class Job:
         config = configure(config, {"batch": options.batch} if options.batch else {})
         config = configure(config, options.settings)
         data = self.data = self._prepare(self._data_settings(source))
-        missing = data.spec.lacks(kind.needs)
+        missing = data.spec.lacks(kind.role(config)[1])
         if missing:
-            raise DataError(f"{options.family} needs {' and '.join(missing)}, which {options.data} does not have")
+            raise DataError(_lacking(options.family, missing, data))
         if source is not None and DataSpec.from_json(source.header["spec"]).labels != data.spec.labels:
             raise RunError(f"--init {options.init} was trained with other labels than those of {options.data}")
         whole = kind(config, data.spec).whole_batch
@@ -414,6 +415,19 @@ class Job:
             self._checkpoint.save(trainer)
         self._saved_step, self._saved_at = trainer.step, time.perf_counter()
         trainer.reserve = max(0.2, 2 * (self._saved_at - start)) + (self.watch.reserve if self.watch else 0.0)
+
+
+def _lacking(family: str, missing: Sequence[str], data: PictureData) -> str:
+    """What a family misses in the data, and what to do about it."""
+    line = f"{family} needs {' and '.join(missing)}, which {data.findings.source} does not have"
+    if "target" in missing and data.spec.pairing == "unpaired":
+        return f"{line}: its two kinds of pictures are no pairs; `huabi train cyclegan` learns from them"
+    if "target" in missing:
+        why = "".join(f" ({note})" for note in data.findings.notes if ALONE in note)
+        return f"{line}{why}: put pairs of one name into folders A and B, or say --pairs side-by-side"
+    if "other" in missing:
+        return f"{line}: put the two kinds of pictures into folders trainA and trainB"
+    return line
 
 
 def _tupled(value: Any) -> Any:

@@ -30,6 +30,7 @@ class DataSpec:
     labels: tuple[str, ...] = ()  # class names, in the order of their numbers
     captions: bool = False
     pairing: Literal["none", "unpaired", "paired"] = "none"
+    domains: tuple[str, ...] = ()  # what the two sides of pairs, or the two kinds of unpaired pictures, are called
     count: int = 0  # pictures to train on
     weights: tuple[float, ...] = ()  # share of each label, summing to 1
     facts: Facts = ()  # what is known of each picture, where it was drawn from a scene
@@ -45,7 +46,7 @@ class DataSpec:
             "label": bool(self.labels),
             "caption": self.captions,
             "target": self.pairing == "paired",
-            "other": self.pairing == "unpaired",
+            "other": self.pairing != "none",  # targets in an order of their own are a second domain, too
             "truth": bool(self.facts),
             "sound": bool(self.facts),  # made from what is known of a scene
         }.get(need, False)
@@ -85,7 +86,7 @@ class Batch(NamedTuple):
     label: Tensor | None = None  # (B,) int64
     caption: tuple[str, ...] | None = None
     target: Tensor | None = None  # (B, C, H, W) the paired picture
-    other: Tensor | None = None  # (B, C, H, W) a picture of the other, unpaired domain
+    other: Tensor | None = None  # (B, C, H, W) a picture of the other domain, which has nothing to do with the first
     mask: Tensor | None = None  # (B, 1, H, W) in {0, 1}
     sound: Tensor | None = None  # (B, bands, frames) in [-1, 1], see `huabi.mel`; where the family wants it
     truth: Tensor | None = None  # (B, T) uint8, see `huabi.truth.unpack`
@@ -123,7 +124,7 @@ class Identity:
 class Model(ABC):
     """All that the command line, the measures and the server ever see of a picture-maker."""
 
-    requests: ClassVar[tuple[type[Request], ...]] = ()
+    requests: tuple[type[Request], ...] = ()
     spec: DataSpec
     identity: Identity | None = None  # None where it was not loaded from a run
 
@@ -194,7 +195,7 @@ class Family(Model, nn.Module):
     name: ClassVar[str]
     title: ClassVar[str]  # one line for people
     Config: ClassVar[type]  # frozen dataclass of hyperparameters; `batch`, `ema` and `warmup` are required fields
-    needs: ClassVar[tuple[str, ...]] = ("image",)  # fields of a Batch
+    needs: tuple[str, ...] = ("image",)  # fields of a Batch
     wants: tuple[str, ...] = ()  # fields that take time to make, and that it takes where the data has them: sound
     whole_batch: bool = False  # statistics over the batch: it can be neither split nor accumulated
     training_only: ClassVar[tuple[str, ...]] = ()  # sub-modules that sampling does not need
@@ -207,6 +208,12 @@ class Family(Model, nn.Module):
         nn.Module.__init__(self)
         self.config = config
         self.spec = spec
+        self.requests, self.needs = self.role(config)
+
+    @classmethod
+    def role(cls, config: Any) -> tuple[tuple[type[Request], ...], tuple[str, ...]]:
+        """The requests that a model with these settings answers, and the fields of a Batch that it trains on."""
+        return cls.requests, cls.needs
 
     @classmethod
     def fit(cls, config: Any, steps: Callable[[Any], float] | None = None) -> Any:

@@ -28,6 +28,11 @@ MEANING = {
     "coverage": "share of the real pictures with a sample close by; 1 is best",
     "Inception Score": "how sure and how varied a classifier finds the samples; higher is better, nothing is compared",
 }
+MEANING |= {
+    "PSNR": "error to the true picture, in decibels; higher is better",
+    "SSIM": "likeness to the true picture, of means, spread and course within a window; 1 is equal",
+    "perceptual distance": "distance to the true picture in what a network sees; 0 is equal, lower is better",
+}
 MEANING |= {"Fréchet distance": MEANING["FID"], "kernel distance x 1000": MEANING["KID x 1000"]}
 Facts = Mapping[str, Any]
 

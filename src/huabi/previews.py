@@ -15,15 +15,17 @@ from .errors import RequestError
 from .metrics.agreement import agreement
 from .metrics.confusion import accuracy, confusion, confusion_picture
 from .metrics.reading import Agreement
+from .metrics.restoration import psnr
 from .metrics.retrieval import ranks, recall
 from .model import Classifies, Family, Identity, Matches, Reads, Reconstructs
 from .nets.text import groups_of
-from .pictures import grid, to_image
-from .requests import Generate, Imagine
+from .pictures import grid, to_image, to_tensor
+from .requests import Generate, Imagine, Translate
 from .trainer import Trainer
 
 JUDGED = 1000  # held-out pictures that are read
 REBUILT = 64  # held-out pictures that are reconstructed
+PAIRS = 8  # pictures that are translated
 SHOWN, CELL = 64, 6  # held-out pictures whose cosines are shown, and pixels of a cosine
 Shown = tuple[Image.Image, dict[str, float]]  # a picture, and figures for the log
 
@@ -31,6 +33,8 @@ Shown = tuple[Image.Image, dict[str, float]]  # a picture, and figures for the l
 def preview(trainer: Trainer, data: PictureData | None, say: Callable[[str], None]) -> Shown | None:
     """What the averaged weights can do, or None where there is nothing to show."""
     with trainer.averaged() as family:
+        if Translate in family.requests and data is not None:
+            return _translated(family, trainer, data, say)
         draws = bool({Generate, Imagine} & set(family.requests))
         drawn = _drawn(family, trainer, data, say) if draws else None
         if isinstance(family, Reconstructs) and data is not None and len(data.heldout):
@@ -68,6 +72,38 @@ def _rebuilt(family: Family, data: PictureData) -> Shown:
     pairs = [to_image(x) for pair in zip(real[:ROWS], again[:ROWS]) for x in pair]
     error = float((again - real).square().mean().sqrt())
     return grid(pairs, 2 * math.isqrt(ROWS)), {"heldout_rmse": error, "heldout": len(rows)}
+
+
+def _translated(
+    family: Family, trainer: Trainer, data: PictureData, say: Callable[[str], None]
+) -> Shown | None:
+    """Held-out pictures in columns: each, what it becomes, and its target; of two kinds each, and it as the other."""
+    family.identity = Identity(rows=family.rows, precision=trainer.precision, device=family.device.type)
+    rows = (data.heldout if len(data.heldout) else data.train)[:PAIRS]
+    sources = [Image.fromarray(picture.squeeze()) for picture in rows_of(data.images)(rows)]
+    told = data.labels is not None and family.spec.labels
+    labels = [family.spec.labels[k] for k in data.labels[rows]] if told else [None] * len(rows)
+    asked = [Translate(image=picture, to=label) for picture, label in zip(sources, labels)]  # type: ignore[arg-type]
+    shown, figures = [sources], {}
+    others: list[Image.Image] = []
+    if data.other is not None and family.spec.domains:
+        rows = (data.other_heldout if len(data.other_heldout) else data.other_train)[: len(rows)]
+        others = [Image.fromarray(picture.squeeze()) for picture in rows_of(data.other)(rows)]
+        asked += [Translate(image=picture, to=family.spec.domains[0]) for picture in others]  # type: ignore[arg-type]
+    try:
+        drawn = {position: picture for position, picture, _ in draw(family, asked)}
+    except RequestError as error:
+        say(f"no preview at step {trainer.step}: {error}")
+        return None
+    made = [drawn[position] for position in range(len(asked))]
+    shown.append(made[: len(sources)])
+    if others:
+        shown += [others, made[len(sources) :]]
+    if data.target is not None:
+        truth = to_unit(rows_of(data.target)(rows))
+        shown.append([to_image(x) for x in truth])
+        figures["heldout_psnr"] = float(psnr(torch.stack([to_tensor(picture) for picture in made]), truth).mean())
+    return grid([picture for row in shown for picture in row], len(sources)), figures
 
 
 def _asked(family: Family, data: PictureData | None) -> list[Generate] | list[Imagine]:

@@ -33,6 +33,7 @@ def families_forecast(
     if not found.usable:
         return found
     spec = DataSpec(size or (found.size, found.size), channels, tuple(found.classes), count=found.usable)
+    spec = replace(spec, pairing=found.pairing)  # type: ignore[arg-type]
     torch.set_num_threads(pick_threads())
     rows = []
     names = [name for name in families.names() if not spec.lacks(families.find(name).needs)]

@@ -92,6 +92,16 @@ class Edit(Request):
     guidance: float | None = Field(default=None, ge=0, le=30, description="how strongly the prompt is obeyed")
 
 
+class Translate(Request):
+    """A picture of one kind as one of another kind, as large as it is."""
+
+    by_hash = ("image",)
+
+    image: Picture
+    to: str | None = Field(default=None, description="what it becomes: a kind of picture, or a label, of the model's")
+    seed: Seed = 0
+
+
 class Paint(Request):
     """A picture painted again by the strokes of a brush."""
 

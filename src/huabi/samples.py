@@ -1,4 +1,4 @@
-"""The pictures that an evaluation judges: drawn by a run, or found in a folder."""
+"""The pictures that an evaluation judges: drawn or translated by a run, or found in a folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PIL import Image
 
 from . import cost, index
 from .checkpoint import Checkpoint
-from .data import PictureData, check_size, scan
+from .data import PictureData, check_size, rows_of, scan, to_unit
 from .data.files import Progress, shown
 from .data.pool import Pool
 from .data.preflight import jobs_of
@@ -25,14 +25,20 @@ from .data.worker import Task
 from .drawing import draw
 from .errors import DataError, RequestError
 from .machine import processor
+from .metrics.restoration import Restoration
+from .metrics.score import Score
+from .model import Family
+from .pictures import Picture, to_tensor
 from .report import alarms_of, log_rows, losses_of
-from .requests import Generate
+from .requests import Generate, Translate
+from .verdict import ALL, HELD_OUT, TRAINING
 
-__all__ = ["FolderSamples", "RunSamples", "is_run"]
+__all__ = ["FolderSamples", "RunSamples", "is_run", "samples_of"]
 
 Labelled = tuple[Image.Image, str | None]
 WALKS, FRAMES = 4, 8  # walks between two pictures, and pictures of each
 POINTS = 200  # of a curve
+LEAST = 11  # pixels of a side that can be held against the truth, see `huabi.metrics.restoration.ssim`
 SHAPE = ("size", "channels", "fit", "pairs")  # settings of the data that real pictures share with those of a run
 NAMED = 8  # files that are named when they are left out
 
@@ -43,26 +49,31 @@ def is_run(source: Path) -> bool:
     return any((path / name).exists() for name in ("run.json", "model.safetensors", "state"))
 
 
-class RunSamples:
-    """`n` pictures drawn by the run `source`, from `seed` on, and what its folder tells of the training.
+def samples_of(source: Path, n: int, seed: int, device: torch.device) -> RunSamples:
+    """The samples of a run; raises `RequestError` for one that draws nothing, `RunError` for a damaged one."""
+    path = index.place(source)
+    model = Checkpoint.load(path, device)
+    if Generate in model.requests:
+        return RunSamples(path, model, n, seed)
+    if Translate in model.requests:
+        return TranslatedSamples(path, model, n, seed)
+    raise RequestError(
+        f"{source} was trained as {model.name}, which draws no pictures; `huabi show {source}` says more"
+    )
 
-    Raises `RequestError` for a run that draws nothing, `RunError` for a damaged one.
-    """
+
+class RunSamples:
+    """`n` pictures drawn by the model of a run in `path`, from `seed` on, and what its folder tells of the training."""
 
     doing = "drawing"
 
-    def __init__(self, source: Path, n: int, seed: int, device: torch.device) -> None:
-        self.n, self.seed, path = n, seed, index.place(source)
+    def __init__(self, path: Path, model: Family, n: int, seed: int) -> None:
+        self.model, self.n, self.seed = model, n, seed
         self.header = header = Checkpoint.open(path).header
         self.family: str | None = header["family"]
         self.fingerprint: str | None = header["fingerprint"]
         settings = header["data_settings"]
         self.shape = {name: settings[name] for name in SHAPE} | {"size": tuple(settings["size"])}
-        self.model = Checkpoint.load(path, device)
-        if Generate not in self.model.requests:
-            raise RequestError(
-                f"{source} was trained as {self.family}, which draws no pictures; `huabi show {source}` says more"
-            )
         self._log = log_rows(path / "log.jsonl")
         self._seconds = 0.0  # spent in drawing
 
@@ -80,6 +91,10 @@ class RunSamples:
             self._seconds += time.perf_counter() - start
             yield picture, labels[position]
             start = time.perf_counter()
+
+    def against_truth(self) -> list[tuple[str, Score]]:
+        """How near the pictures are to what they should be, and which pictures these are: of new ones none is known."""
+        return []
 
     def _labels(self, data: PictureData) -> Sequence[str | None]:
         spec = self.model.spec
@@ -138,6 +153,56 @@ class RunSamples:
         name = torch.cuda.get_device_name() if identity.device == "cuda" else processor()
         threads = identity.threads or torch.get_num_threads()
         return f"{name} ({identity.device}, {threads} threads, {identity.precision}, torch {torch.__version__})"
+
+
+class TranslatedSamples(RunSamples):
+    """At most `n` pictures that a run has made of held-out ones, or where there are too few of those it trained on.
+
+    They are judged against the pictures of the second kind, which `seen` gives.
+    """
+
+    doing = "translating"
+
+    def seen(self, data: PictureData) -> PictureData:
+        data = super().seen(data)
+        own = data.fingerprint == self.fingerprint
+        spare = len(data.heldout) >= 2 and own
+        self._on = (HELD_OUT if spare else TRAINING) if own else ALL
+        rows = data.heldout if spare else np.concatenate([data.train, data.heldout])
+        self._rows = np.sort(np.random.default_rng(self.seed).permutation(rows)[: self.n])
+        self.n = len(self._rows)
+        self._data, self._truth = data, Restoration()
+        sides: dict[str, Any] = {"images": data.target, "target": data.images}
+        if data.target is None:
+            if data.other is None:
+                raise DataError(f"{data.findings.source} holds neither pairs nor two kinds of pictures")
+            sides = {"images": data.other, "other": data.images, "labels": None}
+            sides |= {"train": data.other_train, "heldout": data.other_heldout}
+        second = replace(data, content=f"{data.content}, second kind", **sides)
+        if own:
+            self.fingerprint = second.fingerprint
+        return second
+
+    def pictures(self, data: PictureData) -> Iterator[Labelled]:
+        """What the pictures become, and the labels that were asked for."""
+        sources = rows_of(self._data.images)
+        targets = None if self._data.target is None else rows_of(self._data.target)
+        for row in self._rows:
+            at = np.array([row])
+            told = self.model.spec.labels and self._data.labels is not None
+            label = self._data.spec.labels[self._data.labels[row]] if told else None
+            start = time.perf_counter()
+            source = Picture.of(Image.fromarray(sources(at)[0].squeeze()))
+            [(_, picture, _)] = draw(self.model, [Translate(image=source, to=label, seed=self.seed)])
+            self._seconds += time.perf_counter() - start
+            if targets is not None and min(self._data.spec.size) >= LEAST:
+                self._truth.add(to_tensor(picture)[None, :3], to_unit(targets(at))[:, :3])
+            yield picture, label
+
+    def against_truth(self) -> list[tuple[str, Score]]:
+        if self._data.target is None or min(self._data.spec.size) < LEAST:
+            return []
+        return [(self._on, score) for score in self._truth.scores()]
 
 
 class FolderSamples:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from .text import size_of, time_of
 
-HELD_OUT, TRAINING = "held-out pictures", "training pictures"
+HELD_OUT, TRAINING, ALL = "held-out pictures", "training pictures", "pictures"  # the last where none can be told
 ENOUGH = 50  # held-out pictures that a ranking can stand on
 CLEAR = 1.2  # times faster, from which on it is worth a word
 BARRED = {"memorisation": "its pictures repeat the training set", "collapse": "its pictures repeat each other"}

@@ -104,7 +104,7 @@ class Watch:
         self.draws = Generate in trainer.family.requests
         self.every = every if self.draws else None
         if every and not self.draws:
-            say(f"--evaluate-every does not apply: {trainer.family.name} draws no pictures")
+            say(f"--evaluate-every does not apply: {trainer.family.name} draws no pictures of its own")
         self._began, self._first = time.perf_counter(), trainer.step
         self._spent = self._previews = 0.0  # seconds of looks, and of previews
         self._cost: float | None = None  # seconds of the next look at pictures

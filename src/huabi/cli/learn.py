@@ -41,7 +41,7 @@ def inspect(
 
 @app.command()
 def train(
-    family: Annotated[str, typer.Argument(metavar="FAMILY", help="diffusion, gan, vae, classifier, contrast")],
+    family: Annotated[str, typer.Argument(metavar="FAMILY", help="diffusion, gan, vae, pix2pix, cyclegan, ...")],
     data: Data,
     out: Annotated[Path, typer.Option(help="the run folder to make")],
     size: Size = None,

@@ -34,7 +34,7 @@ def digits() -> list[Row]:
 
 
 def world(text: str, progress: Progress | None = None) -> list[Row]:
-    """The pictures of a `world:...`, as yet undrawn; what is said of them is kept in the cache."""
+    """The pictures of a `world:...` that stand alone, as yet undrawn; what is said of them is kept in the cache."""
     from .world import spec as worlds
 
     spec = worlds.parse(text)
@@ -51,11 +51,32 @@ def world(text: str, progress: Progress | None = None) -> list[Row]:
                 progress("composing", k + 1, spec.n)
         index.parent.mkdir(parents=True, exist_ok=True)
         write_json(index, said)
-    rows: list[Row] = []
-    for seed, style, label, text in said:
-        where = Where("world", style, offset=seed, size=spec.size or 64, fixed=spec.fixed)
-        rows.append((f"{seed}-{style}", where, str(worlds.FORMAT), label, text))
-    return rows
+    return [
+        _undrawn(worlds.Picture(seed, style, spec.fixed), spec.size, label, text) for seed, style, label, text in said
+    ]
+
+
+def world_sides(text: str) -> tuple[tuple[str, ...], list[list[Row]]]:
+    """The two sides of a `world:pairs=...` or `world:unpaired=...`, and the pictures of each; none of other worlds.
+
+    Where the second side may be any style, its style is the label.
+    """
+    from .world import spec as worlds
+
+    spec = worlds.parse(text)
+    told = spec.sides[1:] == ("any",)
+    rows = [
+        [_undrawn(one, spec.size, one.style if told else None) for one in spec.pictures(side)]
+        for side in range(len(spec.sides))
+    ]
+    return spec.sides, rows
+
+
+def _undrawn(picture: Any, size: int | None, label: str | None, text: str | None = None) -> Row:
+    from .world.spec import FORMAT
+
+    where = Where("world", picture.style, offset=picture.seed, size=size or 64, fixed=picture.fixed)
+    return f"{picture.seed}-{picture.style}", where, str(FORMAT), label, text
 
 
 def _column(features: Any, first: dict[str, Any], names: tuple[str, ...], test: Any) -> str | None:

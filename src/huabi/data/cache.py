@@ -133,7 +133,7 @@ def _check_disk(needed: int) -> None:
 
 def _known(listing: Listing) -> Words:
     """What is known of each picture of a listing: of drawn scenes, all."""
-    if listing.kind != "world":
+    if listing.kind != "world" or listing.pairing != "none":
         return ()
     from .world.truth import FACTS
 
@@ -193,6 +193,7 @@ def _table(listing: Listing, surveys: list[Survey], size: tuple[int, int], chann
         "size": list(size),
         "channels": channels,
         "pairing": listing.pairing,
+        "domains": listing.domains,
         "count": len(items),
         "labels": labels,
         "numbers": numbers,
@@ -362,6 +363,7 @@ def _opened(folder: Path, findings: Preflight, asked: Mapping[str, Any]) -> Pict
             labels=tuple(table["labels"]),
             captions=captions is not None,
             pairing=table["pairing"],
+            domains=tuple(table.get("domains", ())),
             count=len(train),
             weights=tuple((counts / max(counts.sum(), 1)).tolist()) if numbers is not None else (),
             facts=tuple((name, tuple(words)) for name, words in table["facts"]),

@@ -201,6 +201,8 @@ def batches(
     others = None
     if data.other is not None:
         others = _Order(data.other_train, None, False, seed, "other order"), rows_of(data.other)
+    elif data.target is not None:
+        others = _Order(data.train, None, False, seed, "other order"), readers["target"]
 
     def flips(key: str) -> torch.Tensor | None:
         return torch.rand(batch, generator=generator(key, seed, step))[start:stop] < 0.5 if flip else None

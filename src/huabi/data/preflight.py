@@ -20,6 +20,7 @@ from .worker import Facts, Job, Task
 SIZES = (8, 16, 32, 64, 128, 256)
 FEWEST = 4  # usable pictures
 ADVISED = "diffusion"  # the family that came first wherever they were compared, see docs/compare.md
+TRANSLATORS = {"paired": "pix2pix", "unpaired": "cyclegan"}  # the families for pairs, and for two kinds of pictures
 UNEVEN = 3  # times that the largest class has the smallest's pictures
 GLANCE = 512  # pictures that stand for all of a folder
 ACTIONS = {
@@ -195,7 +196,7 @@ def report(listing: Listing, surveys: Sequence[Survey]) -> Preflight:
         ignored=dict(listing.ignored),
         notes=listing.notes,
         size=advised_size([min(f.rows, f.columns) for f in facts]),
-        family=ADVISED,
+        family=TRANSLATORS.get(listing.pairing, ADVISED),
         looked=len(listing.items) + len(listing.other),
     )
 

@@ -22,6 +22,8 @@ from .files import ARCHIVES, Entry, Found, Progress, Where, is_picture, list_arc
 Pairing = Literal["none", "unpaired", "paired"]
 PAIRS = (None, "side-by-side", "none")
 _BREAKS = re.compile(r"\s*[\r\n]\s*")
+ALONE = "no picture of the same name on the other side"
+NAMED = 8  # pictures without a partner that are named
 _TRAIN = ("train", "training")
 _SPLITS = (*_TRAIN, "test", "testing", "val", "valid", "validation", "eval")
 
@@ -53,6 +55,7 @@ class Listing:
     labels: tuple[str, ...] = ()
     captions: bool = False
     pairing: Pairing = "none"
+    domains: tuple[str, ...] = ()  # what the two sides of pairs, or the two kinds, are called
     pairs: str | None = None  # as asked for
     left_out: tuple[tuple[str, str], ...] = ()  # (name, why)
     notes: tuple[str, ...] = ()
@@ -74,7 +77,7 @@ def scan(data: str | Path, pairs: str | None = None, progress: Progress | None =
     if pairs not in PAIRS:
         raise RequestError(f"pairs={pairs!r}: known are side-by-side and none")
     if isinstance(data, str) and data.partition(":")[0] == "world":
-        return _built_in(data, "world", builtin.world(data, progress), pairs)
+        return _world(data, pairs, progress)
     if isinstance(data, str) and data == "digits":
         return _built_in(data, "digits", builtin.digits(), pairs)
     if isinstance(data, str) and data.startswith("hf:"):
@@ -109,7 +112,19 @@ def _built_in(source: str, kind: Any, rows: list[builtin.Row], pairs: str | None
         items = tuple(replace(i, caption=None) for i in items)
     labels = _in_order({i.label for i in items if i.label is not None})
     pairing: Pairing = "paired" if pairs == "side-by-side" else "none"
-    return Listing(source, kind, items, (), labels, captioned, pairing, pairs)
+    return Listing(source, kind, items, (), labels, captioned, pairing, pairs=pairs)
+
+
+def _world(source: str, pairs: str | None, progress: Progress | None) -> Listing:
+    """The picture world; its pictures stand alone, in pairs, or are of two kinds."""
+    domains, sides = builtin.world_sides(source)
+    if not sides:
+        return _built_in(source, "world", builtin.world(source, progress), pairs)
+    first, second = (_built_in(source, "world", rows, None) for rows in sides)
+    if "pairs=" not in source:
+        return replace(first, other=second.items, labels=(), pairing="unpaired", domains=domains)
+    joined = tuple(replace(a, label=b.label, partner=b) for a, b in zip(first.items, second.items, strict=True))
+    return replace(first, items=joined, labels=second.labels, pairing="paired", domains=domains)
 
 
 def _in_order(labels: Iterable[str]) -> tuple[str, ...]:
@@ -157,14 +172,16 @@ def _listing(source: str, kind: Any, found: Found, pairs: str | None) -> Listing
     other: list[Item] = []
     labels: tuple[str, ...] = ()
     pairing: Pairing = "none"
+    domains: tuple[str, ...] = ()
     captioned = False
     if pairs == "side-by-side":
-        pairing = "paired"
+        pairing, domains = "paired", ("left", "right")
+        labels, items = _labels(placed, first, state)
     elif pairs is None and {"trainA", "trainB"} <= first.keys():
-        pairing, items, other = "unpaired", first["trainA"], first["trainB"]
+        pairing, domains, items, other = "unpaired", ("A", "B"), first["trainA"], first["trainB"]
         _aside(state, {k: v for k, v in first.items() if k not in ("trainA", "trainB")})
     elif pairs is None and first.keys() == {"A", "B"} and (joined := _partners(first["A"], first["B"], state)):
-        pairing, items = "paired", joined
+        pairing, domains, items = "paired", ("A", "B"), joined
     else:
         labels, items = _labels(placed, first, state)
         items, captioned, own = _captions(items, state)
@@ -174,7 +191,7 @@ def _listing(source: str, kind: Any, found: Found, pairs: str | None) -> Listing
     left_out = tuple(sorted(state.left_out))
     return replace(
         result, items=tuple(items), other=tuple(other), labels=labels, captions=captioned, pairing=pairing,
-        left_out=left_out, notes=tuple(state.notes),
+        domains=domains, left_out=left_out, notes=tuple(state.notes),
     )  # fmt: skip
 
 
@@ -218,12 +235,14 @@ def _partners(a: list[Item], b: list[Item], state: _Scan) -> list[Item]:
     right = {stem(i, "B"): i for i in b}
     left = {stem(i, "A"): i for i in a}
     joined = [replace(i, partner=right[key]) for key, i in left.items() if key in right]
-    if 2 * len(joined) < max(len(a), len(b)):
-        return []
     alone = [i.name for key, i in left.items() if key not in right] + [
         i.name for key, i in right.items() if key not in left
     ]
-    state.left_out += [(name, "no picture of the same name on the other side") for name in alone]
+    if 2 * len(joined) < max(len(a), len(b)):
+        named = ", ".join(map(shown, alone[:NAMED])) + (f" and {len(alone) - NAMED} more" if alone[NAMED:] else "")
+        state.notes.append(f"A and B are taken for classes, since {ALONE} is there for {named}")
+        return []
+    state.left_out += [(name, ALONE) for name in alone]
     return joined
 
 

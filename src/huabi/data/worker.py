@@ -16,7 +16,7 @@ from typing import IO, Any, NamedTuple
 
 from PIL import Image
 
-from ..decoding import Decoded, Fit, PictureError, decode, fit_picture, why
+from ..decoding import MODES, Decoded, Fit, PictureError, decode, fit_picture, why
 from .files import Where, read
 
 _NEAR = 128  # sides that hashes are taken from at least, so that the size asked for hardly changes them
@@ -70,7 +70,7 @@ def examine(job: Job, task: Task) -> Facts | str:
 def _examine(job: Job, task: Task) -> Facts | str:
     where, partner = job
     if where.kind == "world":
-        return _drawn(where, task)
+        return _drawn(where, partner, task)
     data = read(where)
     if task.measure:
         return _measure(data, task)
@@ -95,24 +95,27 @@ def _examine(job: Job, task: Task) -> Facts | str:
     return _facts(sha, size, picture.mode, picture.format, image, result, task)
 
 
-def _drawn(where: Where, task: Task) -> Facts:
-    """A picture of the world, drawn at the size asked for."""
-    from .world.compose import draw_scene
-    from .world.spec import FORMAT
+def _drawn(where: Where, partner: Where | None, task: Task) -> Facts:
+    """A picture of the world, drawn at the size asked for, and its partner, if it has one."""
+    from .world.scene import STYLES
+    from .world.spec import FORMAT, Picture
     from .world.styles import draw
     from .world.truth import record
 
     size = task.size or (where.size, where.size)
     if task.measure:
         return Facts(b"", *size, "", "", b"", b"", False)
-    scene = draw_scene(where.offset, size[1] / size[0], **dict(where.fixed))
-    pixels = draw(scene, size, where.path)
-    image = Image.fromarray(pixels)
-    if task.channels != 3:
-        image = image.convert("L" if task.channels == 1 else "RGBA")
-    sha = hashlib.sha256(repr((FORMAT, where.offset, where.path, where.fixed)).encode()).digest()
-    facts = _facts(sha, size, "RGB", "world", image, None, task)
-    return facts._replace(truth=record(scene, where.path, size)) if task.size else facts
+
+    def drawn(one: Where) -> Image.Image:
+        scene = Picture(one.offset, one.path, one.fixed).scene(size[1] / size[0])
+        return Image.fromarray(draw(scene, size, one.path)).convert(MODES[task.channels])
+
+    what = [(one.offset, one.path, one.fixed) for one in (where, partner) if one is not None]
+    sha = hashlib.sha256(repr((FORMAT, *(what if partner else what[0]))).encode()).digest()
+    facts = _facts(sha, size, "RGB", "world", drawn(where), drawn(partner) if partner else None, task)
+    if not task.size or partner or where.path not in STYLES:
+        return facts
+    return facts._replace(truth=record(Picture(*what[0]).scene(size[1] / size[0]), where.path, size))
 
 
 def _facts(

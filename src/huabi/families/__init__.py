@@ -12,10 +12,12 @@ FAMILIES = {
     "autoencoder": "huabi.families.vae:Autoencoder",
     "classifier": "huabi.families.classifier:Classifier",
     "contrast": "huabi.families.contrast:Contrast",
+    "cyclegan": "huabi.families.cyclegan:CycleGAN",
     "diffusion": "huabi.families.diffusion:Diffusion",
     "gan": "huabi.families.gan:GAN",
     "listener": "huabi.families.listener:Listener",
     "lora": "huabi.families.lora:Lora",
+    "pix2pix": "huabi.families.pix2pix:Pix2Pix",
     "text_to_image": "huabi.families.text_to_image:TextToImage",
     "vae": "huabi.families.vae:VAE",
 }

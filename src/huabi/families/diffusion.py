@@ -1,4 +1,4 @@
-"""Pixel diffusion along EDM's path, rectified flow or DDPM's, with classifier-free guidance."""
+"""Pixel diffusion along EDM's path, rectified flow or DDPM's, with classifier-free guidance or from a picture."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from ..errors import RequestError
 from ..model import Batch, DataSpec, Family, Update
 from ..nets.unet import UNet, shape_for
 from ..optim import Muon
-from ..requests import Generate
-from ..rng import generator
-from ..sampling import dpmpp_2m, euler, guided, heun, heun_stochastic
+from ..requests import Generate, Request, Translate
+from ..rng import generator, row_noise
+from ..sampling import Denoiser, dpmpp_2m, euler, guided, heun, heun_stochastic
 from ._rows import labels_of, latents_of, refuse
+from ._translation import room_of, target_of, translations, whole
 
 PATHS: dict[str, type[Path]] = {"flow": Flow, "edm": EDM, "ddpm": DDPM}
+CONDITIONS = ("none", "image")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class DiffusionConfig:
     """Settings of `diffusion`."""
 
     path: str = "flow"  # flow, edm or ddpm
+    condition: str = "none"  # image: pairs teach it to draw what a picture becomes
     batch: int = 16
     lr: float = 5e-3  # of the hidden matrices (Muon) and of all else (AdamW)
     warmup: int = 100  # steps
@@ -50,6 +53,8 @@ class DiffusionConfig:
     def __post_init__(self) -> None:
         if self.path not in PATHS:
             raise ValueError(f"path={self.path}: known are {', '.join(PATHS)}")
+        if self.condition not in CONDITIONS:
+            raise ValueError(f"condition={self.condition}: known are {', '.join(CONDITIONS)}")
         if not 0 <= self.drop_label < 1:
             raise ValueError("drop_label lies in [0, 1)")
 
@@ -58,7 +63,8 @@ class Diffusion(Family):
     """A network that removes noise, and a solver that follows it from noise to a picture.
 
     Trains on the loss of `huabi.diffusion.diffusion_loss`; labels are dropped now and then, so that one network
-    answers with and without them (Ho and Salimans 2022).
+    answers with and without them (Ho and Salimans 2022). With `condition=image` it sees the picture that is to be
+    translated beside the noise (Saharia et al. 2022, Palette, section 3), and answers `Translate` alone.
     """
 
     name = "diffusion"
@@ -72,12 +78,17 @@ class Diffusion(Family):
         super().__init__(config, spec)
         self.net = UNet(
             spec.channels,
+            given=spec.channels if config.condition == "image" else 0,
             classes=len(spec.labels),
             depth=config.net.depth,
             attention=config.net.attention,
             **shape_for(max(spec.size), config.net.width),
         )
         self.path = PATHS[config.path]()
+
+    @classmethod
+    def role(cls, config: Any) -> tuple[tuple[type[Request], ...], tuple[str, ...]]:
+        return ((Translate,), ("image", "target")) if config.condition == "image" else (cls.requests, cls.needs)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"net": Muon.of(self.net, lr=self.config.lr)}
@@ -87,10 +98,15 @@ class Diffusion(Family):
         eps = batch.rng.normal(*self.spec.shape)  # (B, C, H, W)
         dropped = batch.rng.uniform() < self.config.drop_label  # (B,)
         label = None if batch.label is None else batch.label.masked_fill(dropped, -1)
-        yield Update("net", diffusion_loss(self.net, self.path, batch.image, eps, t, label=label).mean())
+        x0, given = (batch.image, None) if self.config.condition == "none" else (batch.target, batch.image)
+        assert x0 is not None
+        yield Update("net", diffusion_loss(self.net, self.path, x0, eps, t, label=label, given=given).mean())
 
     @torch.no_grad()
-    def sample(self, requests: Sequence[Generate]) -> Iterator[Tensor]:
+    def sample(self, requests: Sequence[Any]) -> Iterator[Tensor]:
+        if isinstance(requests[0], Translate):
+            yield translations(requests, self.spec, self.device, self._translated)
+            return
         for request in requests:
             refuse(request, "truncation", "mix", why="diffusion needs all of its noise")
         first = requests[0]
@@ -99,9 +115,37 @@ class Diffusion(Family):
         guidance = torch.tensor([self._guidance(request) for request in requests], device=self.device)
         net = partial(denoise, self.net, self.path)
         denoiser = guided(net, {"label": label}, {"label": None}, guidance)
-        times = self.path.times(first.steps or self.config.steps)
-        x = self.path.start(eps)
-        match first.solver or self.config.solver:
+        yield from self._solve(denoiser, eps, requests, first.solver, first.steps)
+
+    def _translated(self, request: Translate, x: Tensor) -> Tensor:
+        """What a picture (1, C, H, W) becomes; each estimate of a large one is made in tiles (Bar-Tal et al. 2023)."""
+        number = target_of(request, self.spec)
+        label = torch.full((1,), number, device=x.device) if number >= 0 else None
+        channels = self.spec.channels
+
+        def estimate(noisy: Tensor, t: Tensor, label: Tensor | None) -> Tensor:
+            def apply(part: Tensor) -> Tensor:
+                seen, given = part.split(channels, 1)
+                return denoise(self.net, self.path, seen, t, label=label, given=given)
+
+            return whole(apply, torch.cat([noisy, x], 1), self.spec, self.net.multiple)
+
+        denoiser = guided(estimate, {"label": label}, {"label": None}, self.config.guidance if number >= 0 else 1.0)
+        eps = row_noise([request.seed], x.shape[1:]).to(x.device)
+        *_, drawn = self._solve(denoiser, eps, [request])
+        return drawn
+
+    def _solve(
+        self,
+        denoiser: Denoiser,
+        eps: Tensor,
+        requests: Sequence[Any],
+        solver: str | None = None,
+        steps: int | None = None,
+    ) -> Iterator[Tensor]:
+        """Estimates from noise (B, C, H, W) to pictures; each request's seed draws what noise is added on the way."""
+        times, x = self.path.times(steps or self.config.steps), self.path.start(eps)
+        match solver or self.config.solver:
             case "euler":
                 yield from euler(denoiser, x, times)
             case "heun":
@@ -115,6 +159,8 @@ class Diffusion(Family):
                 raise RequestError(f"no solver {other!r}; known: euler, heun, dpmpp_2m, heun_stochastic")
 
     def batch_key(self, request: Any) -> Hashable:
+        if isinstance(request, Translate):
+            return room_of(request, self.spec)
         # with guidance every row costs two evaluations: rows without it are not made to pay
         return (request.steps, request.solver, self._guidance(request) == 1)
 

@@ -13,7 +13,7 @@ from ..errors import DataError
 from ..nets.features import EfficientNetLite0
 from .score import Protocol, Score, averaged
 
-__all__ = ["perceptual_distance", "psnr", "restoration", "ssim"]
+__all__ = ["Restoration", "perceptual_distance", "psnr", "restoration", "ssim"]
 
 _WINDOW, _SIGMA = 11, 1.5  # pixels
 _K1, _K2 = 0.01, 0.03
@@ -58,24 +58,37 @@ def perceptual_distance(net: EfficientNetLite0, x: Tensor, y: Tensor) -> Tensor:
     return torch.stack(layers).mean(0)
 
 
-@torch.no_grad()
-def restoration(pairs: Iterable[tuple[Tensor, Tensor]]) -> list[Score]:
-    """PSNR, SSIM and perceptual distance of a stream of restored and true pictures (B, 1 or 3, H, W) in [-1, 1].
+class Restoration:
+    """PSNR, SSIM and perceptual distance of restored and true pictures, each the mean over all that were added."""
 
-    Each is the mean over pictures; a pair of equal pictures makes the PSNR infinite.
-    """
-    net = weights.efficientnet_lite0()
-    found: dict[str, list[Tensor]] = {"PSNR": [], "SSIM": [], "perceptual distance": []}
+    def __init__(self) -> None:
+        self._net = weights.efficientnet_lite0()
+        self._found: dict[str, list[Tensor]] = {"PSNR": [], "SSIM": [], "perceptual distance": []}
+
+    @torch.no_grad()
+    def add(self, x: Tensor, y: Tensor) -> None:
+        """Restored pictures and true ones, both (B, 1 or 3, H, W) in [-1, 1]."""
+        self._found["PSNR"].append(psnr(x, y))
+        self._found["SSIM"].append(ssim(x, y))
+        self._found["perceptual distance"].append(perceptual_distance(self._net.to(x.device), x, y))
+
+    def scores(self) -> list[Score]:
+        """The means; a pair of equal pictures makes the PSNR infinite. Raises DataError below 2 pairs."""
+        count = sum(map(len, self._found["PSNR"]))
+        if count < 2:
+            raise DataError(f"a mean needs at least 2 pairs of pictures, not {count}")
+        pixels = Protocol("pixels", "", "not resized", count, count)
+        deep = Protocol("efficientnet-lite0, 5 layers", weights.EFFICIENTNET_LITE0, "not resized", count, count)
+        named = self._found.items()
+        return [averaged(name, torch.cat(rows), deep if "perc" in name else pixels) for name, rows in named]
+
+
+def restoration(pairs: Iterable[tuple[Tensor, Tensor]]) -> list[Score]:
+    """The scores of a stream of restored and true pictures, see `Restoration`."""
+    found = Restoration()
     for x, y in pairs:
-        found["PSNR"].append(psnr(x, y))
-        found["SSIM"].append(ssim(x, y))
-        found["perceptual distance"].append(perceptual_distance(net.to(x.device), x, y))
-    count = sum(map(len, found["PSNR"]))
-    if count < 2:
-        raise DataError(f"a mean needs at least 2 pairs of pictures, not {count}")
-    pixels = Protocol("pixels", "", "not resized", count, count)
-    deep = Protocol("efficientnet-lite0, 5 layers", weights.EFFICIENTNET_LITE0, "not resized", count, count)
-    return [averaged(name, torch.cat(rows), deep if "perc" in name else pixels) for name, rows in found.items()]
+        found.add(x, y)
+    return found.scores()
 
 
 def _blurred(x: Tensor) -> Tensor:

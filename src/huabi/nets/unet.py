@@ -49,6 +49,7 @@ class UNet(nn.Module):
         self,
         channels: int = 3,
         *,
+        given: int = 0,  # channels of a picture that is seen beside x
         classes: int = 0,  # labels are 0..classes-1; any negative one, and None, mean "no label"
         patch: int = 2,  # pixels of a patch's side that become channels
         widths: Sequence[int] = (64, 160),  # channels of each level, the first at the full resolution
@@ -61,7 +62,7 @@ class UNet(nn.Module):
         self.multiple = patch * 2 ** (len(widths) - 1)
         self.embed = Embedding(classes, emb := 2 * widths[0])
         inner = channels * patch**2
-        self.enter = nn.Conv2d(inner, widths[0], 3, padding=1)
+        self.enter = nn.Conv2d(inner + given * patch**2, widths[0], 3, padding=1)
         self.level = levels(widths, emb, depth, attention, head)
         self.norm = norm_of(widths[0])
         self.leave = nn.Conv2d(widths[0], inner, 3, padding=1)
@@ -69,9 +70,12 @@ class UNet(nn.Module):
         nn.init.zeros_(cast(Tensor, self.leave.bias))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, x: Tensor, c_noise: Tensor, label: Tensor | None = None) -> Tensor:
-        """x (B, C, H, W), c_noise (B,), label (B,) int64 or None -> (B, C, H, W)."""
+    def forward(
+        self, x: Tensor, c_noise: Tensor, label: Tensor | None = None, given: Tensor | None = None
+    ) -> Tensor:
+        """x (B, C, H, W), c_noise (B,), label (B,) int64 or None, given (B, `given`, H, W) -> (B, C, H, W)."""
         height, width = x.shape[-2:]
+        x = x if given is None else torch.cat([x, given], 1)
         x = padded(x, -height % self.multiple, -width % self.multiple)
         emb = self.embed(c_noise, label)  # (B, emb)
         h = self.enter(laid(F.pixel_unshuffle(x, self.patch)))

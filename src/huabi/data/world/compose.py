@@ -92,6 +92,16 @@ def draw_scene(seed: int, aspect: float = 1.0, **fixed: str) -> Scene:
     return layout.finished()
 
 
+def at_time(scene: Scene, time: str) -> Scene:
+    """The same scene at another time of day: where the sun stood by day, the moon stands at night."""
+    gone, come = ("sun", "moon") if time == "night" else ("moon", "sun")
+    moved = [
+        replace(thing, kind=come, colour=KINDS[come].colours[0]) if thing.kind == gone else thing
+        for thing in scene.things
+    ]
+    return replace(scene, time=time, things=tuple(moved) if "night" in (time, scene.time) else scene.things)
+
+
 def possible(scene: Scene) -> list[str]:
     """The kinds that may stand in a scene: no sun at night or in the rain, no boat without water."""
     bright = scene.time != "night" and scene.weather in ("clear", "cloudy")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ...errors import RequestError, nearest
 from .captions import caption
-from .compose import draw_scene
+from .compose import at_time, draw_scene
 from .dice import Dice
 from .kinds import KINDS
 from .palette import COLOURS
@@ -25,6 +25,8 @@ LABELS = (*ATTRIBUTES, "style", "kind")
 WORDS = (*KINDS, *COLOURS, *STYLES, *itertools.chain(*ATTRIBUTES.values()))
 
 
+SIDES = ("any", "edges", *STYLES, *TIMES)  # what pictures of pairs, or of two kinds, may be
+
 Combination = tuple[str, ...]  # words, in their order in the alphabet
 
 
@@ -36,7 +38,10 @@ class Picture(NamedTuple):
     fixed: tuple[tuple[str, str], ...] = ()
 
     def scene(self, aspect: float = 1.0) -> Scene:
-        return draw_scene(self.seed, aspect, **dict(self.fixed))
+        fixed = dict(self.fixed)
+        later = fixed.pop("later", None)
+        scene = draw_scene(self.seed, aspect, **fixed)
+        return at_time(scene, later) if later else scene
 
     def shows(self, combinations: Collection[Combination]) -> bool:
         """Whether one of its things is, or stands in a picture that is, all that one of the combinations says."""
@@ -63,17 +68,38 @@ class WorldSpec:
     season: str = ""
     mood: str = ""
     without: tuple[Combination, ...] = ()  # what no picture shows together, as a green cat, or a pagoda in pixels
+    pairs: tuple[str, ...] = ()  # two of SIDES: each scene as the one and as the other
+    unpaired: tuple[str, ...] = ()  # two of SIDES: n scenes as the one, n other scenes as the other
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """What the two pictures of a pair, or the two kinds, are; nothing where pictures stand alone."""
+        return self.pairs or self.unpaired
 
     @property
     def fixed(self) -> tuple[tuple[str, str], ...]:
         return tuple((name, value) for name in ATTRIBUTES if (value := getattr(self, name)))
 
-    def pictures(self) -> Iterator[Picture]:
-        """The n pictures, one after the other; those that show what they shall not are passed over."""
-        seeds = itertools.count(self.seed << 32)
-        every = (Picture(seed, Dice("style", seed).choice(self.styles), self.fixed) for seed in seeds)
-        shown = (picture for picture in every if not picture.shows(self.without)) if self.without else every
-        return itertools.islice(shown, self.n)
+    def pictures(self, side: int = 0) -> Iterator[Picture]:
+        """The n pictures, of one side where there are two; those that show what they shall not are passed over.
+
+        Picture k of one side of pairs is of the same scene as picture k of the other.
+        """
+        step = 2 if self.unpaired else 1
+        seeds: Iterator[int] = itertools.count((self.seed << 32) + side * (step - 1), step)
+        if self.without:
+            seen = range(2) if self.pairs else (side,)
+            seeds = (seed for seed in seeds if not any(self._picture(seed, k).shows(self.without) for k in seen))
+        return (self._picture(seed, side) for seed in itertools.islice(seeds, self.n))
+
+    def _picture(self, seed: int, side: int) -> Picture:
+        word = self.sides[side] if self.sides else "any"
+        if word in TIMES:
+            first = self.pairs[0] if self.pairs else word
+            later = (("later", word),) if first != word else ()
+            return Picture(seed, Dice("style", seed).choice(self.styles), (*self.fixed, ("time", first), *later))
+        dice = Dice("style", seed, side) if side else Dice("style", seed)
+        return Picture(seed, dice.choice(self.styles) if word == "any" else word, self.fixed)
 
     def label_of(self, picture: Picture, scene: Scene) -> str:
         if self.label == "style":
@@ -96,6 +122,15 @@ def one_of(name: str, value: str, known: tuple[str, ...] | list[str]) -> str:
     if value not in known:
         raise RequestError(f"no {name} {value!r}; {nearest(value, known)}")
     return value
+
+
+def _sides(name: str, value: str) -> tuple[str, ...]:
+    """The two sides of `pencil-oil`; a time of day goes with another time of day."""
+    sides = tuple(one_of("side", word, SIDES) for word in value.split("-"))
+    times = sum(word in TIMES for word in sides)
+    if len(sides) != 2 or times == 1 or (sides[0] == sides[1] and (name == "unpaired" or "any" not in sides)):
+        raise RequestError(f"world: {name}={value}: name two sides, as pencil-oil, edges-flat, day-night or any-any")
+    return sides
 
 
 def _number(name: str, value: str, low: int, high: int) -> int:
@@ -131,11 +166,18 @@ def parse(text: str) -> WorldSpec:
             values[name] = tuple(_combination(text) for text in value.split("+"))
         elif name == "label":
             values[name] = one_of("label", value, LABELS)
+        elif name in ("pairs", "unpaired"):
+            values[name] = _sides(name, value)
         elif name == "language":
             values[name] = one_of("language", value, LANGUAGES)
         else:
             values[name] = one_of(name, value, ATTRIBUTES[name])
-    return WorldSpec(**values)  # type: ignore[arg-type]
+    spec = WorldSpec(**values)  # type: ignore[arg-type]
+    if spec.sides:
+        settled = {"label", "language", "unpaired" if spec.pairs else "", "time" if spec.sides[0] in TIMES else ""}
+        if more := sorted(values.keys() & settled):
+            raise RequestError(f"world: {'-'.join(spec.sides)} goes without {' and '.join(more)}; leave that out")
+    return spec
 
 
 def choose(text: str, n: int | None, style: str | None, seed: int | None) -> WorldSpec:
@@ -143,6 +185,8 @@ def choose(text: str, n: int | None, style: str | None, seed: int | None) -> Wor
     if n is not None and n < 1:
         raise RequestError(f"n {n}: at least 1 picture")
     spec = parse(text)
+    if spec.sides:
+        raise RequestError("pairs and unpaired are sets to train on; leave them out, and name --style")
     if n is not None or "n=" not in text:
         spec = replace(spec, n=64 if n is None else n)
     if style is not None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ...classic.brush import BRUSHES, Brush, painted
 from .backdrop import light
-from .render import Look, Pixels, masks, rasterize, to_svg
+from .render import Look, Pixels, edges, masks, rasterize, to_svg
 from .scene import Scene
 from .shapes import RGB, mixed
 
@@ -37,7 +37,7 @@ STEP = 20  # between the levels of brightness of pixel art; hues stay what they 
 
 
 def draw(scene: Scene, size: tuple[int, int], style: str) -> Pixels:
-    """The scene's picture (rows, columns, 3) uint8; `size` is (rows, columns), the style one of STYLES."""
+    """The scene's picture (rows, columns, 3) uint8; `size` is (rows, columns), the style one of STYLES, or edges."""
     return _HANDS[style](scene, size)
 
 
@@ -126,6 +126,11 @@ def washed(rgb: RGB) -> RGB:
     return mixed((pale, pale, pale), rgb, 0.25)
 
 
+def _edges(scene: Scene, size: tuple[int, int]) -> Pixels:
+    """Outlines alone, black on white."""
+    return np.repeat(edges(scene, size)[..., None], 3, 2)
+
+
 def _by_brush(brush: Brush, detail: float, look: Look | None = None) -> Callable[[Scene, tuple[int, int]], Pixels]:
     """A hand that paints the plain drawing by strokes."""
 
@@ -143,4 +148,5 @@ _HANDS: dict[str, Callable[[Scene, tuple[int, int]], Pixels]] = {
     "oil": _by_brush(BRUSHES["oil"], 0.8),
     "pixel": _pixel,
     "crayon": _by_brush(CRAYON, 0.9),
+    "edges": _edges,
 }

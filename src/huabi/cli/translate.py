@@ -1,0 +1,131 @@
+"""One kind of picture into another: translate."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from ..errors import DataError, RequestError
+from .options import IMAGE_SUFFIXES, Device, NoRecipe, Run, app, showing
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+
+class Work(NamedTuple):
+    """A picture or a film, and where it goes."""
+
+    source: Path
+    target: Path
+    named: bool  # by itself, and not found in a folder
+    film: bool
+
+
+@app.command()
+def translate(
+    run: Run,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="pictures, folders of pictures, films")],
+    out: Annotated[Path, typer.Option(help="a folder, or of one picture or film a file")],
+    to: Annotated[str | None, typer.Option(help="what they become: one of the run's two kinds, or a label")] = None,
+    seed: Annotated[int, typer.Option(help="where the run draws with noise: another seed, another picture")] = 0,
+    device: Device = "auto",
+    no_recipe: NoRecipe = False,
+) -> None:
+    """Turn pictures into another kind of picture, with a RUN that learnt how."""
+    from .. import index
+    from ..api import load
+    from ..errors import valid
+    from ..pictures import save_picture
+
+    work = list(_planned(images, out))
+    model = load(run, device)
+    made = 0
+    with showing() as display, valid():
+        for done, one in enumerate(work):
+            display.count("translating", done, len(work))
+            asked = {"to": to, "seed": seed}
+            try:
+                if one.film:
+                    _film(model, one, asked, lambda k, n: display.count(f"translating {one.source.name}", k, n))  # noqa: B023
+                else:
+                    picture, recipe = _drawn(model, one.source, asked)
+                    save_picture(picture, one.target, None if no_recipe else recipe)
+            except DataError as error:
+                if one.named:
+                    raise
+                display.say(f"left out: {error}")
+                continue
+            made += 1
+            display.count("translating", done + 1, len(work))
+    if not made:
+        raise DataError(f"none of the {len(work)} pictures can be read")
+    if model.identity is not None:
+        index.add(model.identity.hash, index.place(run))
+    typer.echo(out)
+
+
+def _drawn(model: Model, image: Any, asked: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    from ..drawing import draw
+    from ..pictures import Picture
+    from ..requests import Translate
+
+    [(_, picture, recipe)] = draw(model, [Translate(image=Picture.of(image), **asked)])
+    return picture, recipe
+
+
+def _film(model: Model, one: Work, asked: dict[str, Any], told: Any) -> None:
+    from ..classic.film import read_film, save_film
+
+    frames, times = read_film(one.source)
+    made = []
+    for done, frame in enumerate(frames):
+        told(done, len(frames))
+        made.append(_drawn(model, frame, asked)[0])
+    save_film(made, one.target, times)
+
+
+def _planned(images: list[Path], out: Path) -> Iterator[Work]:
+    """What is to be made of which file; raises `DataError` for a file that is none, before anything is made."""
+    from ..classic.film import SUFFIXES, check_film, is_film
+    from ..pictures import Picture
+
+    single = out.suffix.lower() in IMAGE_SUFFIXES | set(SUFFIXES)
+    if single and (len(images) > 1 or images[0].is_dir()):
+        raise RequestError(f"--out {out} is one file; give a folder")
+    if not single and out.exists() and not out.is_dir():
+        raise RequestError(f"--out {out} is a file; give a folder")
+    sources, taken = {image.resolve() for image in images}, set[Path]()
+    for source, name, named in _files(images):
+        film = is_film(source)
+        if named and not film:
+            Picture.of(source)
+        suffix = source.suffix.lower() if film else ".png"
+        names = itertools.chain([name.stem], (f"{name.stem}-{k}" for k in itertools.count(2)))
+        free = (out / name.parent / f"{one}{suffix}" for one in names)
+        target = out if single else next(path for path in free if path not in taken)
+        taken.add(target)
+        if target.resolve() == source.resolve() or target.resolve() in sources:
+            raise RequestError(f"{target} would be overwritten; choose another --out")
+        if film:
+            check_film(target, "--out")
+        yield Work(source, target, named, film)
+
+
+def _files(images: list[Path]) -> Iterator[tuple[Path, Path, bool]]:
+    """Each file, its name below what was named, and whether it was named itself."""
+    from ..classic.film import SUFFIXES
+    from ..data.files import is_picture, walk
+
+    for image in images:
+        if not image.is_dir():
+            yield image, Path(image.name), True
+            continue
+        found = [Path(entry.name) for entry in walk(image).entries]
+        known = [name for name in found if is_picture(name.name) or name.suffix.lower() in SUFFIXES]
+        if not known:
+            raise DataError(f"{image} holds no pictures")
+        yield from ((image / name, name, False) for name in known)

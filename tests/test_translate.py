@@ -1,0 +1,360 @@
+"""Turning pictures into other pictures: the pairs, the losses, what is answered, and the command."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import huabi as face
+from conftest import TINY, refused, stream
+from huabi import api, cli, comparison
+from huabi.classic.film import read_film, save_film
+from huabi.config import configure
+from huabi.cost import example
+from huabi.data import batches, prepare, scan
+from huabi.data.world.compose import at_time, draw_scene
+from huabi.data.world.spec import parse
+from huabi.data.world.styles import draw as draw_world
+from huabi.errors import RequestError
+from huabi.evaluation import evaluate
+from huabi.families import find
+from huabi.families.cyclegan import CycleGAN, History
+from huabi.families.pix2pix import Pix2Pix
+from huabi.model import DataSpec, Family
+from huabi.pictures import open_picture, read_recipe
+from huabi.plan import Plan
+from huabi.ranks import Ranks
+from huabi.requests import Translate
+from huabi.rng import BatchRng
+from huabi.trainer import Trainer
+
+PAIRS = DataSpec((16, 16), 3, pairing="paired", domains=("pencil", "oil"), count=32)
+KINDS = DataSpec((16, 16), 3, pairing="unpaired", domains=("horse", "zebra"), count=32)
+STYLES = DataSpec((16, 16), 3, ("ink", "oil"), pairing="paired", count=32, weights=(0.5, 0.5))
+STILL = {"lr": 1e-12}  # a network that adds nothing yet goes on to add nothing
+
+
+def build(name: str, spec: DataSpec, **settings: Any) -> Family:
+    torch.manual_seed(0)
+    kind = find(name)
+    return kind(configure(kind.Config(), TINY[name] | settings), spec).eval()
+
+
+def noise(*size: int, channels: int = 3) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (*size, channels), dtype=np.uint8)
+
+
+def fill(folder: Path, names: list[str], size: tuple[int, int] = (16, 16)) -> Path:
+    rng = np.random.default_rng(len(names))
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)).save(path)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fill(tmp_path_factory.mktemp("pairs"), [f"{side}/{n}.png" for side in "AB" for n in range(12)])
+
+
+@pytest.fixture(scope="module")
+def run(pairs: Path) -> Path:
+    """A run that gives every picture back as it is."""
+    out = pairs.parent / "still"
+    api.train("pix2pix", pairs, out, size=16, steps=2, threads=1, settings=TINY["pix2pix"] | STILL)
+    return out
+
+
+# The picture world in pairs and in two kinds
+
+
+def test_pairs_of_the_world_are_one_scene_in_two_styles() -> None:
+    data = prepare("world:pairs=pencil-flat,n=4", size=16)
+    assert data.spec.domains == ("pencil", "flat")
+    assert data.spec.labels == ()
+    assert data.target is not None
+    drawn = {draw_world(draw_scene(seed), (16, 16), "flat").tobytes() for seed in range(4)}
+    assert {picture.tobytes() for picture in data.target} == drawn
+    assert {p.tobytes() for p in data.images} == {
+        draw_world(draw_scene(seed), (16, 16), "pencil").tobytes() for seed in range(4)
+    }
+
+
+def test_any_style_as_a_target_is_the_label() -> None:
+    listing = scan("world:pairs=any-any,styles=ink+flat+oil,n=60")
+    assert listing.labels == ("flat", "ink", "oil")
+    styles = [(item.where.path, item.partner.where.path) for item in listing.items if item.partner]
+    assert [item.label for item in listing.items] == [target for _, target in styles]
+    assert len(set(styles)) == 9
+
+
+def test_two_kinds_share_no_scene() -> None:
+    listing = scan("world:unpaired=pencil-oil,n=9")
+    first, second = ({item.where.offset for item in side} for side in (listing.items, listing.other))
+    assert (len(first), len(second), len(first & second)) == (9, 9, 0)
+    assert {item.where.path for item in listing.other} == {"oil"}
+
+
+def test_night_falls_on_the_same_scene() -> None:
+    day, night = (next(parse("world:pairs=day-night,styles=flat").pictures(side)).scene() for side in (0, 1))
+    assert (day.time, night.time) == ("day", "night")
+    assert [(t.x, t.y, t.seed) for t in day.things] == [(t.x, t.y, t.seed) for t in night.things]
+    scenes = [draw_scene(seed, time="day") for seed in range(60)]
+    assert any(thing.kind == "sun" for scene in scenes for thing in scene.things)
+    assert not any(thing.kind == "sun" for scene in scenes for thing in at_time(scene, "night").things)
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        "pairs=pencil",
+        "pairs=pencil-pensil",
+        "pairs=oil-oil",
+        "pairs=day-oil",
+        "unpaired=any-any",
+        "pairs=ink-oil,label=time",
+        "pairs=day-night,time=dusk",
+        "pairs=ink-oil,unpaired=ink-oil",
+    ],
+)
+def test_what_is_no_pair_is_refused(sides: str) -> None:
+    with pytest.raises(RequestError):
+        parse(f"world:{sides}")
+
+
+def test_pairs_are_a_second_domain_in_an_order_of_its_own() -> None:
+    data = prepare("world:pairs=pencil-flat,n=40", size=16)
+    batch = next(batches(data, 16, seed=0))
+    assert batch.target is not None
+    assert batch.other is not None
+    assert not torch.equal(batch.other, batch.target)
+    known = {row.numpy().tobytes() for row in next(batches(data, len(data.train), seed=0)).target}  # type: ignore[union-attr]
+    assert all(row.numpy().tobytes() in known for row in batch.other)
+
+
+# What is lowered
+
+
+def test_a_fresh_cyclegan_changes_nothing_and_so_errs_nowhere_there_and_back() -> None:
+    family = build("cyclegan", KINDS)
+    assert isinstance(family, CycleGAN)
+    update = next(family.losses(example(KINDS, 4), 1))
+    assert float(update.logs["cycle"]) == float(update.logs["identity"]) == 0
+    assert torch.equal(update.loss, update.logs["contest"])
+
+
+def test_pix2pix_lowers_the_weighed_error_and_contest() -> None:
+    family = build("pix2pix", PAIRS, l1=7.0, adversarial=3.0)
+    assert isinstance(family, Pix2Pix)
+    batch = example(PAIRS, 4)
+    update = next(family.losses(batch, 1))
+    assert batch.target is not None
+    torch.testing.assert_close(update.logs["l1"], (batch.image - batch.target).abs().mean())
+    scores = family.critic(torch.cat([batch.image, batch.image], 1))
+    torch.testing.assert_close(update.logs["adversarial"], (scores - 1).square().mean() / 2)
+    torch.testing.assert_close(update.loss, 7 * update.logs["l1"] + 3 * update.logs["adversarial"])
+
+
+def test_a_history_gives_back_half_of_what_it_was_given() -> None:
+    history, length = History(4, (1, 2, 2)), 4
+    seen: list[float] = []
+    old = 0
+    for step in range(100):
+        fake = torch.arange(4.0).add(4 * step)[:, None, None, None].expand(4, 1, 2, 2)
+        given = history(fake, BatchRng(0, step, 4))[:, 0, 0, 0].tolist()
+        if not step:
+            assert given == fake[:, 0, 0, 0].tolist()
+            assert int(history.count) == length
+        seen += fake[:, 0, 0, 0].tolist()
+        assert set(given) <= set(seen)
+        old += sum(value != own for value, own in zip(given, fake[:, 0, 0, 0].tolist()))
+    assert 150 < old < 250
+
+
+def test_a_history_forgets_what_is_no_number() -> None:
+    history = History(2, (1, 1, 1))
+    history(torch.full((2, 1, 1, 1), torch.nan), BatchRng(0, 0, 2))
+    assert bool(history.pictures.isfinite().all())
+
+
+# What is answered
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 40), (33, 65), (100, 16)])
+def test_what_adds_nothing_gives_every_size_back(size: tuple[int, int]) -> None:
+    picture = Image.fromarray(noise(*size))
+    [made] = face.draw(build("pix2pix", PAIRS), [Translate(image=picture)])
+    assert made.size == picture.size
+    assert np.array_equal(np.asarray(made), np.asarray(picture))
+
+
+def test_alpha_grey_depth_and_turns_survive(tmp_path: Path) -> None:
+    family = build("pix2pix", PAIRS)
+
+    def made(image: Any) -> Image.Image:
+        [picture] = face.draw(family, [Translate(image=image)])
+        return picture
+
+    clear = Image.fromarray(noise(9, 12, channels=4))
+    assert made(clear).mode == "RGBA"
+    assert np.array_equal(np.asarray(made(clear))[..., 3], np.asarray(clear)[..., 3])
+    assert made(Image.fromarray(noise(9, 12, channels=1)[..., 0])).mode == "RGB"
+    deep = Image.fromarray(np.arange(0, 65536, 256, dtype=np.uint16).reshape(16, 16))
+    assert np.ptp(np.asarray(made(deep))) > 250
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(noise(9, 12)).save(tmp_path / "turned.jpg", exif=exif)
+    assert made(tmp_path / "turned.jpg").size == (9, 12)
+
+
+def test_a_grey_model_answers_clear_pictures_in_grey_with_their_alpha() -> None:
+    spec = DataSpec((16, 16), 1, pairing="paired", count=32)
+    [made] = face.draw(build("pix2pix", spec), [Translate(image=Image.fromarray(noise(9, 12, channels=4)))])
+    assert made.mode == "RGBA"
+    red, green, _, _ = made.split()
+    assert red.tobytes() == green.tobytes()
+
+
+def test_who_is_told_what() -> None:
+    trained = Trainer(build("cyclegan", KINDS), Plan.of_steps(3), ranks=Ranks.alone())
+    list(trained.run(stream(KINDS, 4)))
+    picture, family = noise(16, 16), trained.family.eval()
+    zebra, horse, plain = (
+        next(face.draw(family, [Translate(image=picture, to=to)])).tobytes() for to in ("zebra", "horse", None)
+    )
+    assert zebra == plain != horse
+    for model, to, says in (
+        (family, "zebro", "did you mean 'zebra'"),
+        (build("pix2pix", PAIRS), "pencil", "one way, from pencil to oil"),
+        (build("pix2pix", STYLES), None, "ink, oil"),
+        (build("pix2pix", STYLES), "oli", "did you mean 'oil'"),
+    ):
+        with pytest.raises(RequestError, match=says):
+            list(face.draw(model, [Translate(image=picture, to=to)]))
+
+
+def test_diffusion_draws_from_the_picture_and_the_seed() -> None:
+    trained = Trainer(build("diffusion", PAIRS, condition="image", steps=3), Plan.of_steps(20), ranks=Ranks.alone())
+    list(trained.run(stream(PAIRS, 4)))
+    asked = [Translate(image=noise(16, 16), seed=1), Translate(image=255 - noise(16, 16), seed=1)]
+    asked += [Translate(image=noise(16, 16), seed=2), Translate(image=noise(40, 50), seed=2)]
+    made = [picture.tobytes() for picture in face.draw(trained.family.eval(), asked)]
+    assert len(set(made)) == 4
+    with pytest.raises(RequestError, match="it answers Translate"):
+        list(face.draw(trained.family, [face.Generate()]))
+
+
+# Folders, the command, the measures
+
+
+def test_every_field_of_the_request_has_its_option() -> None:
+    options = set(inspect.signature(cli.translate.translate).parameters)
+    assert {"images" if name == "image" else name for name in Translate.model_fields} <= options
+
+
+def test_folders_that_fail_to_pair_are_named(huabi: Any, tmp_path: Path) -> None:
+    lost = fill(tmp_path / "lost", [f"A/a{n}.png" for n in range(4)] + [f"B/b{n}.png" for n in range(4)])
+    refused(huabi("train", "pix2pix", lost, "--out", tmp_path / "r", "--size", 16), "A/a0.png", "same name")
+    kinds = fill(tmp_path / "kinds", [f"train{side}/{n}.png" for side in "AB" for n in range(4)])
+    refused(huabi("train", "pix2pix", kinds, "--out", tmp_path / "r", "--size", 16), "huabi train cyclegan")
+    flat = fill(tmp_path / "flat", [f"{n}.png" for n in range(8)])
+    refused(huabi("train", "cyclegan", flat, "--out", tmp_path / "r", "--size", 16), "trainA and trainB")
+    refused(
+        huabi("train", "diffusion", flat, "--out", tmp_path / "r", "--size", 16, "--set", "condition=image"), "target"
+    )
+
+
+def test_pictures_and_folders_are_translated_by_name(huabi: Any, run: Path, tmp_path: Path) -> None:
+    photos = fill(tmp_path / "photos", ["a.png", "deep/a.png"], (20, 30))
+    (photos / "notes.txt").write_text("no picture")
+    (photos / "torn.png").write_bytes((photos / "a.png").read_bytes()[:90])
+    alone = fill(tmp_path, ["a.jpg"], (5, 9)) / "a.jpg"
+    told = huabi("translate", run, photos, alone, "--out", tmp_path / "new")
+    assert told.code == 0, told.err
+    assert "torn.png" in told.err
+    made = {p.relative_to(tmp_path / "new").as_posix(): open_picture(p).size for p in (tmp_path / "new").rglob("*.png")}
+    assert made == {"a.png": (30, 20), "deep/a.png": (30, 20), "a-2.png": (9, 5)}
+    recipe = read_recipe(tmp_path / "new" / "a-2.png")
+    assert recipe is not None
+    assert recipe["task"] == "translate"
+    again = huabi("again", tmp_path / "new" / "a-2.png", "--input", alone, "--out", tmp_path / "same.png")
+    assert "the same to the bit" in again.out
+
+
+def test_films_keep_their_frames_and_times(huabi: Any, run: Path, tmp_path: Path) -> None:
+    frames = [Image.fromarray(np.full((12, 18, 3), 60 * n, np.uint8)) for n in range(4)]
+    for suffix in ("gif", "webp"):
+        save_film(frames, tmp_path / f"film.{suffix}", [40, 120, 40, 200])
+        told = huabi("translate", run, tmp_path / f"film.{suffix}", "--out", tmp_path / "new")
+        assert told.code == 0, told.err
+        made, times = read_film(tmp_path / "new" / f"film.{suffix}")
+        assert times == [40, 120, 40, 200]
+        shades = [float(np.asarray(frame, float).mean()) for frame in made]
+        assert np.allclose(shades, [0, 60, 120, 180], atol=6)
+
+
+def test_films_of_the_mp4_kind(huabi: Any, run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    save_film([Image.fromarray(np.full((16, 16, 3), 60 * n, np.uint8)) for n in range(4)], tmp_path / "a.mp4", [40] * 4)
+    assert huabi("translate", run, tmp_path / "a.mp4", "--out", tmp_path / "b.mp4").code == 0
+    assert len(read_film(tmp_path / "b.mp4")[0]) == 4
+
+
+def test_what_cannot_be_translated_is_told_in_one_line(huabi: Any, run: Path, photos: Path, tmp_path: Path) -> None:
+    good = fill(tmp_path, ["good.png"]) / "good.png"
+    (tmp_path / "text.png").write_text("not a picture")
+    (tmp_path / "empty").mkdir()
+    vae = tmp_path / "vae"
+    api.train("vae", photos, vae, size=8, steps=1, threads=1, settings=TINY["vae"])
+    out = ("--out", tmp_path / "new")
+    refused(huabi("translate", vae, good, *out), "does not answer Translate", "Generate, Vary")
+    refused(huabi("translate", run, tmp_path / "gone.png", *out), "no such file")
+    refused(huabi("translate", run, tmp_path / "text.png", *out), "text.png: not a picture")
+    refused(huabi("translate", run, tmp_path / "empty", *out), "holds no pictures")
+    refused(huabi("translate", run, good, "--out", tmp_path), "would be overwritten")
+    refused(huabi("translate", run, good, good, "--out", tmp_path / "one.png"), "is one file")
+    refused(huabi("translate", run, good, "--to", "C", *out), "knows no 'C'")
+    refused(huabi("translate", tmp_path / "nowhere", good, *out), "no run in")
+    refused(huabi("translate", run, good, "--seed", "-1", *out), "seed")
+    assert not (tmp_path / "new").exists()
+
+
+def test_python_translates_as_the_command_does(run: Path, tmp_path: Path) -> None:
+    picture = Image.fromarray(noise(9, 12))
+    assert api.translate(picture, run).tobytes() == picture.tobytes()
+
+
+def test_previews_show_source_result_and_target(run: Path) -> None:
+    with Image.open(sorted((run / "previews").glob("*.png"))[-1]) as shown:
+        assert shown.height == 3 * 16 + 2 * 2
+
+
+def test_a_translator_is_judged_by_the_truth_and_compared_by_it(
+    pairs: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = evaluate(run, str(pairs), n=12).facts
+    scores = {score["name"]: score for score in found["scores"]}
+    data = prepare(pairs, size=16)
+    assert data.target is not None
+    rows = data.heldout if len(data.heldout) >= 2 else np.concatenate([data.train, data.heldout])
+    error = (data.images[rows] / 127.5 - data.target[rows] / 127.5) ** 2
+    expected = (10 * np.log10(4 / error.mean((1, 2, 3)))).mean()
+    assert scores["PSNR"]["value"] == pytest.approx(expected, abs=0.05)
+    assert scores["perceptual distance"]["low"] < scores["perceptual distance"]["value"]
+    for name in ("pix2pix", "cyclegan", "diffusion"):
+        small = configure(find(name).Config(), TINY[name])
+        monkeypatch.setattr(find(name), "Config", lambda small=small: small)
+    facts = comparison.compare(
+        str(pairs), tmp_path / "out", budget=0.5, size=(16, 16), threads=1, n=12, seed=0,
+        families=["pix2pix", "cyclegan", "diffusion", "vae"],
+    )  # fmt: skip
+    assert (facts["task"], facts["measure"]) == ("translate", "perceptual distance")
+    assert {name for group in facts["ranking"] for name in group} == {"pix2pix", "cyclegan", "diffusion"}
+    assert next(row for row in facts["families"] if row["family"] == "vae")["why"] == "does not answer Translate"
