@@ -16,6 +16,7 @@ FAMILIES = {
     "gan": "huabi.families.gan:GAN",
     "listener": "huabi.families.listener:Listener",
     "lora": "huabi.families.lora:Lora",
+    "restorer": "huabi.families.restorer:Restorer",
     "text_to_image": "huabi.families.text_to_image:TextToImage",
     "vae": "huabi.families.vae:VAE",
 }
