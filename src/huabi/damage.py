@@ -51,7 +51,7 @@ def noise(x: Tensor, rng: BatchRng, highest: float) -> Tensor:
     """Gaussian noise in half of the rows, a camera's in the others, in 8 bits."""
     camera = _spread(rng.uniform()) < 0.5
     drawn = gaussian_noise(x, rng, highest), camera_noise(x, rng, highest)
-    return _in_8_bits(torch.where(camera, drawn[1], drawn[0]))
+    return _kept_alpha(x, _in_8_bits(torch.where(camera, drawn[1], drawn[0])))
 
 
 def blurred(x: Tensor, rng: BatchRng) -> Tensor:

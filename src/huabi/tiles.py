@@ -30,8 +30,9 @@ def tiled(
 ) -> Tensor:
     """`apply` on tiles of x (B, C, H, W), joined into one picture of `scale` times its sides.
 
-    Every tile that `apply` gets has the same sides: `tile`, or where a side of x is shorter that side, padded by
-    reflection to a multiple of `multiple`; so what a network computes does not depend on where a tile lies. Seams are
+    Every tile that `apply` gets has the same sides: `tile`, or where a side of x is shorter that side, in multiples of
+    `multiple`, to which x is padded by reflection. They begin at such multiples, too, so that a network that joins
+    pixels to patches sees the same ones wherever a tile lies. Seams are
     blended by weights that fall linearly over the overlap. The whole picture is never inside `apply` at once.
 
     Args:
@@ -39,11 +40,11 @@ def tiled(
     """
     height, width = x.shape[-2:]
     sides = [-(-min(tile, side) // multiple) * multiple for side in (height, width)]
-    x = _reflected(x, max(0, sides[0] - height), max(0, sides[1] - width))
+    x = _reflected(x, -height % multiple, -width % multiple)
     ramps = [_ramp(side * scale, min(overlap, side - 1) * scale, x.device) for side in sides]
     weight = ramps[0][:, None] * ramps[1][None]  # (h, w)
     total = out = torch.zeros(())
-    for n, (row, column) in enumerate(_corners(x, sides, overlap)):
+    for n, (row, column) in enumerate(_corners(x, sides, overlap, multiple)):
         part = apply(x[..., row : row + sides[0], column : column + sides[1]]).float()
         if not n:
             whole = [side * scale for side in x.shape[-2:]]
@@ -54,9 +55,13 @@ def tiled(
     return (out / total)[..., : height * scale, : width * scale]
 
 
-def _corners(x: Tensor, sides: list[int], overlap: int) -> Iterator[tuple[int, int]]:
-    rows, columns = (places(x.shape[2 + k], side, min(overlap, side - 1)) for k, side in enumerate(sides))
-    return ((row, column) for row in rows for column in columns)
+def _corners(x: Tensor, sides: list[int], overlap: int, multiple: int) -> Iterator[tuple[int, int]]:
+    shared = -(-overlap // multiple)
+    rows, columns = (
+        places(x.shape[2 + k] // multiple, side // multiple, min(shared, side // multiple - 1))
+        for k, side in enumerate(sides)
+    )
+    return ((row * multiple, column * multiple) for row in rows for column in columns)
 
 
 def _ramp(length: int, overlap: int, device: torch.device) -> Tensor:
