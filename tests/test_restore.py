@@ -17,7 +17,8 @@ from conftest import TINY, refused, write_pictures
 from huabi import api, cli, damage
 from huabi.config import configure
 from huabi.deep import is_deep, save_deep, to_deep_tensor
-from huabi.diffusion import DDPM, EDM, Flow, Path as NoisePath
+from huabi.diffusion import DDPM, EDM, Flow
+from huabi.diffusion import Path as NoisePath
 from huabi.errors import RequestError
 from huabi.families import restorer
 from huabi.families.diffusion import Diffusion

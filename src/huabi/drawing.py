@@ -41,7 +41,8 @@ def drawn(
 ) -> Iterator[tuple[int, Tensor, dict[str, Any]]]:
     """Answers `requests`, those that go together at once; yields (position, picture, recipe) as they are done.
 
-    Pictures are (C, H, W) in [-1, 1]. Every call of the model has the number of rows that its run recorded: a picture is the same alone and among others.
+    Pictures are (C, H, W) in [-1, 1]. Every call of the model has the number of rows that its run recorded: a picture
+    is the same alone and among others.
 
     Args:
         on_step: called with the number of estimates seen so far of the pictures in the making.

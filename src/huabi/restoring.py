@@ -29,8 +29,8 @@ def restored(request: Restore, channels: int, apply: Apply, device: torch.device
     the bit. Raises `RequestError` where the mask does not fit, or where memory does not do.
 
     Args:
-        channels: that `apply` takes and gives: a grey one is given each colour by itself, and a colour one grey as three
-            equal colours.
+        channels: that `apply` takes and gives: a grey one is given each colour by itself, a colour one is given grey
+            as three equal colours.
         apply: pictures (B, channels, H, W) in [-1, 1] and the hole (B, 1, H, W) bool, where one is asked for ->
             (B, channels, scale H, scale W).
     """
@@ -68,7 +68,7 @@ def hole_of(request: Restore) -> Tensor | None:
     """
     if request.task != "inpaint":
         if request.mask is not None:
-            raise RequestError(f"a mask says where a picture is missing; {request.task} has no use for it: leave it out")
+            raise RequestError(f"a mask says what inpaint shall fill; {request.task} has no use for it: leave it out")
         return None
     if request.mask is None:
         raise RequestError("inpaint wants a mask, white where the picture is missing: say --mask FILE")
