@@ -92,7 +92,7 @@ def denoising(folder: Path, runs: Sequence[str]) -> None:
 
 
 def speed(models: dict[str, Restorer]) -> None:
-    """Prints grey pictures a second, and how many times DnCNN's that is: the median of rounds in which all take turns."""
+    """Prints grey pictures a second, and how many times DnCNN's that is: medians of rounds in which all take turns."""
     paper = configure(Restorer.Config(), {"net": "dncnn"})
     nets = {"DnCNN of 20 layers": Restorer(paper, DataSpec((SIDE, SIDE), 1)).eval()} | models
     for net in nets.values():
