@@ -163,12 +163,11 @@ def test_a_denoiser_beats_the_noisy_picture_after_seconds() -> None:
 @pytest.mark.parametrize("settings", [{}, {"net": "dncnn", "net.depth": 4}, {"task": ("upscale",), "scale": 3}])
 def test_tiles_are_as_the_whole(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {"net.depth": (1, 1), "net.width": 8} | settings
-    family, x = built(**settings), shapes(1, 5, size=120)
+    family, x = built(**settings), shapes(1, 5, size=160)
     whole = family.restore(x)
-    monkeypatch.setattr(restorer, "TILE", 48 * family.scale)
-    monkeypatch.setattr(restorer, "OVERLAP", 24)
-    plain = torch.nn.functional.interpolate(x, scale_factor=family.scale)
-    assert (family.restore(x) - whole).abs().mean() < 0.02 * (whole - plain).abs().mean()
+    monkeypatch.setattr(restorer, "TILE", 96 * family.scale)
+    monkeypatch.setattr(restorer, "OVERLAP", 64)  # a quarter of it is more than these networks look far
+    torch.testing.assert_close(family.restore(x), whole, atol=1e-3, rtol=0)
 
 
 def png(x: Tensor, path: Path) -> Picture:

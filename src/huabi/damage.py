@@ -173,7 +173,7 @@ def _convolved(x: Tensor, kernel: Tensor) -> Tensor:
     rows, channels = x.shape[:2]
     padded = F.pad(x, (REACH,) * 4, mode="replicate").flatten(0, 1)[None]
     weight = kernel[:, None].repeat_interleave(channels, 0)  # (B C, 1, K, K)
-    return F.conv2d(padded, weight, groups=rows * channels)[0].unflatten(0, (rows, channels))
+    return F.conv2d(padded, weight, groups=rows * channels).view_as(x)
 
 
 Brush = Callable[[ImageDraw.ImageDraw, np.random.Generator, int, int], None]

@@ -94,4 +94,4 @@ def _colours(image: Image.Image, data: bytes) -> NDArray[np.uint16]:
     with Image.open(io.BytesIO(data), formats=["PNG"]) as other:
         other.tile = [tile._replace(args=LOW[str(tile.args)]) for tile in other.tile]
         low = np.asarray(other).astype(np.uint16)
-    return np.asarray(image).astype(np.uint16) << 8 | low
+    return np.asarray(image).astype(np.uint16) * np.uint16(256) + low

@@ -10,6 +10,8 @@ from torch import Tensor
 
 __all__ = ["places", "tiled"]
 
+FAINT = 1e-4  # the weight of what lies at a tile's edge: it counts where no other tile is
+
 
 def places(length: int, tile: int, overlap: int) -> list[int]:
     """Where tiles begin along a side of `length`: neighbours share at least `overlap`, and the last one ends with it.
@@ -32,8 +34,9 @@ def tiled(
 
     Every tile that `apply` gets has the same sides: `tile`, or where a side of x is shorter that side, in multiples of
     `multiple`, to which x is padded by reflection. They begin at such multiples, too, so that a network that joins
-    pixels to patches sees the same ones wherever a tile lies. Seams are
-    blended by weights that fall linearly over the overlap. The whole picture is never inside `apply` at once.
+    pixels to patches sees the same ones wherever a tile lies. Seams are blended by weights that fall linearly over the
+    middle half of the overlap: what a network that looks no farther than a quarter of it makes of a tile is what it
+    would make of the whole. The whole picture is never inside `apply` at once.
 
     Args:
         apply: (B, C, h, w) -> (B, D, scale h, scale w).
@@ -65,9 +68,10 @@ def _corners(x: Tensor, sides: list[int], overlap: int, multiple: int) -> Iterat
 
 
 def _ramp(length: int, overlap: int, device: torch.device) -> Tensor:
-    """Weights (length,) above 0, which rise over `overlap` places and fall over the last ones."""
+    """Weights (length,) above 0, which rise over the middle half of the first `overlap` places and fall likewise."""
     place = torch.arange(length, device=device) + 1.0
-    return torch.minimum(place, place.flip(0)).clamp(max=overlap + 1) / (overlap + 1)
+    inward = torch.minimum(place, place.flip(0)) - overlap // 4
+    return inward.clamp(FAINT, overlap + 1 - overlap // 4 * 2) / (overlap + 1)
 
 
 def _reflected(x: Tensor, bottom: int, right: int) -> Tensor:

@@ -34,7 +34,7 @@ class Gated:
     kind: ClassVar[str] = "gated"
 
     width: int = 48  # channels of the first level, doubled with every halving
-    depth: tuple[int, ...] = (3, 3, 5)  # blocks of each level, the first at the full resolution
+    depth: tuple[int, ...] = (1, 2, 3)  # blocks of each level, the first at the full resolution
     patch: int = 2  # pixels of a patch's side that become channels
 
     def __post_init__(self) -> None:
