@@ -32,6 +32,7 @@ TINY = {
     "listener": {"batch": 4, "net.width": 16, "net.channels": 4},
     "lora": {"batch": 4, "rank": 2, "lr": 1e-3, "weights": "fp32", "token": "a cat"},  # and base=tiny_pipelines.base()
     "pix2pix": {"batch": 4, "net.width": 16, "critic.width": 8},
+    "restorer": {"batch": 4, "crop": 8, "net.width": 8, "net.depth": (1, 1)},
     "text_to_image": {"batch": 4, "autoencoder": "train", "coding": 0.5, "codec.net.width": 8, "net.width": 16}
     | {"net.depth": 1, "context.width": 64, "context.depth": 1, "shortcut.share": 0.5, "shortcut.start": 0},
     "vae": {"batch": 4, "net.width": 8},
@@ -50,6 +51,10 @@ VARIANTS = {  # of a family: its name, a dash, and what to call it
     "pix2pix-perceptual": {"batch": 4, "net.width": 16, "perceptual": 1, "adversarial": 0},
     "pix2pix-unet": {"batch": 4, "net": "unet", "net.width": 8, "net.dropout": 0, "critic.width": 8}
     | {"critic.loss": "nonsaturating"},
+    "restorer-dncnn": {"batch": 4, "net": "dncnn", "net.width": 8, "net.depth": 3, "task": ("dejpeg", "mend")},
+    "restorer-inpaint": {"batch": 4, "net.width": 8, "net.depth": (1, 1), "task": ("inpaint",)}
+    | {"detail.adversarial": 0.1, "detail.texture": 1.0},
+    "restorer-upscale": {"batch": 4, "net.width": 8, "net.depth": (1,), "task": ("upscale",)},
     "text_to_image-pixels": TINY["text_to_image"] | {"autoencoder": "none", "shortcut.start": 0.5},
     "vae-perceptual": TINY["vae"] | {"detail.perceptual": 0.1},
     "vae-plain": TINY["vae"] | {"detail.adversarial": 0, "detail.texture": 0},

@@ -65,6 +65,17 @@ class Path(ABC):
         """x with fresh noise mixed in and its new time: the noise-to-picture ratio grows by 1 + gamma."""
 
 
+    def noised(self, x: Tensor, t: Tensor, higher: Tensor, eps: Tensor) -> Tensor:
+        """x_t with as much fresh noise as makes it one of the time `higher`."""
+        ratio, wanted = (self._ratio(time.to(x)) for time in (t, higher))
+        return self.churn(x, t.to(x), (wanted / ratio).item() - 1, eps)[0]
+
+    def _ratio(self, t: Tensor) -> Tensor:
+        """Noise to picture at time t."""
+        one, none = torch.ones_like(t), torch.zeros_like(t)
+        return self.mix(none, one, t) / self.mix(one, none, t)
+
+
 class _VarianceExploding(Path):
     """x_t = x0 + t eps: t is the noise's standard deviation in units of the picture's range [-1, 1]."""
 

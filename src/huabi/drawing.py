@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from . import __version__, index, models
+from . import __version__, choice, index, models
 from .checkpoint import unpack
 from .errors import RequestError
 from .model import Identity, Model
 from .pictures import Picture, open_picture, read_recipe, to_image
-from .requests import Edit, Generate, Imagine, Paint, Request, Translate, Vary
+from .requests import Edit, Generate, Imagine, Paint, Request, Restore, Translate, Vary
 
 if TYPE_CHECKING:
     from PIL import Image
 
-TASKS = (Generate, Vary, Imagine, Edit, Translate, Paint)
+TASKS = (Generate, Vary, Imagine, Edit, Translate, Paint, Restore)
 REQUESTS: dict[str, type[Request]] = {task.__name__.lower(): task for task in TASKS}
 ROWS = 16  # pictures drawn at once, where a run records nothing else
 
@@ -31,9 +31,18 @@ ROWS = 16  # pictures drawn at once, where a run records nothing else
 def draw(
     model: Model, requests: Sequence[Any], on_step: Callable[[int], None] | None = None
 ) -> Iterator[tuple[int, Image.Image, dict[str, Any]]]:
+    """Answers `requests` as `drawn` does; yields (position, picture, recipe)."""
+    for position, picture, recipe in drawn(model, requests, on_step):
+        yield position, to_image(picture), recipe
+
+
+def drawn(
+    model: Model, requests: Sequence[Any], on_step: Callable[[int], None] | None = None
+) -> Iterator[tuple[int, Tensor, dict[str, Any]]]:
     """Answers `requests`, those that go together at once; yields (position, picture, recipe) as they are done.
 
-    Every call of the model has the number of rows that its run recorded: a picture is the same alone and among others.
+    Pictures are (C, H, W) in [-1, 1]. Every call of the model has the number of rows that its run recorded: a picture
+    is the same alone and among others.
 
     Args:
         on_step: called with the number of estimates seen so far of the pictures in the making.
@@ -51,7 +60,7 @@ def draw(
             rows = [requests[p] for p in part]
             pictures = _whole(answers(model, rows, identity, on_step))
             for row, position in enumerate(part):
-                yield position, to_image(pictures[row]), _recipe(identity, requests[position], row, pictures[row])
+                yield position, pictures[row], _recipe(identity, requests[position], row, pictures[row])
 
 
 def answers(
@@ -166,6 +175,8 @@ def _loaded(recipe: dict[str, Any], image: Path, model: str | None) -> Model:
         from .classic.painter import Painter
 
         return Painter()
+    if method := recipe["request"].get("method"):
+        return choice.method(method)
     path = models.located(model) if model else index.find(recipe["model"]) or _shipped(recipe["model"])
     if path is None:
         raise RequestError(f"the model {recipe['model'][:12]} of {image} is not known here; say --model RUN")

@@ -37,6 +37,7 @@ __all__ = [
     "open_picture",
     "read_recipe",
     "save_picture",
+    "text_chunks",
     "to_image",
     "to_tensor",
 ]
@@ -167,7 +168,7 @@ def save_picture(image: Image.Image, path: str | Path, recipe: Mapping[str, Any]
         raise PictureError(f"{kind} has no place for the recipe: save as .png, or without a recipe", str(path))
     options: dict[str, Any] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(kind, {})
     if recipe is not None and kind == "PNG":
-        options["pnginfo"] = _text_chunks(recipe, image.size)
+        options["pnginfo"] = text_chunks(recipe, image.size)
     elif recipe is not None:
         exif = Image.Exif()
         exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _COMMENT + json.dumps(recipe).encode("ascii")
@@ -201,7 +202,8 @@ def check_mask(mask: Picture, image: Picture, expand: int = 0) -> list[str]:
     return ["the mask is all white, so the whole picture is drawn anew"] if not any(levels[:128]) else []
 
 
-def _text_chunks(recipe: Mapping[str, Any], size: tuple[int, int]) -> PngInfo:
+def text_chunks(recipe: Mapping[str, Any], size: tuple[int, int]) -> PngInfo:
+    """The recipe as PNG's text chunks, `parameters` and `huabi`."""
     chunks = PngInfo()
     chunks.add_text("parameters", parameters(recipe, size).replace("\0", " "))  # iTXt where it is not Latin-1
     chunks.add_itxt("huabi", json.dumps(recipe, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8"))

@@ -16,6 +16,7 @@ from .sounds import Sound
 Seed = Annotated[int, Field(ge=0, lt=2**63, description="the same seed draws the same picture again")]
 Anchor = Seed | Picture
 Medium = Literal["oil", "ink", "watercolor", "crayon", "pencil"]
+Damage = Literal["denoise", "deblur", "dejpeg", "inpaint", "upscale", "colourise", "mend"]
 Solver = Literal["euler", "heun", "dpmpp_2m", "heun_stochastic"]
 
 
@@ -112,3 +113,16 @@ class Paint(Request):
     detail: float = Field(default=0.5, ge=0, le=1, description="0 is broad, 1 is fine")
     strokes: int | None = Field(default=None, ge=1, description="the most strokes; all that it takes by default")
     seed: Seed = 0
+
+
+class Restore(Request):
+    """A picture without its damage: noise, blur, JPEG's blocks, holes, too few pixels, no colour, or age."""
+
+    by_hash = ("image",)
+
+    image: Picture
+    task: Damage = Field(description="what is to be undone")
+    mask: Picture | None = Field(default=None, description="of inpaint: white where the picture is missing")
+    scale: int = Field(default=2, ge=2, le=4, description="of upscale: how many times the sides")
+    method: str | None = Field(default=None, description="a way without training, as nl-means")
+    strength: float = Field(default=1.0, ge=0, le=1, description="0 keeps the picture, 1 restores all of it")

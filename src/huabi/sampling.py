@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-__all__ = ["dpmpp_2m", "euler", "guided", "heun", "heun_stochastic", "noise"]
+__all__ = ["dpmpp_2m", "euler", "guided", "heun", "heun_stochastic", "noise", "repaint"]
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 
@@ -70,6 +70,27 @@ def heun_stochastic(
         x0 = denoise(x, t)
         yield x0
         x = _heun_step(denoise, x, x0, t, t_next)
+    yield x
+
+
+def repaint(
+    denoise: Denoiser, x: Tensor, times: Tensor, noised: Callable[[Tensor, Tensor, Tensor], Tensor], rounds: int
+) -> Iterator[Tensor]:
+    """Euler's method that goes each step `rounds` times, and in between back up by fresh noise.
+
+    So what is drawn and what is known around it come to agree (RePaint; Lugmayr et al. 2022, section 4.2). The first
+    step is gone once, since above it there is only noise.
+
+    Args:
+        noised: (x, t, t_higher) -> x at t_higher.
+    """
+    for n, (t, t_next) in enumerate(itertools.pairwise(times)):
+        for left in reversed(range(rounds if n and t_next > 0 else 1)):
+            x0 = denoise(x, t)
+            yield x0
+            x = x + _slope(x, x0, t) * (t_next - t).item()
+            if left:
+                x = noised(x, t_next, t)
     yield x
 
 

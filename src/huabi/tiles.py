@@ -10,6 +10,8 @@ from torch import Tensor
 
 __all__ = ["places", "tiled"]
 
+FAINT = 1e-4  # the weight of what lies at a tile's edge: it counts where no other tile is
+
 
 def places(length: int, tile: int, overlap: int) -> list[int]:
     """Where tiles begin along a side of `length`: neighbours share at least `overlap`, and the last one ends with it.
@@ -30,20 +32,22 @@ def tiled(
 ) -> Tensor:
     """`apply` on tiles of x (B, C, H, W), joined into one picture of `scale` times its sides.
 
-    Every tile that `apply` gets has the same sides: `tile`, or where a side of x is shorter that side, padded by
-    reflection to a multiple of `multiple`; so what a network computes does not depend on where a tile lies. Seams are
-    blended by weights that fall linearly over the overlap. The whole picture is never inside `apply` at once.
+    Every tile that `apply` gets has the same sides: `tile`, or where a side of x is shorter that side, in multiples of
+    `multiple`, to which x is padded by reflection. They begin at such multiples, too, so that a network that joins
+    pixels to patches sees the same ones wherever a tile lies. Seams are blended by weights that fall linearly over the
+    middle half of the overlap: what a network that looks no farther than a quarter of it makes of a tile is what it
+    would make of the whole. The whole picture is never inside `apply` at once.
 
     Args:
         apply: (B, C, h, w) -> (B, D, scale h, scale w).
     """
     height, width = x.shape[-2:]
     sides = [-(-min(tile, side) // multiple) * multiple for side in (height, width)]
-    x = _reflected(x, max(0, sides[0] - height), max(0, sides[1] - width))
+    x = _reflected(x, -height % multiple, -width % multiple)
     ramps = [_ramp(side * scale, min(overlap, side - 1) * scale, x.device) for side in sides]
     weight = ramps[0][:, None] * ramps[1][None]  # (h, w)
     total = out = torch.zeros(())
-    for n, (row, column) in enumerate(_corners(x, sides, overlap)):
+    for n, (row, column) in enumerate(_corners(x, sides, overlap, multiple)):
         part = apply(x[..., row : row + sides[0], column : column + sides[1]]).float()
         if not n:
             whole = [side * scale for side in x.shape[-2:]]
@@ -54,15 +58,20 @@ def tiled(
     return (out / total)[..., : height * scale, : width * scale]
 
 
-def _corners(x: Tensor, sides: list[int], overlap: int) -> Iterator[tuple[int, int]]:
-    rows, columns = (places(x.shape[2 + k], side, min(overlap, side - 1)) for k, side in enumerate(sides))
-    return ((row, column) for row in rows for column in columns)
+def _corners(x: Tensor, sides: list[int], overlap: int, multiple: int) -> Iterator[tuple[int, int]]:
+    shared = -(-overlap // multiple)
+    rows, columns = (
+        places(x.shape[2 + k] // multiple, side // multiple, min(shared, side // multiple - 1))
+        for k, side in enumerate(sides)
+    )
+    return ((row * multiple, column * multiple) for row in rows for column in columns)
 
 
 def _ramp(length: int, overlap: int, device: torch.device) -> Tensor:
-    """Weights (length,) above 0, which rise over `overlap` places and fall over the last ones."""
+    """Weights (length,) above 0, which rise over the middle half of the first `overlap` places and fall likewise."""
     place = torch.arange(length, device=device) + 1.0
-    return torch.minimum(place, place.flip(0)).clamp(max=overlap + 1) / (overlap + 1)
+    inward = torch.minimum(place, place.flip(0)) - overlap // 4
+    return inward.clamp(FAINT, overlap + 1 - overlap // 4 * 2) / (overlap + 1)
 
 
 def _reflected(x: Tensor, bottom: int, right: int) -> Tensor:

@@ -18,6 +18,7 @@ FAMILIES = {
     "listener": "huabi.families.listener:Listener",
     "lora": "huabi.families.lora:Lora",
     "pix2pix": "huabi.families.pix2pix:Pix2Pix",
+    "restorer": "huabi.families.restorer:Restorer",
     "text_to_image": "huabi.families.text_to_image:TextToImage",
     "vae": "huabi.families.vae:VAE",
 }

@@ -113,18 +113,18 @@ def detail_loss(
     Args:
         seer: compares what it sees in both (Johnson et al. 2016; `perceptual_distance`).
         image, drawn: pictures (B, C, H, W) and what the decoder made of their codes.
-        sigma: () the decoder's noise level.
+        sigma: () the decoder's noise level, or (B,) that of each picture.
     """
-    error = texture_error(drawn, image).mean()
-    loss = detail.texture / 2 * error / sigma**2
+    error = texture_error(drawn, image)  # (B,)
+    loss = detail.texture / 2 * (error / sigma**2).mean()
     if critic is not None:
         pull = towards_real(critic, drawn, image, label)
-        loss = loss - detail.adversarial / sigma * (drawn * pull).mean()
-    found = {"texture": error.detach().sqrt()}
+        loss = loss - detail.adversarial * ((drawn * pull).mean((1, 2, 3)) / sigma).mean()
+    found = {"texture": error.detach().mean().sqrt()}
     if seer is not None:
-        distance = perceptual_distance(seer, over_grey(drawn), over_grey(image)).mean()
-        loss = loss + detail.perceptual / 2 * distance / sigma**2
-        found["perceptual"] = distance.detach()
+        distance = perceptual_distance(seer, over_grey(drawn), over_grey(image))  # (B,)
+        loss = loss + detail.perceptual / 2 * (distance / sigma**2).mean()
+        found["perceptual"] = distance.detach().mean()
     return loss, found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -45,3 +46,12 @@ def resized(pictures: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(pictures.shape[-2:]) == size:
         return pictures
     return F.interpolate(pictures, size, mode="bilinear", antialias=True)
+
+
+def around(denoise: Callable[[Tensor, Tensor], Tensor], known: Tensor, hole: Tensor) -> Callable[..., Tensor]:
+    """A denoiser whose estimate outside of `hole` is what is known.
+
+    So what is known follows the straight line from its noise, and what is drawn sees it as it is at that time (Lugmayr
+    et al. 2022, section 4.1).
+    """
+    return lambda x, t: torch.where(hole, denoise(x, t), known)

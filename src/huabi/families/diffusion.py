@@ -15,12 +15,14 @@ from ..errors import RequestError
 from ..model import Batch, DataSpec, Family, Update
 from ..nets.unet import UNet, shape_for
 from ..optim import Muon
-from ..requests import Generate, Request, Translate
+from ..requests import Edit, Generate, Request, Translate
 from ..rng import generator, row_noise
-from ..sampling import Denoiser, dpmpp_2m, euler, guided, heun, heun_stochastic
+from ..sampling import Denoiser, dpmpp_2m, euler, guided, heun, heun_stochastic, noise, repaint
+from ._edits import around, canvas_of, resized, working_size
 from ._rows import labels_of, latents_of, refuse
 from ._translation import room_of, target_of, translations, whole
 
+ROUNDS = 4  # how often each step is gone where a part of a picture is drawn anew
 PATHS: dict[str, type[Path]] = {"flow": Flow, "edm": EDM, "ddpm": DDPM}
 CONDITIONS = ("none", "image")
 
@@ -70,7 +72,7 @@ class Diffusion(Family):
     name = "diffusion"
     title = "learns to remove noise; the best pictures, drawn in some steps"
     Config = DiffusionConfig
-    requests = (Generate,)
+    requests = (Generate, Edit)
 
     config: DiffusionConfig
 
@@ -104,9 +106,15 @@ class Diffusion(Family):
 
     @torch.no_grad()
     def sample(self, requests: Sequence[Any]) -> Iterator[Tensor]:
-        if isinstance(requests[0], Translate):
-            yield translations(requests, self.spec, self.device, self._translated)
-            return
+        match requests[0]:
+            case Translate():
+                yield translations(requests, self.spec, self.device, self._translated)
+            case Edit():
+                yield from self._edit(requests)
+            case _:
+                yield from self._draw(requests)
+
+    def _draw(self, requests: Sequence[Generate]) -> Iterator[Tensor]:
         for request in requests:
             refuse(request, "truncation", "mix", why="diffusion needs all of its noise")
         first = requests[0]
@@ -158,9 +166,34 @@ class Diffusion(Family):
             case other:
                 raise RequestError(f"no solver {other!r}; known: euler, heun, dpmpp_2m, heun_stochastic")
 
+    def _edit(self, requests: Sequence[Edit]) -> Iterator[Tensor]:
+        """Pictures of one canvas, whose part outside the mask is what is given, to the bit."""
+        first = requests[0]
+        refuse(first, "guidance", why="diffusion draws a part of a picture by what lies around it")
+        if first.prompt or first.negative:
+            raise RequestError("diffusion knows no words: leave the prompt out, or take a model of text_to_image")
+        canvas, mask = (part.to(self.device) for part in canvas_of(first, self.spec.channels))
+        full = (canvas.shape[1], canvas.shape[2])
+        size = working_size(full, self.spec.size, self.net.multiple)
+        known = resized(canvas[None], size).expand(len(requests), -1, -1, -1)
+        hole = torch.nn.functional.adaptive_max_pool2d(mask.float(), size) > 0
+        seeds = [request.seed for request in requests]
+        rng = [generator("repaint", seed) for seed in seeds]
+
+        def noised(x: Tensor, t: Tensor, higher: Tensor) -> Tensor:
+            return self.path.noised(x, t, higher, noise(x.shape[1:], rng).to(x))
+
+        denoiser = around(partial(denoise, self.net, self.path), known, hole)
+        times = self.path.times(first.steps or self.config.steps) * first.strength
+        x = self.path.mix(known, row_noise(seeds, known.shape[1:]).to(self.device), times[0])
+        for estimate in repaint(denoiser, x, times, noised, ROUNDS) if first.strength else [known]:
+            yield torch.where(mask, resized(estimate, full).clamp(-1, 1), canvas)
+
     def batch_key(self, request: Any) -> Hashable:
         if isinstance(request, Translate):
             return room_of(request, self.spec)
+        if isinstance(request, Edit):
+            return request.model_copy(update={"seed": 0})
         # with guidance every row costs two evaluations: rows without it are not made to pay
         return (request.steps, request.solver, self._guidance(request) == 1)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -24,7 +23,7 @@ from ..sampling import dpmpp_2m, euler, guided
 from ..weights import autoencoder_of
 from ._codec import Codec, CodecConfig, Pixels, Standard
 from ._conditions import Conditions, ContextConfig, chaotic
-from ._edits import Finished, canvas_of, resized, working_size
+from ._edits import Finished, around, canvas_of, resized, working_size
 from ._rows import labels_of, latents_of, pixels_of, refuse
 from ._shortcut import FEW, STRIDES, ShortcutConfig, consistent, stride_between, stride_times
 from .vae import Autoencoder
@@ -255,7 +254,7 @@ class TextToImage(Family):
         heard = {"context": chaotic(told, asked)}, {"context": lambda t: unwanted}
         denoiser = guided(estimate, *heard, guidance)
         if start is not None and hole is not None:
-            denoiser = partial(_around, denoiser, start, hole)
+            denoiser = around(denoiser, start, hole)
         x = eps if start is None else self.path.mix(start, eps, times[0])
         yield from (euler if strided else dpmpp_2m)(denoiser, x, times)
 
@@ -303,8 +302,3 @@ class TextToImage(Family):
             return 1.0
         guidance = self.config.guidance if asked.guidance is None else asked.guidance
         return 1 + (guidance - 1) * math.sqrt(math.sqrt(asked.stylize / 100))
-
-
-def _around(denoiser: Callable[[Tensor, Tensor], Tensor], known: Tensor, hole: Tensor, x: Tensor, t: Tensor) -> Tensor:
-    """The denoiser's estimate in the hole, and what is known around it."""
-    return torch.where(hole, denoiser(x, t), known)

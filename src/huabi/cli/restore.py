@@ -1,0 +1,65 @@
+"""Pictures without their damage: restore."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import RequestError, valid
+from .options import IMAGE_SUFFIXES, RECIPE_SUFFIXES, Device, NoRecipe, app, showing
+
+
+@app.command()
+def restore(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="the picture to restore")],
+    task: Annotated[str, typer.Option(help="denoise, deblur, dejpeg, inpaint, upscale, colourise or mend")],
+    out: Annotated[Path, typer.Option(help="the file to make")],
+    method: Annotated[
+        str | None, typer.Option(help="a run, or a way without training; by default what ships, else your last run")
+    ] = None,
+    mask: Annotated[Path | None, typer.Option(help="of inpaint: white where the picture is missing")] = None,
+    scale: Annotated[int, typer.Option(help="of upscale: 2, 3 or 4 times the sides")] = 2,
+    strength: Annotated[float, typer.Option(help="0 keeps the picture, 1 restores all of it")] = 1.0,
+    device: Device = "auto",
+    no_recipe: NoRecipe = False,
+) -> None:
+    """Undo noise, blur, JPEG's blocks, holes, lost pixels or colours, or age in IMAGE."""
+    from ..pictures import Picture, save_picture, to_image
+    from ..requests import Restore
+
+    suffix = out.suffix.lower()
+    if suffix not in IMAGE_SUFFIXES:
+        raise RequestError(f"--out {out}: one picture is made; give a file, such as {out.stem}.png")
+    if suffix not in RECIPE_SUFFIXES and not no_recipe:
+        raise RequestError(f"--out {out}: {suffix} has no place for the recipe; save as .png, or say --no-recipe")
+    given = Picture.of(image)
+    with valid():
+        request = Restore(
+            image=given,
+            task=task,  # type: ignore[arg-type]
+            mask=Picture.of(mask) if mask else None,
+            scale=scale,
+            strength=strength,
+        )
+    from ..choice import METHODS, restorer_for
+    from ..deep import is_deep, save_deep
+    from ..drawing import drawn
+    from ..restoring import hole_of
+
+    hole_of(request)  # a mask that does not fit is told of before a model is looked for
+    if method in METHODS:
+        request = request.model_copy(update={"method": method})
+    with showing() as display:
+        model = restorer_for(request, method, device)
+        start = time.perf_counter()
+        for _, picture, recipe in drawn(model, [request]):
+            known = None if no_recipe else recipe
+            if is_deep(given) and suffix == ".png":
+                save_deep(picture, out, known)
+            else:
+                save_picture(to_image(picture), out, known)
+        display.say(f"{time.perf_counter() - start:.1f} s")
+    typer.echo(out)
