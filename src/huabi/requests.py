@@ -17,6 +17,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**63, description="the same seed draws the
 Anchor = Seed | Picture
 Medium = Literal["oil", "ink", "watercolor", "crayon", "pencil"]
 Solver = Literal["euler", "heun", "dpmpp_2m", "heun_stochastic"]
+Damage = Literal["denoise", "deblur", "dejpeg", "inpaint", "upscale", "colourise", "mend"]
 
 
 class Request(BaseModel):
@@ -83,6 +84,7 @@ class Edit(Request):
 
     image: Picture
     mask: Picture | None = Field(default=None, description="white where it is drawn anew; all of it by default")
+    scribble: Picture | None = Field(default=None, description="coloured strokes on it, which spread along its edges")
     prompt: str = Field(default="", max_length=100_000, description="what shall be there")
     negative: str = Field(default="", max_length=100_000, description="what to keep out")
     expand: int = Field(default=0, ge=0, le=4096, description="pixels that are added on every side, and drawn")
@@ -102,3 +104,39 @@ class Paint(Request):
     detail: float = Field(default=0.5, ge=0, le=1, description="0 is broad, 1 is fine")
     strokes: int | None = Field(default=None, ge=1, description="the most strokes; all that it takes by default")
     seed: Seed = 0
+
+
+class Translate(Request):
+    """A picture of the other kind: what the one given becomes."""
+
+    by_hash = ("image",)
+
+    image: Picture
+    to: str | None = Field(default=None, description="of which kind, where the model knows several")
+    seed: Seed = 0
+
+
+class Restore(Request):
+    """A picture without its damage."""
+
+    by_hash = ("image",)
+
+    image: Picture
+    task: Damage = "denoise"
+    mask: Picture | None = Field(default=None, description="white where it is damaged")
+    scale: int = Field(default=2, ge=2, le=4, description="how much larger, of upscale")
+    strength: float = Field(default=1.0, ge=0, le=1, description="0 keeps the picture, 1 restores all of it")
+
+
+class Enhance(Request):
+    """A picture made better: each amount is how much is done of what the picture itself is found to need."""
+
+    by_hash = ("image",)
+
+    image: Picture
+    exposure: float = Field(default=1.0, ge=0, le=1, description="dark or pale pictures, 0 to 1")
+    white_balance: float = Field(default=1.0, ge=0, le=1, description="a cast of colour, 0 to 1")
+    contrast: float = Field(default=1.0, ge=0, le=1, description="flat light, 0 to 1")
+    sharpness: float = Field(default=1.0, ge=0, le=1, description="soft edges, 0 to 1")
+    denoise: float = Field(default=1.0, ge=0, le=1, description="noise, 0 to 1")
+    scale: int = Field(default=1, ge=1, le=4, description="how much larger")
