@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOME = {
     "DataSpec": "model",
     "Edit": "requests",
+    "Enhance": "requests",
     "Family": "model",
     "Generate": "requests",
     "HuabiError": "errors",
@@ -34,6 +35,7 @@ _HOME = {
 __all__ = [
     "DataSpec",
     "Edit",
+    "Enhance",
     "Family",
     "Generate",
     "HuabiError",
@@ -59,7 +61,7 @@ if TYPE_CHECKING:
     from .errors import HuabiError
     from .model import DataSpec, Family, Model
     from .pictures import Picture
-    from .requests import Edit, Generate, Imagine, Paint, Vary
+    from .requests import Edit, Enhance, Generate, Imagine, Paint, Vary
 
 
 def __getattr__(name: str) -> Any:

@@ -32,7 +32,7 @@ class DenseCRF:
     colour: float = 0.1  # of the range [-1, 1] of a channel
 
 
-def infer(unary: Tensor, picture: Tensor, crf: DenseCRF = DenseCRF()) -> Tensor:  # noqa: B008 - frozen
+def infer(unary: Tensor, picture: Tensor, crf: DenseCRF = DenseCRF()) -> Tensor:
     """The labels' probabilities (L, H, W) by mean field with the Potts model (algorithm 1).
 
     `Q_i(l) = softmax_l(-unary_i(l) + sum_m w_m sum_{j != i} k_m(i, j) Q_j(l))`; what the Potts model adds to all labels

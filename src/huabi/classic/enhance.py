@@ -181,7 +181,8 @@ def _answer(request: Enhance) -> Tensor:
     if request.scale == 1:
         return done
     image = to_image(done)
-    return to_tensor(image.resize((request.scale * image.width, request.scale * image.height), Image.Resampling.LANCZOS))
+    size = request.scale * image.width, request.scale * image.height
+    return to_tensor(image.resize(size, Image.Resampling.LANCZOS))
 
 
 def _weighed(found: Needs, asked: Enhance) -> Needs:

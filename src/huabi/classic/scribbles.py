@@ -31,6 +31,7 @@ FULL = 0.95  # share of the picture that is drawn, from which on strokes are tak
 PAPER = 0.9  # of the range [-1, 1]: where half of a picture is lighter, it is a drawing on paper
 STEP = 0.004  # cost of a pixel's way beside that of what changes on it
 CRF = DenseCRF(steps=5, smooth=1.0, alike=3.0)  # softer than for labels: `far` is a share of the picture's long side
+SOFT = 0.6  # strength by which a model draws on from a colouring, where none is asked for
 BLEND = 4.0  # colours count by the inverse of this power of their distance (Yatziv and Sapiro 2006, eq. 4: 1 to 6)
 
 
@@ -102,7 +103,7 @@ def _swept(away: Floats, light: Floats) -> None:
         np.minimum(to[:, :-1], way[:, 1:] + (np.abs(here[:-1] - there[1:]) + diagonal), out=to[:, :-1])
 
 
-def spread(strokes: Strokes, picture: Tensor, crf: DenseCRF = DenseCRF()) -> Tensor:  # noqa: B008 - frozen
+def spread(strokes: Strokes, picture: Tensor, crf: DenseCRF = CRF) -> Tensor:
     """How likely each colour is at each pixel (L, H, W): labels that reach along what is even, and end at edges.
 
     A colour's first chance falls with its geodesic distance (Yatziv and Sapiro 2006); the dense CRF then makes what

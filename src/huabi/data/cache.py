@@ -52,7 +52,7 @@ from .worker import Facts, Task
 if TYPE_CHECKING:
     from .loader import PictureData
 
-_SIDES = re.compile(r"\b(left|right)\b|[左右]", re.IGNORECASE)  # in captions that a mirror would belie
+SIDES = re.compile(r"\b(left|right)\b|[左右]", re.IGNORECASE)  # in captions that a mirror would belie
 FORMAT = 2
 PLACES = ("pictures", "unpacked", "hub", "world", "features")
 
@@ -334,7 +334,7 @@ def prepare(
     except OSError as error:
         raise DataError(f"the cache in {cache_root()} cannot be used ({error.strerror}); set HUABI_CACHE") from None
     if flip is None:
-        told = any(item.caption and _SIDES.search(item.caption) for item in listing.items)
+        told = any(item.caption and SIDES.search(item.caption) for item in listing.items)
         flip = listing.kind not in ("digits", "world") and not told
     asked = {"channels": channels, "fit": fit, "flip": flip, "pairs": pairs, "balance": balance}
     return _opened(cache_root() / "pictures" / known["cache"], Preflight.from_json(known["findings"]), asked)

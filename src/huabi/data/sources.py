@@ -239,7 +239,7 @@ def _captions(items: list[Item], state: _Scan) -> tuple[list[Item], bool, tuple[
         base, _, last = name.rpartition("/")
         if last.lower() in ("metadata.jsonl", "metadata.csv"):
             for row in _rows(name, state):
-                rows[_below(base, row["file_name"])] = row | _origin(base, row)
+                rows[_below(base, row["file_name"])] = {**row, **_origin(base, row)}
                 if row.get("mask_file_name"):
                     masks.add(_below(base, row["mask_file_name"]))
     items = [item for item in items if item.name not in masks]
