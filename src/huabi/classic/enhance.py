@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..model import Identity, Model
+from ..model import DataSpec, Identity, Model
 from ..pictures import to_image, to_tensor
 from ..requests import Enhance
 from .filters import gaussian, guided, noise_level, to_rgb, to_ycc
@@ -22,7 +22,7 @@ __all__ = ["Enhancer", "Needs", "enhanced", "needs"]
 DARKEST, LIGHTEST = 0.34, 0.62  # mean luminance between which a picture counts as well exposed
 TAIL = 0.002  # share of the pixels that the stretch takes for the darkest and the lightest
 BLACK, WHITE = 0.05, 0.92  # where those may lie in a picture that needs no stretch
-NEUTRAL = 0.12  # log ratio of the light's colours below which no cast is seen: few scenes are grey on average
+NEUTRAL = 0.16  # log ratio of the light's colours below which no cast is seen: few scenes are grey on average
 STRONGEST = 0.45  # log ratio that is taken back at most
 GRAIN = 0.012  # standard deviation of noise below which it counts for texture
 FLAT = 0.03  # standard deviation of detail below which light counts as flat
@@ -163,6 +163,7 @@ class Enhancer(Model):
     """Answers `Enhance`; it is not trained and needs no run. Grey pictures stay grey, and transparency is kept."""
 
     requests = (Enhance,)
+    spec = DataSpec((1024, 1024))  # in name: a picture keeps its size
     # one by one: pictures differ in size
     identity = Identity(family="enhance", rows=1)
 

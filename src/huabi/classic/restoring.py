@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import RequestError
-from ..model import Identity, Model
+from ..model import DataSpec, Identity, Model
 from ..pictures import check_mask, to_image, to_tensor
 from ..requests import Restore
 from .filters import noise_level
@@ -40,6 +40,7 @@ class _Method(Model):
     """One method. Grey pictures stay grey, and transparency is kept."""
 
     requests = (Restore,)
+    spec = DataSpec((1024, 1024))  # in name: a picture keeps its size
     name: ClassVar[str]
     tasks: ClassVar[tuple[str, ...]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import RequestError
-from ..model import Identity, Model
+from ..model import DataSpec, Identity, Model
 from ..pictures import Picture, check_mask, to_image, to_tensor
 from ..requests import Edit, Translate
 from .crf import DenseCRF, infer
@@ -169,6 +170,7 @@ class Scribbled(Model):
     """
 
     requests = (Edit,)
+    spec = DataSpec((WORK, WORK))  # of its own; a picture keeps its size
 
     def __init__(self, model: Model | None = None) -> None:
         if model is not None and not {Edit, Translate} & set(model.requests):
@@ -195,12 +197,16 @@ class Scribbled(Model):
     def _given(self, request: Edit) -> Edit | Translate:
         """What the model is asked."""
         assert self.model is not None
-        dense = request.image
-        if request.scribble is not None:
-            dense = Picture.of(to_image(colourised(request.image, request.scribble)))
+        dense = request.image if request.scribble is None else _dense(request.image, request.scribble)
         if Edit in self.model.requests:
             return request.model_copy(update={"image": dense, "scribble": None})
         return Translate(image=dense, seed=request.seed)
+
+
+@lru_cache(maxsize=4)
+def _dense(picture: Picture, scribble: Picture) -> Picture:
+    """The colouring as a picture; every row of a call asks for the same one."""
+    return Picture.of(to_image(colourised(picture, scribble)))
 
 
 def _coloured(request: Edit) -> Tensor:
