@@ -24,7 +24,7 @@ from huabi.deriving import WAYS, derive
 from huabi.drawing import draw
 from huabi.errors import DataError, RequestError
 from huabi.model import DataSpec, Model
-from huabi.pictures import open_picture, read_recipe, to_image, to_tensor
+from huabi.pictures import open_picture, read_recipe, to_image
 from huabi.requests import Enhance, Generate
 from huabi.rng import generator
 
@@ -127,7 +127,7 @@ def test_every_kind_of_picture_keeps_its_kind(tmp_path: Path, good: Tensor) -> N
     clear.putalpha(alpha)
     out = answer(clear)
     assert (out.mode, out.getchannel("A").tobytes()) == ("RGBA", alpha.tobytes())
-    deep = Image.fromarray((np.asarray(dark.convert("L"), np.uint16) * 257))
+    deep = Image.fromarray(np.asarray(dark.convert("L"), np.uint16) * 257)
     deep.save(tmp_path / "deep.png")
     assert np.array_equal(answer(tmp_path / "deep.png"), answer(dark.convert("L")))
     turned = Image.Exif()
