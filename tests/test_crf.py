@@ -204,6 +204,11 @@ def test_a_model_gets_the_dense_colouring(kind: type[Request]) -> None:
     if kind is Edit:
         assert (model.heard[0].prompt, model.heard[0].strength, model.heard[0].scribble) == ("a wall", 0.5, None)
     assert "scribble" in recipe["request"]
+    mask = Image.new("L", image.size, 0)
+    mask.paste(255, (0, 0, 20, 40))
+    ((_, picture, _),) = draw(model, [request.model_copy(update={"mask": Picture.of(mask)})])
+    assert np.array_equal(np.asarray(picture)[:, 20:], np.asarray(image)[:, 20:])
+    assert np.array_equal(np.asarray(picture)[:, :20], np.asarray(dense)[:, :20])
     with pytest.raises(RequestError, match="answers Generate"):
         Scribbled(Listens(Generate))
 

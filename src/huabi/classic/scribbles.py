@@ -197,16 +197,22 @@ class Scribbled(Model):
     def _given(self, request: Edit) -> Edit | Translate:
         """What the model is asked."""
         assert self.model is not None
-        dense = request.image if request.scribble is None else _dense(request.image, request.scribble)
+        dense = request.image
+        if request.scribble is not None:
+            dense = Picture.of(to_image(_dense(request.image, request.scribble, request.mask)))
         if Edit in self.model.requests:
             return request.model_copy(update={"image": dense, "scribble": None})
         return Translate(image=dense, seed=request.seed)
 
 
 @lru_cache(maxsize=4)
-def _dense(picture: Picture, scribble: Picture) -> Picture:
-    """The colouring as a picture; every row of a call asks for the same one."""
-    return Picture.of(to_image(colourised(picture, scribble)))
+def _dense(image: Picture, scribble: Picture, mask: Picture | None) -> Tensor:
+    """The colouring (3, H, W) where the mask is white; every row of a call asks for the same one."""
+    dense = colourised(image, scribble)
+    if mask is None:
+        return dense
+    check_mask(mask, image)
+    return torch.where(to_tensor(mask.image(1)) > 0, dense, to_tensor(image.image(3)))
 
 
 def _coloured(request: Edit) -> Tensor:
@@ -215,11 +221,8 @@ def _coloured(request: Edit) -> Tensor:
         raise RequestError("without a model only strokes colour a picture: add --scribble FILE, or --model RUN")
     if request.prompt or request.negative or request.expand or request.steps or request.guidance:
         raise RequestError("strokes alone follow no words and draw nothing new: leave them out, or add --model RUN")
-    whole, dense = to_tensor(request.image.image(3)), colourised(request.image, request.scribble)
-    if request.mask is not None:
-        check_mask(request.mask, request.image)
-        dense = torch.where(to_tensor(request.mask.image(1)) > 0, dense, whole)
-    return whole.lerp(dense, request.strength)
+    whole = to_tensor(request.image.image(3))
+    return whole.lerp(_dense(request.image, request.scribble, request.mask), request.strength)
 
 
 def with_strokes(model: Model) -> Model:
