@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOME = {
     "DataSpec": "model",
     "Edit": "requests",
+    "Enhance": "requests",
     "Family": "model",
     "Generate": "requests",
     "HuabiError": "errors",
@@ -36,6 +37,7 @@ _HOME = {
 __all__ = [
     "DataSpec",
     "Edit",
+    "Enhance",
     "Family",
     "Generate",
     "HuabiError",
@@ -63,7 +65,7 @@ if TYPE_CHECKING:
     from .errors import HuabiError
     from .model import DataSpec, Family, Model
     from .pictures import Picture
-    from .requests import Edit, Generate, Imagine, Paint, Translate, Vary
+    from .requests import Edit, Enhance, Generate, Imagine, Paint, Translate, Vary
 
 
 def __getattr__(name: str) -> Any:

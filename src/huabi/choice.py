@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from . import classic, index, models
 from .checkpoint import Checkpoint
 from .config import configure
-from .errors import HuabiError, RequestError, nearest
+from .errors import HuabiError, RequestError
 from .families import find
 from .model import Model
 from .requests import Edit, Imagine, Request, Restore, Translate, Vary
@@ -22,7 +21,6 @@ TEACHES: dict[type[Request], str] = {
     Translate: "pix2pix",
     Vary: "vae",
 }
-METHODS: dict[str, str] = getattr(classic, "METHODS", {})  # what restores without training: its module and class
 
 
 def model_for(task: type[Request], name: str | Path | None = None, device: str = "auto") -> Model:
@@ -35,8 +33,8 @@ def model_for(task: type[Request], name: str | Path | None = None, device: str =
 
 def restorer_for(request: Restore, name: str | Path | None = None, device: str = "auto") -> Model:
     """The method or the model called `name`, or the first known model that was trained for what `request` asks."""
-    if name is not None and str(name) in METHODS:
-        return method(str(name))
+    if name is not None and str(name) in classic.METHODS:
+        return classic.model(str(name))
     settings: dict[str, Any] = {"scale": request.scale} if request.task == "upscale" else {}
 
     def fits(config: dict[str, Any]) -> bool:
@@ -44,15 +42,6 @@ def restorer_for(request: Restore, name: str | Path | None = None, device: str =
 
     more = "".join(f" --set {key}={value}" for key, value in {"task": request.task, **settings}.items())
     return _opened(models.located(name) if name is not None else _first(Restore, fits, more), device)
-
-
-def method(name: str) -> Model:
-    """The way to restore pictures without training that is called `name`."""
-    if name not in METHODS:
-        raise RequestError(f"no method {name!r}; {nearest(name, METHODS)}")
-    module, _, attribute = METHODS[name].partition(":")
-    model: Model = getattr(import_module(module), attribute)()
-    return model
 
 
 def _opened(path: Path, device: str) -> Model:

@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from . import __version__, choice, index, models
+from . import __version__, classic, index, models
 from .checkpoint import unpack
+from .classic.scribbles import with_strokes
 from .errors import RequestError
 from .model import Identity, Model
 from .pictures import Picture, open_picture, read_recipe, to_image
-from .requests import Edit, Generate, Imagine, Paint, Request, Restore, Translate, Vary
+from .requests import Edit, Enhance, Generate, Imagine, Paint, Request, Restore, Translate, Vary
 
 if TYPE_CHECKING:
     from PIL import Image
 
-TASKS = (Generate, Vary, Imagine, Edit, Translate, Paint, Restore)
+TASKS = (Generate, Vary, Imagine, Edit, Translate, Restore, Enhance, Paint)
 REQUESTS: dict[str, type[Request]] = {task.__name__.lower(): task for task in TASKS}
 ROWS = 16  # pictures drawn at once, where a run records nothing else
 
@@ -47,6 +48,8 @@ def drawn(
     Args:
         on_step: called with the number of estimates seen so far of the pictures in the making.
     """
+    if any(getattr(request, "scribble", None) for request in requests):
+        model = with_strokes(model)
     identity = model.identity or Identity(rows=ROWS)
     groups: dict[Hashable, list[int]] = {}
     for position, request in enumerate(requests):
@@ -171,12 +174,8 @@ def _request(recipe: dict[str, Any], image: Path, source: Path | None) -> Reques
 
 def _loaded(recipe: dict[str, Any], image: Path, model: str | None) -> Model:
     """The model of a recipe, set as it was."""
-    if recipe["task"] == "paint":
-        from .classic.painter import Painter
-
-        return Painter()
-    if method := recipe["request"].get("method"):
-        return choice.method(method)
+    if recipe["family"] in classic.MODELS:
+        return classic.model(recipe["family"])
     path = models.located(model) if model else index.find(recipe["model"]) or _shipped(recipe["model"])
     if path is None:
         raise RequestError(f"the model {recipe['model'][:12]} of {image} is not known here; say --model RUN")

@@ -65,6 +65,14 @@ class Picture(Payload):
         except PictureError as error:
             raise PictureError(error.reason, self.name) from None
 
+    @property
+    def channels(self) -> int:
+        """What the file itself holds: 1 is grey, 3 colour, 4 colour with transparency."""
+        with opened(self.data, MAX_PIXELS, self.name) as image:
+            if image.has_transparency_data:
+                return 4
+            return 1 if image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;") else 3
+
     @classmethod
     def of(cls, source: Any) -> Picture:
         """A picture from a `Picture`, bytes, path, PIL image or uint8 array; raises `PictureError` where it is none.

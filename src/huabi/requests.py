@@ -84,6 +84,7 @@ class Edit(Request):
 
     image: Picture
     mask: Picture | None = Field(default=None, description="white where it is drawn anew; all of it by default")
+    scribble: Picture | None = Field(default=None, description="coloured strokes on it, which spread along its edges")
     prompt: str = Field(default="", max_length=100_000, description="what shall be there")
     negative: str = Field(default="", max_length=100_000, description="what to keep out")
     expand: int = Field(default=0, ge=0, le=4096, description="pixels that are added on every side, and drawn")
@@ -124,5 +125,18 @@ class Restore(Request):
     task: Damage = Field(description="what is to be undone")
     mask: Picture | None = Field(default=None, description="of inpaint: white where the picture is missing")
     scale: int = Field(default=2, ge=2, le=4, description="of upscale: how many times the sides")
-    method: str | None = Field(default=None, description="a way without training, as nl-means")
     strength: float = Field(default=1.0, ge=0, le=1, description="0 keeps the picture, 1 restores all of it")
+
+
+class Enhance(Request):
+    """A picture made better: each amount is how much is done of what the picture itself is found to need."""
+
+    by_hash = ("image",)
+
+    image: Picture
+    exposure: float = Field(default=1.0, ge=0, le=1, description="dark or pale pictures, 0 to 1")
+    white_balance: float = Field(default=1.0, ge=0, le=1, description="a cast of colour, 0 to 1")
+    contrast: float = Field(default=1.0, ge=0, le=1, description="flat light, 0 to 1")
+    sharpness: float = Field(default=1.0, ge=0, le=1, description="soft edges, 0 to 1")
+    denoise: float = Field(default=1.0, ge=0, le=1, description="noise, 0 to 1")
+    scale: int = Field(default=1, ge=1, le=4, description="how much larger")

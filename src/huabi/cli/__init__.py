@@ -12,10 +12,10 @@ import typer
 
 from .. import __version__
 from ..errors import HuabiError
-from . import draw, imagine, judge, learn, restore, search, translate
+from . import draw, enhance, imagine, judge, learn, restore, search, translate
 from .options import app
 
-__all__ = ["app", "draw", "imagine", "judge", "learn", "main", "restore", "search", "translate"]
+__all__ = ["app", "draw", "enhance", "imagine", "judge", "learn", "main", "restore", "search", "translate"]
 
 
 def _version(wanted: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,11 +14,12 @@ from ..errors import DataError, RequestError
 from .options import IMAGE_SUFFIXES, RECIPE_SUFFIXES, Device, NoRecipe, app, showing, size_of
 
 if TYPE_CHECKING:
+    from ..model import Model
     from ..pictures import Picture
     from ..prompt import Asked
 
 Source = Annotated[Path, typer.Argument(metavar="IMAGE", help="the picture to start from")]
-Model = Annotated[str | None, typer.Option(help="a run, or a name; by default the one that ships, else your last")]
+ModelName = Annotated[str | None, typer.Option(help="a run, or a name; by default the one that ships, else your last")]
 Count = Annotated[int | None, typer.Option("--n", help="how many pictures: four of imagine and vary, one of edit")]
 Seed = Annotated[int | None, typer.Option(help="of the first picture, the next have the next; by chance if left out")]
 Steps = Annotated[int | None, typer.Option(help="solver steps")]
@@ -30,7 +32,7 @@ def imagine(
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="what to draw, as 'a red house --ar 3:2'")] = "",
     out: Annotated[Path | None, typer.Option(help="a folder, or with one picture a file")] = None,
     grid: Annotated[Path | None, typer.Option(help="also, or only, all of them in one picture")] = None,
-    model: Model = None,
+    model: ModelName = None,
     n: Count = None,
     seed: Seed = None,
     negative: Negative = None,
@@ -80,8 +82,9 @@ def edit(
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="what shall be there")] = "",
     out: Annotated[Path | None, typer.Option(help="the file to make, or for several pictures a folder")] = None,
     mask: Annotated[Path | None, typer.Option(help="white where it is drawn anew; all of it by default")] = None,
+    scribble: Annotated[Path | None, typer.Option(help="coloured strokes on it, which spread along its edges")] = None,
     expand: Annotated[int | None, typer.Option(help="pixels to add on every side")] = None,
-    model: Model = None,
+    model: ModelName = None,
     n: Count = None,
     seed: Seed = None,
     strength: Annotated[float | None, typer.Option(help="0 keeps what is there, 1 leaves nothing of it")] = None,
@@ -99,9 +102,18 @@ def edit(
     whole, white = _read(image), _read(mask) if mask else None
     given: dict[str, Any] = {"image": whole, "mask": white, "expand": expand, "strength": strength}
     given |= {"n": n, "seed": seed, "negative": negative, "steps": steps, "guidance": guidance}
-    asked = read(prompt, given, Edit)
     notes = check_mask(white, whole, expand or 0) if white else []
-    _make(asked, model, device, out, None, no_recipe, notes)
+    if scribble is None:
+        _make(read(prompt, given, Edit), model, device, out, None, no_recipe, notes)
+        return
+    from ..classic.scribbles import SOFT, Scribbled
+
+    if strength is None and model is not None:
+        given["strength"] = SOFT
+    asked = read(prompt, given | {"scribble": _read(scribble)}, Edit)
+    if model is None:
+        asked = replace(asked, notes=())  # no words are needed where nothing is drawn
+    _make(asked, model or Scribbled(), device, out, None, no_recipe, notes)
 
 
 @app.command()
@@ -109,7 +121,7 @@ def vary(
     image: Source,
     out: Annotated[Path | None, typer.Option(help="a folder, or with one picture a file")] = None,
     grid: Annotated[Path | None, typer.Option(help="also, or only, all of them in one picture")] = None,
-    model: Model = None,
+    model: ModelName = None,
     n: Count = None,
     seed: Seed = None,
     strength: Annotated[float | None, typer.Option(help="0 keeps the picture, 1 leaves little of it")] = None,
@@ -135,7 +147,7 @@ def _read(path: Path) -> Picture:
 
 def _make(
     asked: Asked,
-    model: str | None,
+    model: str | Model | None,
     device: str,
     out: Path | None,
     grid: Path | None,
@@ -152,7 +164,7 @@ def _make(
     with showing() as display:
         for note in [*asked.notes, *(notes or [])]:
             display.say(f"note: {note}")
-        chosen = model_for(type(asked.request), model, device)
+        chosen = model_for(type(asked.request), model, device) if model is None or isinstance(model, str) else model
         requests = asked.requests(chosen.spec.size)
         pictures: dict[int, Any] = {}
         files: dict[int, Path] = {}

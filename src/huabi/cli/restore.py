@@ -44,14 +44,12 @@ def restore(
             scale=scale,
             strength=strength,
         )
-    from ..choice import METHODS, restorer_for
+    from ..choice import restorer_for
     from ..deep import is_deep, save_deep
     from ..drawing import drawn
     from ..restoring import hole_of
 
     hole_of(request)  # a mask that does not fit is told of before a model is looked for
-    if method in METHODS:
-        request = request.model_copy(update={"method": method})
     with showing() as display:
         model = restorer_for(request, method, device)
         start = time.perf_counter()

@@ -52,7 +52,7 @@ from .worker import Facts, Task
 if TYPE_CHECKING:
     from .loader import PictureData
 
-_SIDES = re.compile(r"\b(left|right)\b|[左右]", re.IGNORECASE)  # in captions that a mirror would belie
+SIDES = re.compile(r"\b(left|right)\b|[左右]", re.IGNORECASE)  # in captions that a mirror would belie
 FORMAT = 2
 PLACES = ("pictures", "unpacked", "hub", "world", "features")
 
@@ -87,7 +87,8 @@ def _state(listing: Listing) -> str:
             continue
         partner = (item.partner.name, item.partner.stamp) if item.partner else None
         inline = hashlib.sha256(item.where.data).hexdigest() if item.where.kind == "bytes" else ""
-        line = repr((item.name, item.stamp, item.label, item.caption, partner, inline))
+        derived = () if item.sources is None else (item.sources,)
+        line = repr((item.name, item.stamp, item.label, item.caption, partner, inline, *derived))
         digest.update(line.encode("utf-8", "surrogatepass"))
     digest.update(repr((listing.left_out, listing.notes)).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
@@ -169,8 +170,17 @@ def _split(items: Sequence[Item], found: Survey, numbers: list[int] | None) -> d
     groups = [[position[n] for n in group] for group in found.near]
     near = {row for group in groups for row in group}
     groups += [rows for rows in same_content.values() if len(rows) > 1 and not near & set(rows)]
-    train, heldout = split([_key(items[n], found.facts[n]) for n in found.kept], groups, numbers)
+    keys = [_key(items[n], found.facts[n]) for n in found.kept]
+    train, heldout = split(keys, groups, numbers, _sources(items, found, position))
     return {"train": train.tolist(), "heldout": heldout.tolist()}
+
+
+def _sources(items: Sequence[Item], found: Survey, position: dict[int, int]) -> list[list[int] | None]:
+    """The rows that each row's picture was derived from, None of an original; of twins, the one that was kept."""
+    twin = {n: group[0] for group in found.duplicates for n in group}
+    rows = {item.name: position[first] for n, item in enumerate(items) if (first := twin.get(n, n)) in position}
+    origins = (items[n].sources for n in found.kept)
+    return [None if names is None else [rows[name] for name in names if name in rows] for names in origins]
 
 
 def _key(item: Item, facts: Facts) -> bytes:
@@ -188,6 +198,7 @@ def _table(listing: Listing, surveys: list[Survey], size: tuple[int, int], chann
     labels = labels if len(labels) > 1 else []
     numbers = [labels.index(i.label or "") for i in items] if labels else None
     content = sorted(_key(listing.items[n], found.facts[n]).hex() for n in found.kept)
+    content += sorted(repr((i.name, i.sources)) for i in items if i.sources is not None)
     table: dict[str, Any] = {
         "format": FORMAT,
         "size": list(size),
@@ -324,7 +335,7 @@ def prepare(
     except OSError as error:
         raise DataError(f"the cache in {cache_root()} cannot be used ({error.strerror}); set HUABI_CACHE") from None
     if flip is None:
-        told = any(item.caption and _SIDES.search(item.caption) for item in listing.items)
+        told = any(item.caption and SIDES.search(item.caption) for item in listing.items)
         flip = listing.kind not in ("digits", "world") and not told
     asked = {"channels": channels, "fit": fit, "flip": flip, "pairs": pairs, "balance": balance}
     return _opened(cache_root() / "pictures" / known["cache"], Preflight.from_json(known["findings"]), asked)

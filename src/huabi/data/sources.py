@@ -38,6 +38,7 @@ class Item:
     label: str | None = None
     caption: str | None = None  # where there are several, a line each
     partner: Item | None = None  # the picture that this one shall become
+    sources: tuple[str, ...] | None = None  # names of the pictures that it was derived from; an original has None
 
     def read(self) -> bytes:
         """The file's bytes; raises `PictureError` or OSError."""
@@ -266,7 +267,7 @@ def _captions(items: list[Item], state: _Scan) -> tuple[list[Item], bool, tuple[
         base, _, last = name.rpartition("/")
         if last.lower() in ("metadata.jsonl", "metadata.csv"):
             for row in _rows(name, state):
-                rows[_below(base, row["file_name"])] = row
+                rows[_below(base, row["file_name"])] = {**row, **_origin(base, row)}
                 if row.get("mask_file_name"):
                     masks.add(_below(base, row["mask_file_name"]))
     items = [item for item in items if item.name not in masks]
@@ -283,6 +284,13 @@ def _captions(items: list[Item], state: _Scan) -> tuple[list[Item], bool, tuple[
 
 def _below(folder: str, name: Any) -> str:
     return "/".join(part for part in (folder, str(name).replace("\\", "/")) if part)
+
+
+def _origin(folder: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row says its picture was derived from, by the names of those pictures."""
+    if not isinstance(row.get("derived_from"), list):
+        return {}
+    return {"derived_from": tuple(_below(folder, name) for name in row["derived_from"])}
 
 
 def _count_missing(texts: Mapping[str, str], state: _Scan) -> None:
@@ -324,6 +332,7 @@ def _from_metadata(
     lost = rows.keys() - {i.name for i in items} - {n for n, _ in state.left_out}
     if lost:
         state.notes.append(f"{len(lost)} pictures named in the metadata are not there, such as {shown(min(lost))}")
+    items = [replace(i, sources=rows.get(i.name, {}).get("derived_from")) for i in items]
     texts = {i.name: _lines(field_of(i, "text", "caption", "prompt")) for i in items}
     captioned = any(texts.values())
     if captioned:

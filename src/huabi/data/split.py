@@ -18,7 +18,10 @@ def _draw(key: bytes) -> float:
 
 
 def split(
-    keys: Sequence[bytes], groups: Sequence[Sequence[int]] = (), labels: Sequence[int] | None = None
+    keys: Sequence[bytes],
+    groups: Sequence[Sequence[int]] = (),
+    labels: Sequence[int] | None = None,
+    sources: Sequence[Sequence[int] | None] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions to train on and positions held out, each in the order of their keys.
 
@@ -29,10 +32,15 @@ def split(
         keys: a hash of each picture's content.
         groups: near duplicates by position; what is in none stands alone.
         labels: a class whose pictures would all be held out keeps them instead.
+        sources: the positions that each picture was derived from, None of an original. Originals alone are held out;
+            what was derived from one of those is neither trained on nor held out.
     """
-    count = len(keys)
-    grouped = {n for group in groups for n in group}
-    units = [list(group) for group in groups] + [[n] for n in range(count) if n not in grouped]
+    origins = sources or [None] * len(keys)
+    originals = [n for n, origin in enumerate(origins) if origin is None]
+    count = len(originals)
+    shared = [[n for n in group if origins[n] is None] for group in groups]
+    grouped = {n for group in shared for n in group}
+    units = [group for group in shared if group] + [[n] for n in originals if n not in grouped]
     small = [unit for unit in units if 10 * len(unit) <= count]
     drawn = sorted((_draw(min(keys[n] for n in unit)), unit) for unit in small)
     out = {n for value, unit in drawn if value < SHARE for n in unit}
@@ -41,8 +49,9 @@ def split(
     elif not out and drawn:
         out = set(drawn[0][1])
     if labels is not None:
-        kept = {labels[n] for n in range(count) if n not in out}
+        kept = {labels[n] for n in originals if n not in out}
         out = {n for n in out if labels[n] in kept}
-    order = sorted(range(count), key=lambda n: (keys[n], n))
-    train = np.array([n for n in order if n not in out], np.int64)
+    left = out | {n for n, origin in enumerate(origins) if out.intersection(origin or ())}
+    order = sorted(range(len(keys)), key=lambda n: (keys[n], n))
+    train = np.array([n for n in order if n not in left], np.int64)
     return train, np.array([n for n in order if n in out], np.int64)

@@ -1,0 +1,176 @@
+"""Restoration without training: the methods of the textbooks, each a Model that answers `Restore`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Hashable, Iterator, Sequence
+from importlib import import_module
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from ..errors import RequestError
+from ..model import DataSpec, Identity, Model
+from ..pictures import check_mask, to_image, to_tensor
+from ..requests import Restore
+from .filters import noise_level
+
+__all__ = ["Bicubic", "Biharmonic", "Lanczos", "NonLocalMeans", "RichardsonLucy", "TotalVariation", "Wiener"]
+
+Array = NDArray[np.float32]  # (H, W, C) in [0, 1], without alpha
+
+BLUR = 1.5  # standard deviation, in pixels, of the blur that is undone
+FLOOR = 1 / 255  # the least noise that is assumed, of a range of 1
+LEAST = {"dejpeg": 6 / 255}  # of JPEG's artefacts the estimate sees little
+
+
+def _library(part: str) -> Any:
+    """`skimage.<part>`; raises `RequestError` with the remedy where it is not installed."""
+    try:
+        return import_module(f"skimage.{part}")
+    except ImportError:
+        raise RequestError("this method is scikit-image's; install it: pip install 'huabi[classic]'") from None
+
+
+class _Method(Model):
+    """One method. Grey pictures stay grey, and transparency is kept."""
+
+    requests = (Restore,)
+    spec = DataSpec((1024, 1024))  # in name: a picture keeps its size
+    name: ClassVar[str]
+    tasks: ClassVar[tuple[str, ...]]
+
+    def __init__(self) -> None:
+        # one by one: pictures differ in size
+        self.identity = Identity(family=self.name, rows=1)
+
+    @abstractmethod
+    def restored(self, x: Tensor, request: Restore) -> Tensor:
+        """The picture (C, H, W) in [-1, 1] without its damage."""
+
+    def sample(self, requests: Sequence[Restore]) -> Iterator[Tensor]:
+        yield torch.stack([self._answer(request) for request in requests])
+
+    def batch_key(self, request: Any) -> Hashable:
+        return request.image, request.scale
+
+    def _answer(self, request: Restore) -> Tensor:
+        if request.task not in self.tasks:
+            raise RequestError(f"{self.name} does not {request.task}; it does {' and '.join(self.tasks)}")
+        x = to_tensor(request.image.image(request.image.channels))
+        restored = self.restored(x, request)
+        return restored if restored.shape != x.shape else x.lerp(restored, request.strength)
+
+
+class _Filter(_Method):
+    """A method that works on the colours alone, as an array."""
+
+    def restored(self, x: Tensor, request: Restore) -> Tensor:
+        colours, alpha = x[:3], x[3:]
+        noise = max(LEAST.get(request.task, FLOOR), noise_level(colours) / 2)
+        array = colours.add(1).div(2).permute(1, 2, 0).numpy()
+        done = torch.from_numpy(np.ascontiguousarray(self.filtered(array, noise, request), np.float32))
+        return torch.cat([done.permute(2, 0, 1) * 2 - 1, alpha]).clamp(-1, 1)
+
+    @abstractmethod
+    def filtered(self, array: Array, noise: float, request: Restore) -> Any:
+        """The array without its damage; `noise` is the estimated standard deviation of white noise."""
+
+
+class NonLocalMeans(_Filter):
+    """Pixels averaged with those whose surroundings look alike (Buades, Coll and Morel 2005)."""
+
+    name = "nl-means"
+    tasks = ("denoise", "dejpeg")
+
+    def filtered(self, array: Array, noise: float, request: Restore) -> Any:
+        means = _library("restoration").denoise_nl_means
+        return means(array, patch_size=5, patch_distance=6, h=0.8 * noise, sigma=noise, channel_axis=2)
+
+
+class TotalVariation(_Filter):
+    """The picture of least total variation near the one given (Rudin, Osher and Fatemi 1992; Chambolle 2004)."""
+
+    name = "tv"
+    tasks = ("denoise", "dejpeg")
+
+    def filtered(self, array: Array, noise: float, request: Restore) -> Any:
+        return _library("restoration").denoise_tv_chambolle(array, weight=0.7 * noise, channel_axis=2)
+
+
+class _Deconvolution(_Filter):
+    """A method that undoes a Gaussian blur of `BLUR` pixels; borders are mirrored, so that they do not ring."""
+
+    tasks = ("deblur",)
+
+    def filtered(self, array: Array, noise: float, request: Restore) -> Any:
+        edge = min(int(8 * BLUR), *(side - 1 for side in array.shape[:2]))
+        place = np.arange(-edge, edge + 1)
+        line = np.exp(-(place**2) / (2 * BLUR**2))
+        kernel = np.outer(line, line) / line.sum() ** 2
+        wide = np.pad(array, ((edge, edge), (edge, edge), (0, 0)), "reflect").astype(np.float64)
+        planes = [self.deconvolved(plane, kernel, noise) for plane in np.moveaxis(wide, 2, 0)]
+        return np.stack(planes, 2)[edge:-edge or None, edge:-edge or None]
+
+    @abstractmethod
+    def deconvolved(self, plane: NDArray[np.float64], kernel: NDArray[np.float64], noise: float) -> Any:
+        """The plane (H, W) in [0, 1] whose blur by the kernel is the one given."""
+
+
+class Wiener(_Deconvolution):
+    """The linear estimate of least squared error, a smooth picture expected (Wiener 1949; Hunt 1973)."""
+
+    name = "wiener"
+
+    def deconvolved(self, plane: NDArray[np.float64], kernel: NDArray[np.float64], noise: float) -> Any:
+        return _library("restoration").wiener(plane, kernel, balance=25 * noise**2)
+
+
+class RichardsonLucy(_Deconvolution):
+    """The most likely picture where light is counted, by iteration (Richardson 1972; Lucy 1974)."""
+
+    name = "richardson-lucy"
+
+    def deconvolved(self, plane: NDArray[np.float64], kernel: NDArray[np.float64], noise: float) -> Any:
+        return _library("restoration").richardson_lucy(plane, kernel, num_iter=15, filter_epsilon=1e-6)
+
+
+class Biharmonic(_Filter):
+    """Holes filled by the smoothest surface that joins their rims (Damelin and Hoang 2018)."""
+
+    name = "biharmonic"
+    tasks = ("inpaint",)
+
+    def filtered(self, array: Array, noise: float, request: Restore) -> Any:
+        if request.mask is None:
+            raise RequestError("what shall be filled? Give --mask FILE, white where the picture is damaged")
+        check_mask(request.mask, request.image)
+        hole = np.asarray(request.mask.image(1)) > 127
+        return _library("restoration").inpaint_biharmonic(array, hole, split_into_regions=True, channel_axis=2)
+
+
+class _Resize(_Method):
+    tasks = ("upscale",)
+    filter: ClassVar[Image.Resampling]
+
+    def restored(self, x: Tensor, request: Restore) -> Tensor:
+        image = to_image(x)
+        return to_tensor(image.resize((request.scale * image.width, request.scale * image.height), self.filter))
+
+
+class Bicubic(_Resize):
+    """Interpolation by piecewise cubics (Keys 1981)."""
+
+    name = "bicubic"
+    filter = Image.Resampling.BICUBIC
+
+
+class Lanczos(_Resize):
+    """Interpolation by a windowed sinc (Duchon 1979)."""
+
+    name = "lanczos"
+    filter = Image.Resampling.LANCZOS
