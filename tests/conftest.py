@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +17,16 @@ import torch
 from hypothesis import settings
 from PIL import Image
 
-from huabi import cli, watch, witness
+from huabi import cli, families, watch, witness
+from huabi.checkpoint import Checkpoint
+from huabi.config import configure, leaves
 from huabi.cost import example
 from huabi.metrics.features import Features
 from huabi.model import Batch, DataSpec
+from huabi.plan import Plan
+from huabi.ranks import Ranks
 from huabi.rng import BatchRng
+from huabi.trainer import Trainer
 
 settings.register_profile("huabi", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("huabi")
@@ -55,6 +64,8 @@ VARIANTS = {  # of a family: its name, a dash, and what to call it
     "restorer-inpaint": {"batch": 4, "net.width": 8, "net.depth": (1, 1), "task": ("inpaint",)}
     | {"detail.adversarial": 0.1, "detail.texture": 1.0},
     "restorer-upscale": {"batch": 4, "net.width": 8, "net.depth": (1,), "task": ("upscale",)},
+    "text_to_image-embedding": TINY["text_to_image"]  # and contrast=contrast_run()
+    | {"condition": "embedding", "condition.width": 32, "condition.depth": 1, "condition.steps": 3},
     "text_to_image-pixels": TINY["text_to_image"] | {"autoencoder": "none", "shortcut.start": 0.5},
     "vae-perceptual": TINY["vae"] | {"detail.perceptual": 0.1},
     "vae-plain": TINY["vae"] | {"detail.adversarial": 0, "detail.texture": 0},
@@ -100,6 +111,21 @@ def write_pictures(folder: Path, count: int = 24, size: int = 12, classes: tuple
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     return write_pictures(tmp_path / "photos")
+
+
+@cache
+def contrast_run(channels: int = 3) -> str:
+    """A run of `contrast` on pictures of 8 x 8, with its first weights; made at the first call."""
+    kind, spec = families.find("contrast"), DataSpec((8, 8), channels, captions=True)
+    torch.manual_seed(1)
+    family = kind(configure(kind.Config(), TINY["contrast"]), spec)
+    header = {"family": "contrast", "config": leaves(family.config), "spec": spec.to_json()}
+    header |= {"rows": 4, "threads": 0, "precision": "fp32"}
+    folder = Path(tempfile.mkdtemp(prefix="huabi-contrast-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    run = folder / "run"
+    Checkpoint.create(run, header).save(Trainer(family, Plan.of_steps(1), ranks=Ranks.alone()))
+    return str(run)
 
 
 class Result:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import tiny_pipelines
-from conftest import TINY, VARIANTS, stream
+from conftest import TINY, VARIANTS, contrast_run, stream
 from huabi import families
 from huabi.checkpoint import Checkpoint
 from huabi.config import configure, leaves
@@ -82,8 +82,10 @@ def build(name: str, spec: DataSpec) -> Family:
     if name == "lora":
         pytest.importorskip("diffusers", reason="needs huabi[lora]")
         settings = settings | {"base": tiny_pipelines.base()}
+    if name == "text_to_image-embedding":
+        settings = settings | {"contrast": contrast_run(spec.channels)}
     torch.manual_seed(0)
-    return kind(configure(kind.Config(), settings), spec)
+    return kind(kind.fit(configure(kind.Config(), settings)), spec)
 
 
 def trainer_of(name: str, spec: DataSpec, steps: int = 4, micro: int | None = None) -> Trainer:

@@ -16,7 +16,7 @@ from huabi.ranks import Ranks
 from huabi.requests import Generate
 from huabi.trainer import Trainer
 
-PATHS = [EDM(), Flow(), Flow(mean=-0.5, std=1.2, shift=2.0), DDPM()]
+PATHS = [EDM(), Flow(), Flow(mean=-0.5, std=1.2, shift=2.0), Flow(clean=True), DDPM()]
 
 
 def rng(seed: int = 0) -> torch.Generator:

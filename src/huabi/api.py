@@ -124,6 +124,7 @@ def imagine(
     n: int | None = None,
     *,
     size: str | int | None = None,
+    rank: str | Path | None = None,
     device: str = "auto",
     **options: Any,
 ) -> list[Image.Image]:
@@ -132,14 +133,21 @@ def imagine(
     Args:
         model: a loaded one, a run or a name; by default the one that comes with Huabi, else the user's last that fits.
         size: pixels, as 64 or "96x64" (width x height); by default the model's own.
+        rank: a contrast run that orders them, the one that fits the prompt best first; of=16 draws more to choose from.
         options: other fields of `huabi.Imagine`, ar="3:2" and, of a walk, frames=8; they win over those in the prompt.
     """
+    from .hearing import in_words
+    from .ranking import ranking_for
+
     shape = text.size(str(size)) if size is not None else None
     asked = read(prompt, {**options, "n": n, "size": shape})
+    ranking = ranking_for(asked, rank, device)
+    chosen = model if isinstance(model, Model) else model_for(Imagine, model, device)
+    asked = in_words(asked, chosen.spec)
     for note in asked.notes:
         warnings.warn(note, stacklevel=2)
-    chosen = model if isinstance(model, Model) else model_for(Imagine, model, device)
-    return list(draw(chosen, asked.requests(chosen.spec.size)))
+    pictures = list(draw(chosen, asked.requests(chosen.spec.size)))
+    return pictures if ranking is None else [pictures[place] for place, _ in ranking.best(pictures)]
 
 
 def translate(

@@ -117,19 +117,20 @@ class EDM(_VarianceExploding):
 
 @dataclass(frozen=True)
 class Flow(Path):
-    """Rectified flow (Liu et al. 2022): x_t = (1 - t) x0 + t eps, t in (0, 1]; the target is eps - x0."""
+    """Rectified flow (Liu et al. 2022): x_t = (1 - t) x0 + t eps, t in (0, 1]; the target is eps - x0, or x0 itself."""
 
     mean: float = -0.5  # of logit(t) in training (Esser et al. 2024, eq. 19); below 0 it favours little noise
     std: float = 1.0
     uniform: float = 0.2  # share of training times that are uniform: of the rest hardly any is near pure noise
     shift: float = 2.5  # above 1 the grid spends more steps near noise (Esser et al. 2024, eq. 23)
+    clean: bool = False  # whether the network predicts x0
 
     def mix(self, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
         return x0.lerp(eps, _like(t, x0))
 
     def precondition(self, t: Tensor) -> Precondition:
         one = torch.ones_like(t)
-        return Precondition(one, -t, one, t)
+        return Precondition(0 * one, one, one, t) if self.clean else Precondition(one, -t, one, t)
 
     def quantile(self, u: Tensor) -> Tensor:
         rest = (_normal((u - self.uniform) / (1 - self.uniform)) * self.std + self.mean).sigmoid()

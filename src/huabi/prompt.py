@@ -37,7 +37,7 @@ OPTIONS = {  # inside a prompt, with an example of each
 }
 SHORT = {"aspect": "ar", "c": "chaos", "negative": "no", "s": "stylize"}
 FIELDS = {"ar": "size", "no": "negative"}  # what a request calls them
-BESIDE = ("ar", "frames", "n")  # what is said beside the fields of a request
+BESIDE = ("ar", "frames", "n", "of")  # what is said beside the fields of a request
 LEARNT = {"LATIN", "CJK"}  # scripts of English and Chinese
 LANGUAGES = {"HANGUL": "Korean", "HIRAGANA": "Japanese", "KATAKANA": "Japanese"}  # of other scripts: their own name
 
@@ -191,10 +191,11 @@ def size_for(ratio: tuple[float, float], size: tuple[int, int]) -> tuple[int, in
 
 @dataclass(frozen=True)
 class Asked:
-    """What a prompt and the options beside it ask for: `n` pictures; `notes` are for people."""
+    """What a prompt and options beside it ask for: `n` pictures, of which `kept` are shown; `notes` are for people."""
 
     request: Imagine | Edit | Vary  # of which each picture's differs in seed, size or place on the walk
     n: int
+    kept: int
     ratio: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
 
@@ -224,7 +225,7 @@ def read(prompt: str = "", given: Mapping[str, Any] | None = None, task: Task = 
     An option takes the word after it and `--no` all up to the next option; the other words are the prompt.
 
     Args:
-        given: fields of the request and `ar`, `n`, `frames`, which win over those inside; None is not given.
+        given: fields of the request and `ar`, `n`, `of`, `frames`, which win over those inside; None is not given.
 
     Raises:
         RequestError: for an option that is unknown, said twice, without a value or with a bad one.
@@ -250,12 +251,13 @@ def read(prompt: str = "", given: Mapping[str, Any] | None = None, task: Task = 
     n = _count("frames", choice.get("frames", 8), 2) if walk else _count("n", choice.get("n", 1 if task is Edit else 4))
     if walk and "n" in choice:
         raise RequestError("--between draws --frames pictures; leave --n out")
+    kept, n = n, _count("of", choice.get("of", n), n)
     if not walk and "frames" in choice:
         raise RequestError("--frames are of a walk; add --between A B")
     with valid():
         request = task(**fields)
         task(**fields | {"seed": request.seed + n - 1})
-    return Asked(request, n, ratio_of(str(choice["ar"])) if "ar" in choice else None, tuple(notes))
+    return Asked(request, n, kept, ratio_of(str(choice["ar"])) if "ar" in choice else None, tuple(notes))
 
 
 def _tidied(text: str, fields: dict[str, Any], task: Task) -> list[str]:

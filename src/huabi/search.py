@@ -31,7 +31,7 @@ from .model import Family, Matches
 from .nets.text import words_of
 from .pictures import save_picture
 
-__all__ = ["Match", "Search", "check_words", "matcher", "ranked"]
+__all__ = ["Match", "Search", "check_words", "cosines", "matcher", "ranked"]
 
 ROWS = 64  # pictures that are embedded at once
 SIDE = 192  # pixels of a picture on a sheet
@@ -132,15 +132,20 @@ class Search:
 
 
 def ranked(model: Family, pictures: Iterable[Any], text: str) -> list[int]:
-    """The places of `pictures` in the order in which they fit `text`, the best first.
+    """The places of `pictures` in the order in which they fit `text`, the best first; see `cosines`."""
+    order: list[int] = cosines(model, pictures, text).argsort(descending=True, stable=True).tolist()
+    return order
+
+
+def cosines(model: Family, pictures: Iterable[Any], text: str) -> Tensor:
+    """How well each of `pictures` fits `text`, (N,): the cosine of their features.
 
     Pictures are PIL images or tensors (C, H, W) in [-1, 1], all of one size. Raises RequestError for a model that
     knows no words and for a text without any.
     """
     words = _matches(model)
     features = torch.cat(list(embed(of_model(model), pictures)))
-    order: list[int] = (features @ _asked(words, text)).argsort(descending=True, stable=True).tolist()
-    return order
+    return features @ _asked(words, text)
 
 
 def matcher(name: str | None = None, device: str = "auto") -> Family:

@@ -21,7 +21,6 @@ __all__ = [
     "EFFICIENTNET_LITE0",
     "INCEPTION",
     "Transformer",
-    "autoencoder_of",
     "clip",
     "dinov2",
     "efficientnet_lite0",
@@ -29,6 +28,7 @@ __all__ = [
     "inception_file",
     "inception_of",
     "read",
+    "weights_of",
 ]
 
 EFFICIENTNET_LITE0 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -48,16 +48,16 @@ def read(path: Path, sha256: str) -> dict[str, Tensor]:
     return weights
 
 
-def autoencoder_of(run: str) -> tuple[dict[str, Any], dict[str, Tensor], str]:
-    """The settings, the averaged weights and their hash of a run of `autoencoder`; raises `RunError` for any other."""
+def weights_of(run: str, family: str) -> tuple[dict[str, Any], dict[str, Tensor], str]:
+    """The header, the averaged weights and their hash of a run of `family`; raises `RunError` for any other."""
     from . import index
     from .checkpoint import Checkpoint, unpack  # here, since it knows families, which know this module
 
     path = index.place(run)
     header = Checkpoint.open(path).header
-    if header["family"] != "autoencoder":
-        raise RunError(f"{run} is a run of {header['family']}; give one of autoencoder, or leave it out")
-    return header["config"], *unpack(path / "model.safetensors")
+    if header["family"] != family:
+        raise RunError(f"{run} is a run of {header['family']}; give one of {family}, or leave it out")
+    return header, *unpack(path / "model.safetensors")
 
 
 def efficientnet_lite0() -> EfficientNetLite0:

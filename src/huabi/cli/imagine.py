@@ -55,6 +55,8 @@ def imagine(
     mood_weight: Annotated[float | None, typer.Option(help="how much the mood counts, 0 to 2")] = None,
     between: Annotated[tuple[str, str] | None, typer.Option(help="walk between two prompts")] = None,
     frames: Annotated[int | None, typer.Option(help="pictures of the walk (default 8)")] = None,
+    rank: Annotated[str | None, typer.Option(help="a contrast run: what fits the words best comes first")] = None,
+    of: Annotated[int | None, typer.Option(help="how many to draw, of which --rank keeps --n")] = None,
     device: Device = "auto",
     no_recipe: NoRecipe = False,
 ) -> None:
@@ -71,9 +73,9 @@ def imagine(
         if mood is not None:
             raise RequestError("--mood and --mood-of exclude each other; say one of them")
         given["mood"] = mood_name(mood_of)
-    given |= {"between": between, "frames": frames}
+    given |= {"between": between, "frames": frames, "of": of}
     given |= {name: _read(path) for name, path in (("reference", reference), ("image", image)) if path}
-    _make(read(prompt, given), model, device, out, grid, no_recipe)
+    _make(read(prompt, given), model, device, out, grid, no_recipe, rank=rank)
 
 
 @app.command()
@@ -153,39 +155,60 @@ def _make(
     grid: Path | None,
     no_recipe: bool,
     notes: list[str] | None = None,
+    rank: str | None = None,
 ) -> None:
-    """Draws what was asked, saves each picture as it is done, and prints the files; seeds and seconds go to stderr."""
-    _check_out(out, grid, asked.n, no_recipe)
+    """Draws what was asked, saves each picture as it is done, and prints the files; seeds and seconds go to stderr.
+
+    With `rank`, the best are saved when all are done, and printed in their order.
+    """
+    _check_out(out, grid, asked.kept, no_recipe)
     from ..choice import model_for
     from ..drawing import draw
+    from ..hearing import in_words
     from ..pictures import grid as sheet
     from ..pictures import save_picture
+    from ..ranking import ranking_for
 
     with showing() as display:
+        ranking = ranking_for(asked, rank, device)
+        chosen = model_for(type(asked.request), model, device) if model is None or isinstance(model, str) else model
+        asked = in_words(asked, chosen.spec)
         for note in [*asked.notes, *(notes or [])]:
             display.say(f"note: {note}")
-        chosen = model_for(type(asked.request), model, device) if model is None or isinstance(model, str) else model
         requests = asked.requests(chosen.spec.size)
         pictures: dict[int, Any] = {}
+        recipes: dict[int, Any] = {}
         files: dict[int, Path] = {}
         start = time.perf_counter()
 
         def tell(step: int = 0) -> None:
             display.count("drawing", len(pictures), len(requests), f"step {step}" if step else "")
 
-        for position, picture, recipe in draw(chosen, requests, tell):
-            pictures[position] = picture
-            tell()
+        def save(position: int, recipe: dict[str, Any]) -> None:
             if out is not None:
                 files[position] = _free(out, recipe, position if asked.walk else None)
-                save_picture(picture, files[position], None if no_recipe else recipe)
+                save_picture(pictures[position], files[position], None if no_recipe else recipe)
+
+        for position, picture, recipe in draw(chosen, requests, tell):
+            pictures[position], recipes[position] = picture, recipe
+            tell()
+            if ranking is None:
+                save(position, recipe)
+        order = list(range(len(requests)))
+        if ranking is not None:
+            best = ranking.best([pictures[place] for place in order])
+            order = [place for place, _ in best]
+            for place, cosine in best:
+                save(place, ranking.noted(recipes[place], cosine))
+            fits = ", ".join(f"seed {requests[place].seed} {cosine:.3f}" for place, cosine in best)
+            display.say(f"the best {len(best)} of {len(requests)}, by the cosine of picture and words: {fits}")
         seconds = time.perf_counter() - start
         if grid is not None:
-            save_picture(sheet([pictures[i] for i in range(len(requests))]), grid, None)
+            save_picture(sheet([pictures[place] for place in order]), grid, None)
         first, last = requests[0].seed, requests[-1].seed
         seeds = f"seed {first}" if first == last else f"seeds {first} to {last}"
         display.say(f"{seeds}, {seconds:.1f} s")
-    for path in [*(files[i] for i in sorted(files)), *([grid] if grid else [])]:
+    for path in [*(files[place] for place in order if place in files), *([grid] if grid else [])]:
         typer.echo(path)
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import RunError
 from ..model import DataSpec
-from ..weights import autoencoder_of
+from ..weights import weights_of
 from ._detail import Detail
 from ._latents import NetConfig
 from .vae import Autoencoder, AutoencoderConfig
+
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Codec(nn.Module):
         length = autoencoder.config.length
         self.factor = autoencoder.config.factor
         self.shape = (length, *autoencoder.grid)
-        self.encoder, self.decoder = _frozen(autoencoder.encoder), _frozen(autoencoder.decoder)
+        self.encoder, self.decoder = frozen(autoencoder.encoder), frozen(autoencoder.decoder)
         self.register_buffer("mean", torch.zeros(length, 1, 1))
         self.register_buffer("std", torch.ones(length, 1, 1))
         self.register_buffer("followed", torch.tensor(-1))  # the last step after which `follow` was called
@@ -104,7 +107,7 @@ class Codec(nn.Module):
     @torch.no_grad()
     def adopt(self, run: str, sha256: str) -> None:
         """Takes the weights of an autoencoder's run; raises `RunError` where they are others than those of the hash."""
-        _, tensors, digest = autoencoder_of(run)
+        _, tensors, digest = weights_of(run, "autoencoder")
         if sha256 and digest != sha256:
             raise RunError(f"{run} was trained on since this run began; train it in another folder")
         for part in ("encoder", "decoder"):
@@ -129,7 +132,7 @@ class Standard(nn.Module):
         return z.square().mean() / 2 + self.log_std.mean()
 
 
-def _frozen(module: nn.Module) -> nn.Module:
+def frozen(module: M) -> M:
     """A copy whose parameters are buffers."""
     module = copy.deepcopy(module)
     for part in module.modules():

@@ -10,7 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import NamedTuple, Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -21,9 +21,8 @@ from ..mel import BANDS, FRAMES
 from ..model import Batch, DataSpec
 from ..nets.convnets import ConvClassifier
 from ..nets.sound import SoundEncoder
-from ..nets.text import TextEncoder, words_of
+from ..nets.text import TextEncoder, Words, words_of
 from ..nets.unet import Context
-from ..pictures import Picture
 from ..prompt import parts
 from ..requests import Imagine
 from ..rng import row_noise
@@ -43,7 +42,17 @@ FIELDS = {  # of a request, and the condition that answers each
     "reference": "reference",
 }
 
-See = Callable[[Picture], Tensor]  # the latents (C, h, w) of a picture
+MEANT = ("prompt", "negative", "between")  # what is said by the reference, where that is what a picture means
+
+
+class Shown(NamedTuple):
+    """What the pictures that are asked for show."""
+
+    x0: Tensor  # (B, C, h, w) latents of reference pictures, or (B, D) features
+    amount: Tensor  # (B,) how much it counts
+
+
+See = Callable[[Sequence[Imagine]], Shown | None]  # what requests show; None where none of them shows anything
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,7 @@ class Condition(nn.Module, ABC):
 
     @abstractmethod
     def of_batch(self, batch: Batch, x0: Tensor, kept: Tensor) -> tuple[Context, Tensor]:
-        """What is true of training pictures of latents x0 (B, C, h, w), and whether anything is (B,): 0 or 1.
+        """What is true of training pictures of latents (or features) x0, and whether anything is (B,): 0 or 1.
 
         Where `kept` (B,) is false it is left unsaid, and need not be known.
         """
@@ -108,6 +117,14 @@ class Condition(nn.Module, ABC):
         )
 
 
+class Encoder(Protocol):
+    """What reads texts."""
+
+    length: int  # words that are read
+
+    def __call__(self, texts: Sequence[str]) -> Words: ...
+
+
 class Part(NamedTuple):
     """A text among those of a request."""
 
@@ -119,9 +136,9 @@ class Part(NamedTuple):
 class Text(Condition):
     """A caption; where the data has none, the name of the label."""
 
-    def __init__(self, spec: DataSpec, config: ContextConfig) -> None:
+    def __init__(self, spec: DataSpec, config: ContextConfig, encoder: Encoder | None = None) -> None:
         super().__init__(config.width, config.drop_text)
-        self.encoder = TextEncoder(config.width, depth=config.depth)
+        self.encoder: Encoder = encoder or TextEncoder(config.width, depth=config.depth)
         self.labels = () if spec.captions else spec.labels
 
     def of_batch(self, batch: Batch, x0: Tensor, kept: Tensor) -> tuple[Context, Tensor]:
@@ -250,26 +267,30 @@ class Heard(Condition):
 
 
 class Reference(Condition):
-    """What a picture shows, wherever it shows it: the mean over all places of a few features of its latents."""
+    """What a picture shows, wherever it shows it: the mean over all places of a few features of its latents.
 
-    def __init__(self, shape: tuple[int, int, int], config: ContextConfig) -> None:
-        super().__init__(config.width, config.drop_rest)
-        channels, *grid = self.shape = shape
-        self.net = ConvClassifier(channels, cast(tuple[int, int], tuple(grid)), SEEN * config.width)
+    Where features (D,) stand for pictures, they are projected (Ramesh et al. 2022, section 2.1).
+    """
+
+    net: ConvClassifier | nn.Linear
+
+    def __init__(self, shape: tuple[int, ...], config: ContextConfig) -> None:
+        channels, *grid = shape
+        super().__init__(config.width, config.drop_rest if grid else config.drop_text)
+        if grid:
+            self.net = ConvClassifier(channels, cast(tuple[int, int], tuple(grid)), SEEN * config.width)
+        else:
+            self.net = nn.Linear(channels, SEEN * config.width)
 
     def of_batch(self, batch: Batch, x0: Tensor, kept: Tensor) -> tuple[Context, Tensor]:
         return _where(kept, self._context, x0), x0.new_ones(len(x0))
 
     def of_requests(self, requests: Sequence[Imagine], see: See) -> tuple[Context, Tensor]:
-        shown = [request.reference for request in requests]
-        amount = torch.tensor([float(picture is not None) for picture in shown], device=self.nothing.device)
-        if not bool(amount.any()):
-            return self.silence(len(requests))
-        blank = self.nothing.new_zeros(self.shape)
-        return self._context(torch.stack([blank if p is None else see(p) for p in shown])), amount
+        shown = see(requests)
+        return self.silence(len(requests)) if shown is None else (self._context(shown.x0), shown.amount)
 
-    def _context(self, latents: Tensor) -> Context:
-        tokens = self.net(latents).unflatten(1, (SEEN, -1))  # (B, SEEN, width)
+    def _context(self, x0: Tensor) -> Context:
+        tokens = self.net(x0).unflatten(1, (SEEN, -1))  # (B, SEEN, width)
         return Context(tokens, tokens.new_ones(tokens.shape[:2]), tokens.mean(1))
 
 
@@ -277,14 +298,16 @@ class Conditions(nn.Module):
     """All that a model can be told: the one list that a further condition is added to.
 
     Args:
-        shape: of latents (C, h, w).
+        shape: of latents (C, h, w); or (D,) where features stand for pictures and texts alike.
     """
 
-    def __init__(self, spec: DataSpec, config: ContextConfig, shape: tuple[int, int, int]) -> None:
+    def __init__(self, spec: DataSpec, config: ContextConfig, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.drop = config.drop
         found: dict[str, Condition] = {"reference": Reference(shape, config)}
-        if spec.captions or spec.labels:
+        meant = len(shape) == 1
+        self.fields = FIELDS | dict.fromkeys(MEANT if meant else (), "reference")
+        if not meant and (spec.captions or spec.labels):
             found["text"] = Text(spec, config)
         if spec.labels:
             found["label"] = Word("label", spec.labels, config)
@@ -296,7 +319,7 @@ class Conditions(nn.Module):
         self.each = nn.ModuleDict(found)
 
     def of_batch(self, batch: Batch, x0: Tensor) -> Context:
-        """What is true of training pictures of latents x0 (B, C, h, w), parts of which stay unsaid by chance."""
+        """What is true of training pictures of latents (or features) x0, parts of which stay unsaid by chance."""
         u = batch.rng.uniform(len(self.each) + 1)
         contexts = []
         for chance, condition in zip(u.T, self._each()):
@@ -308,7 +331,7 @@ class Conditions(nn.Module):
     def of_requests(self, requests: Sequence[Imagine], see: See) -> Context:
         """What is asked; raises `RequestError` for what this model was not trained with."""
         for request in requests:
-            for field, name in FIELDS.items():
+            for field, name in self.fields.items():
                 if name not in self.each and getattr(request, field):
                     raise RequestError(f"this model knows no {name}, since its data has none; leave {field!r} out")
         return _joined([condition.told(*condition.of_requests(requests, see)) for condition in self._each()])

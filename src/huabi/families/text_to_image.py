@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +20,11 @@ from ..pictures import Picture
 from ..requests import Edit, Generate, Imagine, Vary
 from ..rng import row_noise
 from ..sampling import dpmpp_2m, euler, guided
-from ..weights import autoencoder_of
+from ..weights import weights_of
 from ._codec import Codec, CodecConfig, Pixels, Standard
-from ._conditions import Conditions, ContextConfig, chaotic
+from ._conditions import Conditions, ContextConfig, Shown, chaotic
 from ._edits import Finished, around, canvas_of, resized, working_size
+from ._meaning import Embedding, Meaning, Walk
 from ._rows import labels_of, latents_of, pixels_of, refuse
 from ._shortcut import FEW, STRIDES, ShortcutConfig, consistent, stride_between, stride_times
 from .vae import Autoencoder
@@ -44,8 +45,18 @@ class NetConfig:
 
 
 @dataclass(frozen=True)
+class Texts:
+    """What draws is told texts themselves, and reference pictures by their latents."""
+
+    kind: ClassVar[str] = "text"
+
+
+@dataclass(frozen=True)
 class TextToImageConfig:
     """Settings of `text_to_image`."""
+
+    condition: Texts | Embedding = field(default_factory=Texts)
+    contrast: str = ""  # a run of `contrast`, of condition=embedding alone
 
     autoencoder: str = "auto"  # a run of `autoencoder`, or train, or none: pixels; auto is none up to 64 pixels a side
     sha256: str = ""  # of that run's weights; found out by itself
@@ -99,16 +110,26 @@ class TextToImage(Family):
         shape: dict[str, Any] = shape_for(max(grid), config.net.width)
         shape |= {"strides": STRIDES, "depth": config.net.depth, "attention": config.net.attention}
         self.net = TextNet(channels, config.context.width, **shape)
-        self.conditions = Conditions(spec, config.context, self.codec.shape)
+        self.meaning: Meaning | None = None
+        shown: tuple[int, ...] = self.codec.shape
+        if isinstance(config.condition, Embedding):
+            self.meaning = Meaning(spec, config.condition, config.context)
+            shown = (config.condition.sight.features,)
+        self.conditions = Conditions(spec, config.context, shown)
         self.path = Flow(mean=0.0)  # more of the noise that layout is found in than `diffusion` trains on
         self.register_buffer("began", torch.tensor(-1))  # the step in which the flow's training began
 
     @classmethod
     def fit(cls, config: TextToImageConfig, steps: Callable[[Any], float] | None = None) -> TextToImageConfig:
-        """`config` with the shape and the hash of the autoencoder that it names."""
+        """`config` with the shapes and the hashes of the runs that it names."""
+        if isinstance(config.condition, Embedding) != bool(config.contrast):
+            raise RequestError("--set condition=embedding and --set contrast=RUN go together; say both, or neither")
+        if isinstance(config.condition, Embedding):
+            config = replace(config, condition=config.condition.of(config.contrast))
         if config.autoencoder in ("auto", "train", "none"):
             return config
-        settings, _, sha256 = autoencoder_of(config.autoencoder)
+        header, _, sha256 = weights_of(config.autoencoder, "autoencoder")
+        settings = header["config"]
         net = replace(config.codec.net, width=settings["net.width"], depth=settings["net.depth"])
         codec = replace(config.codec, length=settings["length"], factor=settings["factor"], net=net)
         return replace(config, sha256=sha256, codec=codec)
@@ -119,14 +140,22 @@ class TextToImage(Family):
             found |= self.autoencoder.optimizers()
         if self.standard is not None:
             found["standard"] = torch.optim.Adam(self.standard.parameters(), lr=0.03)
+        if self.meaning is not None:
+            found["prior"] = Muon.of(self.meaning, lr=self.config.lr)
         return found | {"net": Muon.of(nn.ModuleList([self.net, self.conditions]), lr=self.config.lr)}
 
     def losses(self, batch: Batch, step: int) -> Iterator[Update]:
-        """First the autoencoder's turns, then the flow's in its frozen codes.
+        """First the autoencoder's turns, then the flow's in its frozen codes; the prior's in each step.
 
         One step does both, so that a run of one step, by which memory is measured, holds what either needs. From then
         on `began` says so: a plan that grows later does not bring the first part back.
         """
+        meant = None
+        if self.meaning is not None:
+            if step == 0:
+                self.meaning.adopt(self.config.contrast)
+            meant = self.meaning.see(batch.image)  # (B, D)
+            yield Update("prior", self.meaning.loss(batch, meant))
         if step == 0 and int(self.began) > 0:  # the weights are those of another run
             self.began.zero_()
         if int(self.began) < 0 and step + 1 >= self._coding_steps():
@@ -135,7 +164,7 @@ class TextToImage(Family):
         if isinstance(self.codec, Codec) and (began < 0 or began == step > int(self.codec.followed)):
             yield from self._code(self.codec, batch, step)
         if began >= 0:
-            yield self._flow(batch, step)
+            yield self._flow(batch, step, meant)
 
     def _coding_steps(self) -> float:
         if self.standard is None:
@@ -154,12 +183,12 @@ class TextToImage(Family):
         yield Update("standard", self.standard.nll(codes))
         codec.follow(self.autoencoder, self.standard, step)
 
-    def _flow(self, batch: Batch, step: int) -> Update:
+    def _flow(self, batch: Batch, step: int, meant: Tensor | None) -> Update:
         with torch.no_grad():
             x0 = self.codec.encode(batch.image)  # (B, C, h, w)
         t = batch.rng.apply(self.path.draw)  # (B,)
         eps = batch.rng.normal(*x0.shape[1:])
-        context = self.conditions.of_batch(batch, x0)
+        context = self.conditions.of_batch(batch, x0 if meant is None else meant)
         stride = torch.zeros(len(x0), dtype=torch.int64, device=x0.device)
         if self.config.shortcut.share and step >= self._strides_from():
             x0, eps, t, stride = self._strided(batch, x0, eps, t, context)
@@ -194,7 +223,8 @@ class TextToImage(Family):
         given: tuple[Hashable, ...] = (asked.image is not None,)
         if isinstance(request, Edit):
             given = request.image, request.mask, request.expand
-        return type(request), way, given, self.conditions.rooms(asked)
+        rooms = self.conditions.rooms(asked), () if self.meaning is None else self.meaning.rooms(asked)
+        return type(request), way, given, rooms
 
     @torch.no_grad()
     def sample(self, requests: Sequence[Asked]) -> Iterator[Tensor]:
@@ -206,7 +236,7 @@ class TextToImage(Family):
         size = self._size(asked[0])
         channels, factor = self.codec.shape[0], self.codec.factor
         shape = (channels, size[0] // factor, size[1] // factor)
-        walks = [request for request in requests if isinstance(request, Generate)]
+        walks = [request for request in requests if isinstance(request, Generate) and not self._ends(request)]
         eps = latents_of(walks, shape) if walks else row_noise([request.seed for request in asked], shape)
         start = [self._see(request.image, size) for request in asked if request.image is not None]
         yield from self._solve(asked, eps.to(self.device), torch.stack(start) if start else None)
@@ -237,7 +267,7 @@ class TextToImage(Family):
         first = asked[0]
         strength = 1.0 if start is None else first.strength
         strided, steps = self._strides(first), first.steps or self.config.steps
-        told = self.conditions.of_requests(asked, self._see)
+        told = self.conditions.of_requests(asked, self._shown)
         unwanted = self.conditions.unwanted(asked)
         if start is not None and not strength:
             yield start
@@ -270,6 +300,9 @@ class TextToImage(Family):
                 fields = ("prompt", "negative", "strength", "seed", "steps", "guidance")
                 return Imagine(**{name: getattr(request, name) for name in fields})
         refuse(request, "truncation", "mix", "solver", why="text_to_image draws without it")
+        if ends := self._ends(request):
+            same = {name: getattr(request, name) for name in ("seed", "label", "steps", "guidance", "fraction")}
+            return Walk(ends=ends, reference=ends[0], strength=1.0, **same)
         drawn = labels_of([request], self.spec)
         label = None if drawn is None else self.spec.labels[int(drawn)]
         return Imagine(seed=request.seed, label=label, steps=request.steps, guidance=request.guidance, strength=1.0)
@@ -284,6 +317,24 @@ class TextToImage(Family):
             trained = f"{self.spec.size[1]}x{self.spec.size[0]}"
             raise RequestError(f"size {columns}x{rows} is more than {LARGEST} times {trained}, the trained one")
         return size
+
+    def _ends(self, request: Generate) -> tuple[Picture, Picture] | None:
+        """The pictures that a request walks between, where what pictures mean is known."""
+        match request.between:
+            case (Picture() as first, Picture() as second) if self.meaning is not None:
+                return first, second
+        return None
+
+    def _shown(self, asked: Sequence[Imagine]) -> Shown | None:
+        """What the pictures that are asked for show, as `conditions` are told it."""
+        if self.meaning is not None:
+            return self.meaning.of_requests(asked)
+        pictures = [request.reference for request in asked]
+        if not any(pictures):
+            return None
+        blank = torch.zeros(self.codec.shape, device=self.device)
+        amount = torch.tensor([float(picture is not None) for picture in pictures], device=self.device)
+        return Shown(torch.stack([blank if p is None else self._see(p) for p in pictures]), amount)
 
     def _see(self, picture: Picture, size: tuple[int, int] | None = None) -> Tensor:
         """The latents (C, h, w) of a picture, cropped to a size, which is the trained one by default."""
