@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +66,8 @@ def test_a_model_that_hears_is_told_the_sound_and_an_unclear_one_adds_nothing(
 
 
 @pytest.fixture
-def _scribe(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _scribe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(families.FAMILIES, "scribe", "scribe:Scribe")
-    return
 
 
 @pytest.mark.usefixtures("_scribe")
