@@ -1,6 +1,6 @@
 """Translators: how fast they learn beside the textbook's program, and whether the world's reader sees what they draw.
 
-    python bench/translate.py --speed [pix2pix] [cyclegan] [--size 64] [--batch 4] [--seconds 30]
+    python bench/translate.py --speed [pix2pix] [cyclegan] [--size 64] [--batch 8] [--seconds 30]
     python bench/translate.py --world [paired] [unpaired] [--minutes 20] [--n 20000] [--scenes 600] [--out DIR]
 
 `--speed` trains the textbook's networks in turns in one process: by a plain program written as the textbook's,
@@ -295,7 +295,7 @@ def main() -> None:
     parser.add_argument("--speed", nargs="*", choices=list(PROGRAMS), metavar="FAMILY")
     parser.add_argument("--world", nargs="*", choices=list(KINDS), metavar="KIND")
     parser.add_argument("--size", type=int, default=64)
-    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=30.0, help="for each program")
     parser.add_argument("--minutes", type=float, default=20.0, help="of training")
     parser.add_argument("--n", type=int, default=20_000, help="training pictures")

@@ -81,8 +81,9 @@ def _translated(
     family.identity = Identity(rows=family.rows, precision=trainer.precision, device=family.device.type)
     rows = (data.heldout if len(data.heldout) else data.train)[:PAIRS]
     sources = [Image.fromarray(picture.squeeze()) for picture in rows_of(data.images)(rows)]
-    told = data.labels is not None and family.spec.labels
-    labels = [family.spec.labels[k] for k in data.labels[rows]] if told else [None] * len(rows)
+    labels: list[str | None] = [None] * len(rows)
+    if data.labels is not None and family.spec.labels:
+        labels = [family.spec.labels[k] for k in data.labels[rows]]
     asked = [Translate(image=picture, to=label) for picture, label in zip(sources, labels)]  # type: ignore[arg-type]
     shown, figures = [sources], {}
     others: list[Image.Image] = []

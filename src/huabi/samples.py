@@ -189,8 +189,9 @@ class TranslatedSamples(RunSamples):
         targets = None if self._data.target is None else rows_of(self._data.target)
         for row in self._rows:
             at = np.array([row])
-            told = self.model.spec.labels and self._data.labels is not None
-            label = self._data.spec.labels[self._data.labels[row]] if told else None
+            label = None
+            if self._data.labels is not None and self.model.spec.labels:
+                label = self._data.spec.labels[self._data.labels[row]]
             start = time.perf_counter()
             source = Picture.of(Image.fromarray(sources(at)[0].squeeze()))
             [(_, picture, _)] = draw(self.model, [Translate(image=source, to=label, seed=self.seed)])
