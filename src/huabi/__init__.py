@@ -22,6 +22,7 @@ _HOME = {
     "Model": "model",
     "Paint": "requests",
     "Picture": "pictures",
+    "Restore": "requests",
     "Translate": "requests",
     "Vary": "requests",
     "compare": "api",
@@ -45,6 +46,7 @@ __all__ = [
     "Model",
     "Paint",
     "Picture",
+    "Restore",
     "Translate",
     "Vary",
     "__version__",
@@ -65,7 +67,7 @@ if TYPE_CHECKING:
     from .errors import HuabiError
     from .model import DataSpec, Family, Model
     from .pictures import Picture
-    from .requests import Edit, Enhance, Generate, Imagine, Paint, Translate, Vary
+    from .requests import Edit, Enhance, Generate, Imagine, Paint, Restore, Translate, Vary
 
 
 def __getattr__(name: str) -> Any:

@@ -193,7 +193,8 @@ class Restorer(Family):
             return torch.where(hole | ~asked, out, given)
         if self.scale > 1:
             known = F.interpolate(given, scale_factor=self.scale, mode="bicubic")
-        return known + self.net(given, task)
+        drawn: Tensor = known + self.net(given, task)
+        return drawn
 
     @torch.no_grad()
     def restore(self, x: Tensor, task: str = "", hole: Tensor | None = None) -> Tensor:
@@ -227,7 +228,7 @@ class Restorer(Family):
         yield picture.expand(len(requests), -1, -1, -1)
 
     def batch_key(self, request: Any) -> Hashable:
-        return request  # pictures differ in size: only the same one is answered at once
+        return type(request), request  # pictures differ in size: only the same one is answered at once
 
     def _number(self, task: str) -> int:
         """The number that the network knows `task` by; raises `RequestError` where it was not trained."""
