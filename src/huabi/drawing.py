@@ -24,7 +24,7 @@ from .requests import Edit, Enhance, Generate, Imagine, Paint, Request, Restore,
 if TYPE_CHECKING:
     from PIL import Image
 
-TASKS = (Generate, Vary, Imagine, Edit, Paint, Translate, Restore, Enhance)
+TASKS = (Generate, Vary, Imagine, Edit, Translate, Paint, Restore, Enhance)
 REQUESTS: dict[str, type[Request]] = {task.__name__.lower(): task for task in TASKS}
 ROWS = 16  # pictures drawn at once, where a run records nothing else
 

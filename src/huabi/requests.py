@@ -16,8 +16,8 @@ from .sounds import Sound
 Seed = Annotated[int, Field(ge=0, lt=2**63, description="the same seed draws the same picture again")]
 Anchor = Seed | Picture
 Medium = Literal["oil", "ink", "watercolor", "crayon", "pencil"]
-Solver = Literal["euler", "heun", "dpmpp_2m", "heun_stochastic"]
 Damage = Literal["denoise", "deblur", "dejpeg", "inpaint", "upscale", "colourise", "mend"]
+Solver = Literal["euler", "heun", "dpmpp_2m", "heun_stochastic"]
 
 
 class Request(BaseModel):
@@ -94,6 +94,16 @@ class Edit(Request):
     guidance: float | None = Field(default=None, ge=0, le=30, description="how strongly the prompt is obeyed")
 
 
+class Translate(Request):
+    """A picture of one kind as one of another kind, as large as it is."""
+
+    by_hash = ("image",)
+
+    image: Picture
+    to: str | None = Field(default=None, description="what it becomes: a kind of picture, or a label, of the model's")
+    seed: Seed = 0
+
+
 class Paint(Request):
     """A picture painted again by the strokes of a brush."""
 
@@ -106,25 +116,16 @@ class Paint(Request):
     seed: Seed = 0
 
 
-class Translate(Request):
-    """A picture of the other kind: what the one given becomes."""
-
-    by_hash = ("image",)
-
-    image: Picture
-    to: str | None = Field(default=None, description="of which kind, where the model knows several")
-    seed: Seed = 0
-
-
 class Restore(Request):
-    """A picture without its damage."""
+    """A picture without its damage: noise, blur, JPEG's blocks, holes, too few pixels, no colour, or age."""
 
     by_hash = ("image",)
 
     image: Picture
-    task: Damage = "denoise"
-    mask: Picture | None = Field(default=None, description="white where it is damaged")
-    scale: int = Field(default=2, ge=2, le=4, description="how much larger, of upscale")
+    task: Damage = Field(description="what is to be undone")
+    mask: Picture | None = Field(default=None, description="of inpaint: white where the picture is missing")
+    scale: int = Field(default=2, ge=2, le=4, description="of upscale: how many times the sides")
+    method: str | None = Field(default=None, description="a way without training, as nl-means")
     strength: float = Field(default=1.0, ge=0, le=1, description="0 keeps the picture, 1 restores all of it")
 
 
