@@ -41,6 +41,21 @@ def accuracy(data: Path, run: Path, images: np.ndarray, labels: np.ndarray, step
     return float((numbers[model.classify(x).argmax(1).numpy()] == labels).mean())
 
 
+def compared(seed: int, each: int, n: int, steps: int) -> tuple[float, float]:
+    """Accuracy of a classifier trained on `each` digits of a class, and of one trained on those and `n` from each."""
+    digits = load_digits()
+    images = (digits.images * (255 / 16)).round().astype(np.uint8)
+    order = np.random.default_rng(seed).permutation(len(images))
+    seen = np.concatenate([order[digits.target[order] == k][:each] for k in range(10)])
+    unseen = np.setdiff1d(order, seen)
+    judged = images[unseen], digits.target[unseen], steps, seed
+    with tempfile.TemporaryDirectory() as place:
+        plain, more = Path(place) / "plain", Path(place) / "more"
+        write(plain, images[seen], digits.target[seen])
+        derive(plain, more, n=n, ways=WAYS, seed=seed)
+        return accuracy(plain, Path(place) / "a", *judged), accuracy(more, Path(place) / "b", *judged)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--each", type=int, default=10, help="training pictures of each class")
@@ -48,19 +63,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=400)
     options = parser.parse_args()
-    digits = load_digits()
-    images = (digits.images * (255 / 16)).round().astype(np.uint8)
-    found: list[tuple[float, float]] = []
+    found = []
     for seed in range(options.seeds):
-        order = np.random.default_rng(seed).permutation(len(images))
-        seen = np.concatenate([order[digits.target[order] == k][: options.each] for k in range(10)])
-        unseen = np.setdiff1d(order, seen)
-        with tempfile.TemporaryDirectory() as place:
-            plain, more = Path(place) / "plain", Path(place) / "more"
-            write(plain, images[seen], digits.target[seen])
-            derive(plain, more, n=options.n, ways=WAYS, seed=seed)
-            judged = images[unseen], digits.target[unseen], options.steps, seed
-            found.append((accuracy(plain, Path(place) / "a", *judged), accuracy(more, Path(place) / "b", *judged)))
+        found.append(compared(seed, options.each, options.n, options.steps))
         print(f"seed {seed}: {found[-1][0]:.1%} plain, {found[-1][1]:.1%} with derived pictures", flush=True)
     gains = [after - before for before, after in found]
     error = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else float("nan")
