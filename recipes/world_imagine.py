@@ -32,7 +32,8 @@ def main() -> None:
         ship(args.out, args.ship)
         return
     resume = (args.out / "run.json").exists()
-    huabi.train("text_to_image", DATA, args.out, steps=STEPS, threads=args.threads, resume=resume, on_report=tell)
+    options = {"size": 64, "steps": STEPS, "threads": args.threads, "resume": resume}
+    huabi.train("text_to_image", DATA, args.out, on_report=tell, **options)
 
 
 if __name__ == "__main__":
