@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import index, models
-from .checkpoint import Checkpoint
 from .errors import HuabiError, RequestError
-from .families import find
 from .model import Model
 from .requests import Edit, Imagine, Request, Vary
 
@@ -37,6 +35,6 @@ def _first(task: type[Request]) -> Path:
 
 def _answers(run: Path, task: type[Request]) -> bool:
     try:
-        return task in find(Checkpoint.open(run).header["family"]).requests
+        return task in models.described(run)[0]
     except (HuabiError, ImportError):  # damaged, or of a family that is no longer installed: not the one that is sought
         return False
