@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,43 +17,15 @@ pytest.importorskip("sqlalchemy")
 pytest.importorskip("prometheus_client")
 
 from huabi.errors import RequestError, RunError
-from huabi.model import DataSpec, Identity, Model
-from huabi.requests import Edit, Generate, Imagine, Vary
+from huabi.model import DataSpec, Model
+from huabi.requests import Generate, Imagine
 from huabi.serve import shelf as shelves
 from huabi.serve.hub import Hub
 from huabi.serve.jobs import Draft, Job, Store
 from huabi.serve.meters import Meters
 from huabi.serve.shelf import Shelf, UnknownModel
 from huabi.serve.worker import Worker, drafted
-
-
-class Dye(Model):
-    """Pictures of one colour, which the seed says; `gate` holds it back, so that tests need no clock."""
-
-    requests = (Imagine, Edit, Vary, Generate)
-    spec = DataSpec((8, 8), labels=("cat",))
-
-    def __init__(self, rows: int = 4) -> None:
-        self.identity = Identity(hash="0" * 64, family="dye", rows=rows)
-        self.gate = threading.Event()
-        self.gate.set()
-        self.batches: list[list[int]] = []
-        self.estimates = 0
-
-    def sample(self, requests: Sequence[Any]) -> Iterator[Tensor]:
-        seeds = [request.seed for request in requests]
-        self.batches.append(seeds)
-        for request in requests:
-            self.spec.label_index(getattr(request, "label", None))
-            if getattr(request, "prompt", "") == "broken":
-                raise ValueError("a secret of the prompt")
-        for step in range(1, 5):
-            self.estimates += 1
-            yield torch.stack([torch.full((3, 8, 8), seed % 256 / 127.5 - 1) * step / 4 for seed in seeds])
-            self.gate.wait(10)
-
-    def batch_key(self, request: Any) -> Hashable:
-        return type(request), getattr(request, "steps", None)
+from dye import Dye, until
 
 
 class Setting:
@@ -71,15 +42,6 @@ class Setting:
 
     def end(self, job: Job) -> Job:
         return until(lambda: (found := self.store.get(job.id)) and found.ended and found)
-
-
-def until(true: Callable[[], Any], patience: float = 20.0) -> Any:
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        if found := true():
-            return found
-        time.sleep(0.005)
-    raise AssertionError("it did not come to pass")
 
 
 @pytest.fixture

@@ -64,6 +64,11 @@ class Picture(Payload):
         except PictureError as error:
             raise PictureError(error.reason, self.name) from None
 
+    def size(self) -> tuple[int, int]:
+        """Rows and columns as its header says them; nothing is decoded."""
+        with opened(io.BytesIO(self.data), MAX_PIXELS, self.name) as image:
+            return image.height, image.width
+
     @classmethod
     def of(cls, source: Any) -> Picture:
         """A picture from a `Picture`, bytes, path, PIL image or uint8 array; raises `PictureError` where it is none.

@@ -51,9 +51,17 @@ class Hub:
                 if not self._listeners[job]:
                     del self._listeners[job]
 
-    async def follow(self, job: str, patience: float) -> AsyncIterator[Event | None]:
-        """Events of a job from now on; None first, and wherever `patience` seconds bring none."""
+    async def follow(
+        self, job: str, patience: float, gone: asyncio.Future[Any] | None = None
+    ) -> AsyncIterator[Event | None]:
+        """Events of a job from now on; None first, and wherever `patience` seconds bring none.
+
+        Args:
+            gone: ends when the client leaves, of which an event of type `gone` tells.
+        """
         with self._listening(job) as queue:
+            if gone is not None:
+                gone.add_done_callback(lambda _: queue.put_nowait({"type": "gone"}))
             yield None
             while True:
                 try:
