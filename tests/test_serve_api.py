@@ -120,6 +120,7 @@ def test_edit_takes_the_mask_from_what_is_transparent(client: Any, server: Runni
     assert client.images.edit(image=[png()], prompt="a hat").data[0].seed is not None
 
 
+@pytest.mark.filterwarnings("ignore:deprecated")
 def test_variation(client: Any) -> None:
     made = client.images.create_variation(image=png(), n=2, extra_body={"seed": 5, "strength": 0.2})
     assert [one.seed for one in made.data] == [5, 6]
@@ -183,6 +184,7 @@ def test_bad_requests_name_what_is_wrong_and_are_not_tried_again(client: Any, se
     assert len(server.service.store.recent(1000)) - before == (what == "label")
 
 
+@pytest.mark.filterwarnings("ignore:deprecated")
 def test_other_errors_of_the_client(client: Any, server: Running) -> None:
     with pytest.raises(openai.NotFoundError):
         client.images.generate(prompt="x", model="gpt-image-1")
@@ -205,8 +207,16 @@ def test_a_fault_of_ours_is_told_once_and_leaks_nothing(client: Any, server: Run
 def test_a_call_that_times_out_and_comes_again_is_one_job(client: Any, server: Running, dye: Dye) -> None:
     before = len(server.service.store.recent(1000))
     dye.gate.clear()
-    threading.Timer(2.0, dye.gate.set).start()
-    made = client.with_options(timeout=0.8, max_retries=5).images.generate(prompt="again and again")
+
+    def watch() -> None:
+        for client in ("waiting", "gone", "waiting"):
+            until(lambda: server.service.store.recent(1)[0].client == client)  # noqa: B023 - called at once
+        dye.gate.set()
+
+    watching = threading.Timer(0.3, watch)
+    watching.start()
+    made = client.with_options(timeout=1.5, max_retries=5).images.generate(prompt="again and again")
+    watching.join()
     assert made.data[0].seed is not None
     assert len(server.service.store.recent(1000)) == before + 1
 

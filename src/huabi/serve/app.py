@@ -40,6 +40,7 @@ def create_app(service: Service, access: Access) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # the pages of both would fetch their scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,
     )
     faults.install(app)
 

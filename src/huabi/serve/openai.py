@@ -201,15 +201,15 @@ async def _answer(
     job = await service.draw(request, None, asked.n or 1, caller, previews, card)
     if asked.stream:
         return stream(_events(service, job, asked, kind))
-    pictures = await service.answer(job, call, caller)
-    data = []
-    for kept in pictures:
-        if asked.response_format == "url":
-            data.append({"url": picture_url(call, kept.id)} | _echo(kept))
-        else:
-            data.append({"b64_json": await _file(service, kept, asked)} | _echo(kept))
-    facts = {"created": int(time.time()), "model": card.name, "data": data, "usage": USAGE}
-    return JSONResponse(facts | _facts(asked, pictures))
+    async with service.answer(job, call, caller) as pictures:
+        data = []
+        for kept in pictures:
+            if asked.response_format == "url":
+                data.append({"url": picture_url(call, kept.id)} | _echo(kept))
+            else:
+                data.append({"b64_json": await _file(service, kept, asked)} | _echo(kept))
+        facts = {"created": int(time.time()), "model": card.name, "data": data, "usage": USAGE}
+        return JSONResponse(facts | _facts(asked, pictures))
 
 
 async def _events(service: Service, job: Job, asked: Asked, kind: str) -> AsyncIterator[str]:

@@ -7,6 +7,7 @@ import hashlib
 import math
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -210,26 +211,30 @@ class Service:
                     return
             yield event
 
-    async def answer(self, job: Job, call: Call, caller: Caller) -> list[Kept]:
-        """The pictures of a job, when it is done; stops it where the client leaves and does not come back.
+    @asynccontextmanager
+    async def answer(self, job: Job, call: Call, caller: Caller) -> AsyncIterator[list[Kept]]:
+        """The pictures of a job, when it is done, for an answer that is made inside.
 
-        Raises `Fault` where it failed, `ClientLeft` where there is nobody to be told.
+        The job is stopped where the client leaves and does not come back. Raises `Fault` where the job failed,
+        `ClientLeft` where there is nobody to be told.
         """
         gone = asyncio.ensure_future(_left(call))
         try:
             async for event in self.follow(job, gone):
                 if isinstance(event, Job):
-                    return await self.pictures(event)
-                if event is not None and event["type"] == "gone":
-                    await self.lost(job, caller)
+                    yield await self.pictures(event)
                     break
+                if gone.done():
+                    break
+            if gone.done():
+                await self.lost(job, caller)
+                raise ClientLeft
+            await run_in_threadpool(self.store.client, job.id, "served")
         finally:
             gone.cancel()
-        raise ClientLeft
 
     async def pictures(self, job: Job) -> list[Kept]:
-        """What an ended job has drawn, which its client is about to be told; raises `Fault` where it failed."""
-        await run_in_threadpool(self.store.client, job.id, "served")
+        """What an ended job has drawn; raises `Fault` where it failed."""
         if job.state != "done":
             raise_end(job)
         return await run_in_threadpool(self.store.drawn, job.id)
