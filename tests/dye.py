@@ -17,7 +17,7 @@ from torch import Tensor
 from huabi.model import DataSpec, Identity, Model
 from huabi.requests import Edit, Generate, Imagine, Vary
 from huabi.serve import shelf as shelves
-from huabi.serve.app import Address, create_app, run
+from huabi.serve.app import Address, configured, run
 from huabi.serve.guard import Access
 from huabi.serve.jobs import Store
 from huabi.serve.service import Limits, Service
@@ -43,8 +43,8 @@ class Dye(Model):
         self.batches.append(seeds)
         for request in requests:
             self.spec.label_index(getattr(request, "label", None))
-            if getattr(request, "prompt", "") == "broken":
-                raise ValueError("a secret of the prompt")
+            if getattr(request, "prompt", "").startswith("broken"):
+                raise ValueError(request.prompt)
         for step in range(1, 5):
             self.estimates += 1
             yield torch.stack([torch.full((3, 8, 8), seed % 256 / 127.5 - 1) * step / 4 for seed in seeds])
@@ -67,13 +67,12 @@ def until(true: Callable[[], Any], patience: float = 20.0) -> Any:
 class Running:
     """A server in a thread of this process, on a free port."""
 
-    def __init__(self, folder: Path, access: Access | None = None, limits: Limits | None = None, queue: int = 9) -> None:
-        store, shelf = Store(str(folder / "jobs.db"), queue), Shelf(folder=folder / "runs", budget=1 << 20)
+    def __init__(self, folder: Path, access: Access | None = None, limits: Limits | None = None) -> None:
+        store, shelf = Store(str(folder / "jobs.db"), 9), Shelf(folder=folder / "runs", budget=1 << 20)
         self.service = Service(store, shelf, limits or Limits())
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
-        app = create_app(self.service, access or Access())
-        self.server = uvicorn.Server(uvicorn.Config(app, http="h11", log_config=None, h11_max_incomplete_event_size=32768))
+        self.server = uvicorn.Server(configured(self.service, access or Access()))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True)
         self.thread.start()
         until(lambda: self.server.started)

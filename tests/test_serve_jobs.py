@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("sqlalchemy")
-
 from huabi.serve.database import StoreError
 from huabi.serve.jobs import ATTEMPTS, Draft, Drawn, QueueFull, Store
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +36,8 @@ Fit = Literal["crop", "pad", "squash"]
 Source = str | Path | bytes | IO[bytes]
 
 MAX_PIXELS = 89_478_485  # a quarter of a gigabyte as RGB; Pillow's own line for a bomb
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "PPM", "JPEG2000")
-_LIMITS: ContextVar[tuple[Sequence[str], int]] = ContextVar("limits", default=(FORMATS, MAX_PIXELS))
+FORMATS: tuple[str, ...] = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "PPM", "JPEG2000")
+_LIMITS: ContextVar[tuple[tuple[str, ...], int]] = ContextVar("limits", default=(FORMATS, MAX_PIXELS))
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by channels
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # EXIF orientation -> Image.Transpose
 
@@ -87,7 +87,7 @@ def why(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def limited(formats: Sequence[str], max_pixels: int) -> Iterator[None]:
+def limited(formats: tuple[str, ...], max_pixels: int) -> Iterator[None]:
     """Inside it only pictures of these formats, with at most so many pixels, are opened."""
     before = _LIMITS.set((formats, max_pixels))
     try:

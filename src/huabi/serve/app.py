@@ -71,12 +71,31 @@ class Address:
         try:
             family, kind, proto, _, place = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
             found = socket.socket(family, kind, proto)
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            found.bind(place)
+            try:
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                found.bind(place)
+            except OSError:
+                found.close()
+                raise
         except OSError as error:
             line = f"cannot listen on {self.host}:{self.port} ({error.strerror or error}); choose another --port"
             raise RequestError(line) from None
         return found
+
+
+def configured(service: Service, access: Access) -> uvicorn.Config:
+    """How uvicorn is to run the app of a service."""
+    logging.getLogger("uvicorn.access").disabled = True  # ours tells no path
+    return uvicorn.Config(
+        create_app(service, access),
+        http="h11",
+        h11_max_incomplete_event_size=HEADERS,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=int(DRAIN),
+        server_header=False,
+        access_log=False,
+        log_config=None,
+    )
 
 
 def run(service: Service, access: Access, address: Address) -> None:
@@ -84,14 +103,4 @@ def run(service: Service, access: Access, address: Address) -> None:
     with address.bind() as listening:
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("huabi.serve").setLevel(logging.INFO)
-        config = uvicorn.Config(
-            create_app(service, access),
-            http="h11",
-            h11_max_incomplete_event_size=HEADERS,
-            limit_concurrency=CONNECTIONS,
-            timeout_graceful_shutdown=int(DRAIN),
-            server_header=False,
-            access_log=False,  # ours says no query
-            log_config=None,
-        )
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(configured(service, access)).run(sockets=[listening])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -16,7 +17,7 @@ class Meters:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        own = {"registry": self._registry}
+        own: dict[str, Any] = {"registry": self._registry}
         self.calls = Histogram(
             "huabi_http_seconds", "time to answer a call", ("method", "route", "status"), buckets=SECONDS, **own
         )
@@ -37,7 +38,7 @@ class Meters:
             def describe(self) -> list[GaugeMetricFamily]:
                 return []
 
-        registry.register(Live())  # type: ignore[arg-type]
+        registry.register(Live())
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""

@@ -1,4 +1,4 @@
-"""The Images API of OpenAI, so that programs that speak it draw here; where Huabi knows more, its own names are taken too."""
+"""The Images API of OpenAI, so that programs that speak it draw here; Huabi's own names are taken too."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from .shelf import Card
 KINDS = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP"}
 QUALITY = 95  # of JPEG and WebP, where none is said
 SIZE = r"^(auto|[0-9]{1,5}x[0-9]{1,5})$"
-OTHERS = ("quality", "moderation", "user", "safety_identifier", "input_fidelity", "complexity")  # nothing here heeds them
+OTHERS = ("quality", "moderation", "user", "safety_identifier", "input_fidelity", "complexity")  # without effect
 STYLES = ("vivid", "natural")  # theirs; any other style is a model's own
 NO_TOKENS = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 USAGE = NO_TOKENS | {"input_tokens_details": {"image_tokens": 0, "text_tokens": 0}}
 
 
 class Asked(BaseModel):
-    """What the three calls share; what is not listed goes to the request: seed, steps, guidance, negative_prompt, ..."""
+    """What the three calls share; what is not listed goes to the request: seed, steps, negative_prompt, ..."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -139,9 +139,11 @@ async def _card(service: Service, asked: Asked, *tasks: type[Request]) -> Card:
     """The model that is meant, once it is known that it can do what is asked."""
     card = await service.choose(asked.model, *tasks)
     if not set(tasks) & set(card.tasks):
-        raise Fault(400, f"{card.name} does not answer {tasks[0].__name__}; GET /v1/models tells which do", "wrong_model")
+        line = f"{card.name} does not answer {tasks[0].__name__}; GET /v1/models tells which do"
+        raise Fault(400, line, "wrong_model", "model")
     if asked.background == "transparent" and (card.spec.channels != 4 or asked.kind == "jpeg"):
-        raise Fault(400, f"{card.name} draws no transparent {asked.kind}; leave background out", "invalid_value", "background")
+        line = f"{card.name} draws no transparent {asked.kind}; leave background out"
+        raise Fault(400, line, "invalid_value", "background")
     if asked.kind == "png" and asked.output_compression not in (None, 100):
         line = "PNG loses nothing; take jpeg or webp, or leave output_compression out"
         raise Fault(400, line, "invalid_value", "output_compression")
@@ -180,7 +182,8 @@ def _white(image: Picture, mask: Picture | None) -> Picture | None:
     if mask is None and not clear:
         return None
     if not clear:
-        raise Fault(400, "the mask has no transparent pixels; make them where the picture is drawn anew", "invalid_value", "mask")
+        line = "the mask has no transparent pixels; make them where the picture is drawn anew"
+        raise Fault(400, line, "invalid_value", "mask")
     alpha = (mask or image).image(4).getchannel("A")
     if mask is None and alpha.getextrema()[0] > 0:  # type: ignore[operator]
         return None
@@ -239,7 +242,8 @@ async def _events(service: Service, job: Job, asked: Asked, kind: str) -> AsyncI
 
 def _facts(asked: Asked, pictures: Sequence[Kept]) -> dict[str, Any]:
     size = pictures[0].recipe["size"] if pictures else None
-    known = {"output_format": asked.kind, "background": "transparent" if asked.background == "transparent" else "opaque"}
+    background = "transparent" if asked.background == "transparent" else "opaque"
+    known = {"output_format": asked.kind, "background": background}
     return known | {"size": f"{size[1]}x{size[0]}" if size else asked.size or "auto"}
 
 

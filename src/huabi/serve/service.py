@@ -133,7 +133,7 @@ class Service:
         }
 
     async def read(self, kind: type[M], data: bytes | str | dict[str, Any]) -> M:
-        """`data`, as JSON or as the fields of a form, as a `kind`; pictures in it are bounded before they are decoded."""
+        """`data`, JSON or the fields of a form, as a `kind`; pictures in it are bounded before they are decoded."""
 
         def read() -> M:
             with limited(FORMATS, self.limits.pixels):

@@ -1,4 +1,4 @@
-"""The `/sdapi/v1` routes that programs for Stable Diffusion's web UIs call; what they know and we do not has no effect."""
+"""The `/sdapi/v1` routes, which programs for Stable Diffusion's web UIs call; what Huabi has no use for is ignored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from ..pictures import Picture, encode, parameters
 from ..requests import Edit, Generate, Imagine, Request, Vary
 from .bodies import FAULTS, taking
 from .faults import Fault
-from .jobs import Job
 from .service import Caller, Service
 
 PREVIEWS = 8
@@ -45,8 +44,8 @@ class Text2Image(BaseModel):
 
     def fields(self) -> dict[str, Any]:
         """What a request knows of it, by our names."""
-        said: dict[str, Any] = {"steps": self.steps, "guidance": self.cfg_scale, "negative": self.negative_prompt or None}
-        said["seed"] = self.seed if self.seed >= 0 else None
+        said: dict[str, Any] = {"steps": self.steps, "guidance": self.cfg_scale}
+        said |= {"negative": self.negative_prompt or None, "seed": self.seed if self.seed >= 0 else None}
         return {name: value for name, value in said.items() if value is not None}
 
 
@@ -173,7 +172,8 @@ def routes(service: Service) -> APIRouter:
 
     @router.get("/schedulers", summary="The schedules: each model has its own")
     async def schedulers() -> list[dict[str, Any]]:
-        return [{"name": "automatic", "label": "Automatic", "aliases": None, "default_rho": -1, "need_inner_model": False}]
+        known = {"aliases": None, "default_rho": -1, "need_inner_model": False}
+        return [{"name": "automatic", "label": "Automatic"} | known]
 
     @router.get("/upscalers", summary="What enlarges")
     async def upscalers() -> list[dict[str, Any]]:
