@@ -18,6 +18,7 @@ from huabi.model import DataSpec, Identity, Model
 from huabi.requests import Edit, Generate, Imagine, Vary
 from huabi.serve import shelf as shelves
 from huabi.serve.app import Address, configured, run
+from huabi.serve.errands import Place
 from huabi.serve.guard import Access
 from huabi.serve.jobs import Store
 from huabi.serve.service import Limits, Service
@@ -69,7 +70,8 @@ class Running:
 
     def __init__(self, folder: Path, access: Access | None = None, limits: Limits | None = None) -> None:
         store, shelf = Store(str(folder / "jobs.db"), 9), Shelf(folder=folder / "runs", budget=1 << 20)
-        self.service = Service(store, shelf, limits or Limits())
+        place = Place(folder / "runs", folder / "data")
+        self.service = Service(store, shelf, limits or Limits(), place)
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         self.server = uvicorn.Server(configured(self.service, access or Access()))

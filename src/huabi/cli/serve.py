@@ -23,6 +23,7 @@ def serve(
     allow_host: Annotated[list[str] | None, typer.Option(help="a name that callers may use for this server")] = None,
     model: Names = None,
     runs: Annotated[Path | None, typer.Option(help="a folder whose runs are offered as soon as they are there")] = None,
+    data: Annotated[Path | None, typer.Option(help="a folder whose folders may be trained on")] = None,
     store: Annotated[str | None, typer.Option(help="the jobs: a file, or the URL of a PostgreSQL database")] = None,
     set_aside: Annotated[bool, typer.Option("--set-aside", help="move a damaged --store aside, begin anew")] = False,
     queue: Annotated[int, typer.Option(min=1, help="jobs that wait at most")] = 256,
@@ -38,6 +39,7 @@ def serve(
         raise RequestError("the server needs its extra: pip install 'huabi[serve]'") from None
     from .. import index, text
     from ..serve.app import Address, run
+    from ..serve.errands import Place
     from ..serve.guard import Access
     from ..serve.jobs import Store
     from ..serve.service import Limits, Service
@@ -46,11 +48,12 @@ def serve(
     address = Address(host, port)
     if not address.is_local and not api_key:
         raise RequestError(f"--host {host} lets others in; say --api-key, or set HUABI_API_KEY")
-    if runs is not None and not runs.is_dir():
-        raise RequestError(f"--runs {runs} is no folder")
+    for name, folder in (("runs", runs), ("data", data)):
+        if folder is not None and not folder.is_dir():
+            raise RequestError(f"--{name} {folder} is no folder")
     address.bind().close()  # before models are looked at
     shelf = Shelf(model or (), runs, device, int(memory * 2**30))
     jobs = Store(store or str(index.home() / "serve" / "jobs.db"), queue, set_aside)
-    service = Service(jobs, shelf, Limits(keep=text.duration(keep)))
+    service = Service(jobs, shelf, Limits(keep=text.duration(keep)), Place(runs, data))
     typer.echo(f"http://{host}:{port} offers {', '.join(shelf.cards())}", err=True)
     run(service, Access(api_key, (host, *(allow_host or ()))), address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal, Union
 
@@ -12,8 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 from starlette.concurrency import run_in_threadpool
 
 from ..drawing import REQUESTS
+from ..requests import Request
 from .bodies import FAULTS, event, stream, taking
 from .database import StoreError
+from .errands import ERRANDS
 from .faults import Fault
 from .jobs import Job
 from .service import Caller, Service
@@ -42,7 +45,7 @@ def _drawing(name: str, task: Any) -> type[Drawing]:
 DRAWINGS = tuple(_drawing(name, task) for name, task in REQUESTS.items())
 
 
-class JobBody(RootModel[Annotated[Union[DRAWINGS], Field(discriminator="task")]]):  # type: ignore[valid-type]  # noqa: UP007
+class JobBody(RootModel[Annotated[Union[(*DRAWINGS, *ERRANDS.values())], Field(discriminator="task")]]):  # type: ignore[valid-type]
     """A job of any kind, which its `task` says."""
 
 
@@ -70,7 +73,12 @@ def routes(service: Service) -> APIRouter:
     @router.post("/v1/jobs", status_code=202, openapi_extra=taking(JobBody), summary="Ask for any kind of job")
     async def submit(call: Call) -> JSONResponse:
         asked = (await service.read(JobBody, await call.body())).root
-        job = await service.draw(asked.request, asked.model, asked.n, Caller.of(call), asked.previews)
+        caller = Caller.of(call)
+        if isinstance(asked, Drawing):
+            request: Request = asked.request  # type: ignore[attr-defined]
+            job = await service.draw(request, asked.model, asked.n, caller, asked.previews)
+        else:
+            job = await service.run(asked, caller)
         return JSONResponse(view(job, service), 202, {"location": f"/v1/jobs/{job.id}"})
 
     @router.get("/v1/jobs", summary="The last jobs, the newest first")
@@ -92,10 +100,9 @@ def routes(service: Service) -> APIRouter:
         found = await service.get(job)
         if not found.ended:
             raise Fault(404, f"the job is {found.state}; its events tell when it is done", "not_done")
-        return await made(found, call)
-
-    async def made(job: Job, call: Call) -> dict[str, Any]:
-        pictures = await service.pictures(job)
+        pictures = await service.pictures(found)
+        if found.result is not None:
+            return {"result": json.loads(found.result)}
         shown = [{"id": kept.id, "url": picture_url(call, kept.id), "recipe": kept.recipe} for kept in pictures]
         return {"pictures": shown}
 

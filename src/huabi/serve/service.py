@@ -21,6 +21,7 @@ from ..model import DataSpec
 from ..pictures import Picture
 from ..requests import Request
 from .database import StoreError
+from .errands import Compare, Errands, Evaluate, Place, Train
 from .faults import Fault, of, raise_end
 from .hub import Event, Hub
 from .jobs import LEASE, Draft, Job, Kept, Store
@@ -82,11 +83,13 @@ class Service:
     store: Store
     shelf: Shelf
     limits: Limits = field(default_factory=Limits)
-    engines: list[Engine] = field(default_factory=list)
+    place: Place = field(default_factory=Place)
 
     def __post_init__(self) -> None:
         self.hub, self.meters = Hub(), Meters()
-        self.engines = [Worker(self.store, self.shelf, self.hub, self.meters), *self.engines]
+        self.errands = Errands(self.store, self.place, self.hub, self.meters)
+        worker = Worker(self.store, self.shelf, self.hub, self.meters)
+        self.engines: list[Engine] = [worker, self.errands]
         self.meters.watch(self._gauges)
         self.draining = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -163,6 +166,14 @@ class Service:
         said = f"{task}|{card.name}|{n}|{previews}|{request.model_dump_json(exclude_unset=True)}"
         draft = drafted(task, card.name, _seeded(request, n), previews, caller.key(said))
         return await self.accept(draft, caller)
+
+    async def run(self, errand: Train | Evaluate | Compare, caller: Caller) -> Job:
+        """Accepts training, evaluation or comparison."""
+        key = caller.key(errand.model_dump_json())
+        if caller.again == "new":
+            return await self.accept(await run_in_threadpool(self.errands.draft, errand, key), caller)
+        body = errand.model_dump_json(exclude_unset=True)  # its own earlier call may have taken the name
+        return await self.accept(Draft(errand.task, errand.name, body, key), caller)
 
     async def choose(self, model: str | None, *tasks: type[Request]) -> Card:
         """The model of that name, or the first that answers one of `tasks`."""
