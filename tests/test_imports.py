@@ -18,6 +18,7 @@ FORBIDDEN = {  # a folder or file, and what it never imports
     "families": ("trainer", "job", "checkpoint", "cli", "serve", "data", "drawing"),
     "external": ("families", "trainer", "job", "checkpoint", "cli", "data", "drawing"),
     "metrics": ("families", "trainer", "job", "cli"),
+    "serve": ("families", "trainer", "job", "nets", "cli"),
     "data": ("families", "trainer", "job", "checkpoint", "cli", "nets"),
     "model.py": ("families", "trainer", "data", "checkpoint"),
     "trainer.py": ("families", "data", "checkpoint", "job", "cli"),

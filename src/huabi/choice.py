@@ -10,7 +10,6 @@ from . import classic, index, models
 from .checkpoint import Checkpoint
 from .config import configure
 from .errors import HuabiError, RequestError
-from .families import find
 from .model import Model
 from .requests import Edit, Imagine, Request, Restore, Translate, Vary
 

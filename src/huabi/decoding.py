@@ -9,6 +9,7 @@ import contextlib
 import io
 import warnings
 from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -35,7 +36,8 @@ Fit = Literal["crop", "pad", "squash"]
 Source = str | Path | bytes | IO[bytes]
 
 MAX_PIXELS = 89_478_485  # a quarter of a gigabyte as RGB; Pillow's own line for a bomb
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "PPM", "JPEG2000")
+FORMATS: tuple[str, ...] = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "PPM", "JPEG2000")
+_LIMITS: ContextVar[tuple[tuple[str, ...], int]] = ContextVar("limits", default=(FORMATS, MAX_PIXELS))
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by channels
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # EXIF orientation -> Image.Transpose
 
@@ -85,12 +87,24 @@ def why(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
+def limited(formats: tuple[str, ...], max_pixels: int) -> Iterator[None]:
+    """Inside it only pictures of these formats, with at most so many pixels, are opened."""
+    before = _LIMITS.set((formats, max_pixels))
+    try:
+        yield
+    finally:
+        _LIMITS.reset(before)
+
+
+@contextlib.contextmanager
 def opened(source: Source, max_pixels: int, name: str | None = None) -> Iterator[Image.Image]:
     """The image with its header read and its size checked; every failure inside becomes a `PictureError`."""
     try:
         if isinstance(source, bytes):
             source = io.BytesIO(source)
-        with Image.open(source, formats=FORMATS) as image:
+        formats, most = _LIMITS.get()
+        max_pixels = min(max_pixels, most)
+        with Image.open(source, formats=formats) as image:
             width, height = image.size
             if width * height > max_pixels:
                 raise PictureError(f"{width} x {height} pixels are more than the {max_pixels:,} that are decoded")

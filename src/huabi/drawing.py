@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,16 +30,25 @@ REQUESTS: dict[str, type[Request]] = {task.__name__.lower(): task for task in TA
 ROWS = 16  # pictures drawn at once, where a run records nothing else
 
 
+Look = Callable[[int, Sequence[int], Tensor], None]
+
+
 def draw(
-    model: Model, requests: Sequence[Any], on_step: Callable[[int], None] | None = None
+    model: Model,
+    requests: Sequence[Any],
+    on_step: Callable[[int], None] | None = None,
+    on_estimate: Look | None = None,
 ) -> Iterator[tuple[int, Image.Image, dict[str, Any]]]:
     """Answers `requests` as `drawn` does; yields (position, picture, recipe)."""
-    for position, picture, recipe in drawn(model, requests, on_step):
+    for position, picture, recipe in drawn(model, requests, on_step, on_estimate):
         yield position, to_image(picture), recipe
 
 
 def drawn(
-    model: Model, requests: Sequence[Any], on_step: Callable[[int], None] | None = None
+    model: Model,
+    requests: Sequence[Any],
+    on_step: Callable[[int], None] | None = None,
+    on_estimate: Look | None = None,
 ) -> Iterator[tuple[int, Tensor, dict[str, Any]]]:
     """Answers `requests`, those that go together at once; yields (position, picture, recipe) as they are done.
 
@@ -47,6 +57,8 @@ def drawn(
 
     Args:
         on_step: called with the number of estimates seen so far of the pictures in the making.
+        on_estimate: called with that number, the positions of those pictures, and their estimates, which
+            `model.decode` turns into pictures; what it raises ends the drawing.
     """
     if any(getattr(request, "scribble", None) for request in requests):
         model = with_strokes(model)
@@ -61,13 +73,23 @@ def drawn(
         for start in range(0, len(positions), identity.rows):
             part = positions[start : start + identity.rows]
             rows = [requests[p] for p in part]
-            pictures = _whole(answers(model, rows, identity, on_step))
+            look = partial(_look, on_step, on_estimate, part)
+            pictures = _whole(answers(model, rows, identity, look))
             for row, position in enumerate(part):
                 yield position, pictures[row], _recipe(identity, requests[position], row, pictures[row])
 
 
+def _look(
+    on_step: Callable[[int], None] | None, on_estimate: Look | None, positions: Sequence[int], n: int, estimate: Tensor
+) -> None:
+    if on_step is not None:
+        on_step(n)
+    if on_estimate is not None:
+        on_estimate(n, positions, estimate)
+
+
 def answers(
-    model: Model, rows: Sequence[Any], identity: Identity, on_step: Callable[[int], None] | None = None
+    model: Model, rows: Sequence[Any], identity: Identity, look: Callable[[int, Tensor], None] | None = None
 ) -> Tensor:
     """Pictures (N, C, H, W) in [-1, 1] on the CPU for at most `identity.rows` requests of one `batch_key`.
 
@@ -84,8 +106,8 @@ def answers(
             if estimate is None:
                 break
             result = estimate
-            if on_step is not None:
-                on_step(n)
+            if look is not None:
+                look(n, result[: len(rows)])
     if result is None:
         raise RequestError("the model gave no picture")
     return model.decode(result).float().cpu()[: len(rows)]

@@ -6,9 +6,12 @@ from pathlib import Path
 
 from . import external, index
 from .checkpoint import Checkpoint
+from .config import configure
 from .errors import RunError
+from .families import find
 from .machine import pick_device
-from .model import Model
+from .model import DataSpec, Model
+from .requests import Request
 
 
 def located(name: str | Path) -> Path:
@@ -35,3 +38,19 @@ def load(name: str | Path, device: str = "auto") -> Model:
     if external.is_pipeline(path):
         return external.load(path, device)
     return Checkpoint.load(path, pick_device(device))
+
+
+def described(path: Path) -> tuple[tuple[type[Request], ...], DataSpec]:
+    """The requests that the model in `path` answers, and what it was trained on; its weights are not read.
+
+    Raises `HuabiError` where it is damaged, `ImportError` where its family is not installed.
+    """
+    if external.is_pipeline(path):
+        from .external.opening import SIDE
+        from .external.pipelines import Pipeline
+
+        return Pipeline.requests, DataSpec((SIDE, SIDE), captions=True)
+    header = Checkpoint.open(path).header
+    family = find(header["family"])
+    requests, _ = family.role(configure(family.Config(), header["config"]))
+    return requests, DataSpec.from_json(header["spec"])

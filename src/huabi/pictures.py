@@ -73,6 +73,11 @@ class Picture(Payload):
                 return 4
             return 1 if image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;") else 3
 
+    def size(self) -> tuple[int, int]:
+        """Rows and columns as its header says them; nothing is decoded."""
+        with opened(io.BytesIO(self.data), MAX_PIXELS, self.name) as image:
+            return image.height, image.width
+
     @classmethod
     def of(cls, source: Any) -> Picture:
         """A picture from a `Picture`, bytes, path, PIL image or uint8 array; raises `PictureError` where it is none.
@@ -172,27 +177,40 @@ def save_picture(image: Image.Image, path: str | Path, recipe: Mapping[str, Any]
     kind = SAVED_AS.get(path.suffix.lower())
     if kind is None:
         raise PictureError(f"{path.suffix or 'no suffix'}: save as .png, .jpg or .webp", str(path))
+    try:
+        data = encode(image, kind, recipe)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, data)
+    except PictureError as error:
+        raise PictureError(error.reason, str(path)) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
+        raise PictureError(f"cannot be written ({reason})", str(path)) from None
+
+
+def encode(image: Image.Image, kind: str, recipe: Mapping[str, Any] | None = None, quality: int = 95) -> bytes:
+    """The file of `image` with its recipe inside, as `save_picture` writes it; `kind` is Pillow's name of the format.
+
+    Raises PictureError where a recipe is given that the format has no place for.
+    """
     if recipe is not None and kind not in ("PNG", "JPEG", "WEBP"):
-        raise PictureError(f"{kind} has no place for the recipe: save as .png, or without a recipe", str(path))
-    options: dict[str, Any] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(kind, {})
+        raise PictureError(f"{kind} has no place for the recipe: save as .png, or without a recipe")
+    options: dict[str, Any] = {"quality": quality} if kind in ("JPEG", "WEBP") else {}
+    if kind == "JPEG":
+        options["subsampling"] = 0
     if recipe is not None and kind == "PNG":
         options["pnginfo"] = text_chunks(recipe, image.size)
     elif recipe is not None:
         exif = Image.Exif()
         exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _COMMENT + json.dumps(recipe).encode("ascii")
         if kind == "JPEG" and len(exif.tobytes()) > LONGEST_EXIF:
-            raise PictureError("the recipe holds pictures and is too long for JPEG: save as .png", str(path))
+            raise PictureError("the recipe holds pictures and is too long for JPEG: save as .png")
         options["exif"] = exif
     if kind in ("JPEG", "BMP") or image.mode not in ("1", "L", "P", "RGB", "RGBA"):
         image = image if image.mode == "L" else flatten(image, 3)
     data = io.BytesIO()
-    try:
-        image.save(data, kind, **options)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, data.getvalue())
-    except (OSError, ValueError) as error:
-        reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
-        raise PictureError(f"cannot be written ({reason})", str(path)) from None
+    image.save(data, kind, **options)
+    return data.getvalue()
 
 
 def check_mask(mask: Picture, image: Picture, expand: int = 0) -> list[str]:

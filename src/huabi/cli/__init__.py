@@ -12,10 +12,22 @@ import typer
 
 from .. import __version__
 from ..errors import HuabiError
-from . import draw, enhance, imagine, judge, learn, restore, search, translate
+from . import draw, enhance, imagine, judge, learn, restore, search, serve, translate
 from .options import app
 
-__all__ = ["app", "draw", "enhance", "imagine", "judge", "learn", "main", "restore", "search", "translate"]
+__all__ = [
+    "app",
+    "draw",
+    "enhance",
+    "imagine",
+    "judge",
+    "learn",
+    "main",
+    "restore",
+    "search",
+    "serve",
+    "translate",
+]
 
 
 def _version(wanted: bool) -> None:

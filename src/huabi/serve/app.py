@@ -1,0 +1,106 @@
+"""The app: routes to one service behind one guard, and the server that runs it."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+
+from .. import __version__
+from ..errors import RequestError
+from . import faults, openai, routes, webui
+from .bodies import describe
+from .guard import Access, Guard
+from .service import ClientLeft, Service
+
+DRAIN = 30.0  # seconds that calls have to end in when the server stops
+HEADERS = 32 << 10  # bytes of a call's headers at most
+CONNECTIONS = 1000
+LEFT = 499  # what a call whose client has left is counted as
+
+
+def create_app(service: Service, access: Access) -> FastAPI:
+    """The app of a service, which runs as long as the app does; `access` says who may call."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        yield
+        await service.stop(DRAIN)
+
+    app = FastAPI(
+        title="Huabi",
+        version=__version__,
+        description="Pictures from models of your own, as jobs; the Images API of OpenAI and the web UIs' API beside.",
+        lifespan=lifespan,
+        docs_url=None,  # the pages of both would fetch their scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    faults.install(app)
+
+    @app.exception_handler(ClientLeft)
+    async def left(request: Request, error: Exception) -> Response:
+        return Response(status_code=LEFT)
+
+    for part in (routes, openai, webui):
+        app.include_router(part.routes(service))
+    describe(app, [routes.JobBody, *openai.BODIES, *webui.BODIES])
+    app.add_middleware(Guard, access=access, meters=service.meters)
+    return app
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the server listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 8700
+
+    @property
+    def is_local(self) -> bool:
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+    def bind(self) -> socket.socket:
+        """A socket there; one that is taken, or no address of this machine, raises `RequestError`."""
+        try:
+            family, kind, proto, _, place = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
+            found = socket.socket(family, kind, proto)
+            try:
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                found.bind(place)
+            except OSError:
+                found.close()
+                raise
+        except OSError as error:
+            line = f"cannot listen on {self.host}:{self.port} ({error.strerror or error}); choose another --port"
+            raise RequestError(line) from None
+        return found
+
+
+def configured(service: Service, access: Access) -> uvicorn.Config:
+    """How uvicorn is to run the app of a service."""
+    logging.getLogger("uvicorn.access").disabled = True  # ours tells no path
+    return uvicorn.Config(
+        create_app(service, access),
+        http="h11",
+        h11_max_incomplete_event_size=HEADERS,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=int(DRAIN),
+        server_header=False,
+        access_log=False,
+        log_config=None,
+    )
+
+
+def run(service: Service, access: Access, address: Address) -> None:
+    """Serves until SIGINT or SIGTERM; open calls then have `DRAIN` seconds to end."""
+    with address.bind() as listening:
+        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logging.getLogger("huabi.serve").setLevel(logging.INFO)
+        uvicorn.Server(configured(service, access)).run(sockets=[listening])

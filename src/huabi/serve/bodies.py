@@ -1,0 +1,66 @@
+"""Bodies that are read by our own requests, described in the OpenAPI schema, and answers that are streams of events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+REF = "#/components/schemas/{model}"
+FAULT = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+FAULTS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "refused", "content": {"application/json": {"schema": {"$ref": REF.format(model="Fault")}}}},
+    "5XX": {"description": "failed", "content": {"application/json": {"schema": {"$ref": REF.format(model="Fault")}}}},
+}
+
+
+def taking(kind: type[BaseModel], media: str = "application/json") -> dict[str, Any]:
+    """What a route says of its body, which it reads by itself."""
+    schema = {"$ref": REF.format(model=kind.__name__)}
+    return {"requestBody": {"required": True, "content": {media: {"schema": schema}}}}
+
+
+def describe(app: FastAPI, kinds: Sequence[type[BaseModel]]) -> None:
+    """Completes the OpenAPI schema of `app` by bodies of these kinds."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            _, bodies = models_json_schema([(kind, "validation") for kind in kinds], ref_template=REF)
+            parts = schema.setdefault("components", {}).setdefault("schemas", {})
+            parts |= bodies.get("$defs", {}) | {"Fault": FAULT}
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def event(kind: str, data: dict[str, Any]) -> str:
+    """One server-sent event."""
+    return f"event: {kind}\ndata: {json.dumps({'type': kind} | data)}\n\n"
+
+
+def stream(events: AsyncIterator[str]) -> StreamingResponse:
+    """An answer of server-sent events."""
+    return StreamingResponse(events, media_type="text/event-stream", headers={"x-accel-buffering": "no"})

@@ -1,0 +1,24 @@
+"""`huabi` as a child of the server, which does not outlive it: `python -m huabi.serve.child WORDS`.
+
+Its standard input is a pipe that the server holds; where that ends, the server is gone, and the child stops as on
+SIGTERM: what it trained is saved.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+from ..cli import main
+
+
+def _watch() -> None:
+    while os.read(0, 1024):  # not through sys.stdin, whose lock must be free at the end
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_watch, daemon=True).start()
+    main()

@@ -1,0 +1,224 @@
+"""Long work as jobs: training, evaluation and comparison, one at a time, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..errors import RequestError
+from .database import StoreError
+from .hub import Hub
+from .jobs import Draft, Job, Store
+from .logs import log
+from .meters import Meters
+
+PAUSE = 1.0  # seconds between two looks at the queue
+SAVING = 60.0  # seconds that a child has to save what it trained
+
+_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"  # no path, no option
+Name = Annotated[str, Field(pattern=_NAME)]
+Value = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+.-]{1,100}$")]
+Data = Annotated[
+    str,
+    Field(
+        pattern=r"^(digits|world(:[A-Za-z0-9_=,+-]{1,200})?|[A-Za-z0-9_][A-Za-z0-9_.-]{0,99})$",
+        description="digits, world, or the name of a folder in the server's --data",
+    ),
+]
+Budget = Annotated[str, Field(pattern=r"^[0-9]{1,6}[smh]?$", description="90s, 10m, 2h")]
+
+
+class _Errand(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Train(_Errand):
+    """Trains a model, which is offered by its `name` as soon as it draws."""
+
+    task: Literal["train"]
+    family: Name
+    data: Data
+    name: Name
+    budget: Budget | None = None
+    steps: int | None = Field(default=None, ge=1)
+    size: int | None = Field(default=None, ge=8, le=1024)
+    batch: int | None = Field(default=None, ge=1, le=4096)
+    seed: int | None = Field(default=None, ge=0, lt=2**63)
+    settings: dict[Name, Value] = Field(default_factory=dict, description="the family's own, by dotted name")
+
+    def words(self, place: Place) -> list[str]:
+        out = place.run(self.name)
+        words = ["train", self.family, place.source(self.data), "--out", str(out)]
+        words += _options(self, "budget", "steps", "size", "batch", "seed")
+        words += [word for name, value in self.settings.items() for word in ("--set", f"{name}={value}")]
+        return [*words, "--resume"] if (out / "run.json").exists() else words
+
+
+class Evaluate(_Errand):
+    """Measures what a run of the server draws, against pictures."""
+
+    task: Literal["evaluate"]
+    name: Name
+    against: Data
+    n: int = Field(default=1000, ge=2, le=100_000)
+    seed: int | None = Field(default=None, ge=0, lt=2**63)
+
+    def words(self, place: Place) -> list[str]:
+        options = ["--against", place.source(self.against), "--json", *_options(self, "n", "seed")]
+        return ["evaluate", str(place.run(self.name)), *options]
+
+
+class Compare(_Errand):
+    """Trains every family that fits, or those named, for the same time, and ranks them."""
+
+    task: Literal["compare"]
+    data: Data
+    name: Name
+    families: list[Name] = Field(default_factory=list, max_length=20)
+    budget: Budget | None = None
+    size: int | None = Field(default=None, ge=8, le=1024)
+    n: int | None = Field(default=None, ge=2, le=100_000)
+
+    def words(self, place: Place) -> list[str]:
+        words = ["compare", place.source(self.data), "--out", str(place.run(self.name)), "--json"]
+        words += ["--families", ",".join(self.families)] if self.families else []
+        return words + _options(self, "budget", "size", "n")
+
+
+def _options(errand: BaseModel, *names: str) -> list[str]:
+    said = ((name, getattr(errand, name)) for name in names)
+    return [word for name, value in said if value is not None for word in (f"--{name}", str(value))]
+
+
+ERRANDS: dict[str, type[Train] | type[Evaluate] | type[Compare]] = {
+    "train": Train,
+    "evaluate": Evaluate,
+    "compare": Compare,
+}
+
+
+class Place:
+    """The folders of a server in which errands read and write; clients know what is in them by names alone."""
+
+    def __init__(self, runs: Path | None = None, data: Path | None = None) -> None:
+        self._runs, self._data = runs, data
+
+    def run(self, name: str) -> Path:
+        if self._runs is None:
+            raise RequestError("this server keeps no runs; start it with --runs DIR")
+        return self._runs / name
+
+    def source(self, name: str) -> str:
+        """What `huabi` takes for the data of this name; raises `RequestError` where there is none."""
+        if name == "digits" or re.match(r"world(:|$)", name):
+            return name
+        folder = self._data / name if self._data else None
+        if folder is None or not folder.is_dir() or folder.resolve().parent != folder.parent.resolve():
+            raise RequestError(f"no data {name!r} here; put its folder into the server's --data DIR")
+        return str(folder)
+
+    def hidden(self, line: str) -> str:
+        """A line of a child without our paths."""
+        for folder in (self._runs, self._data):
+            if folder is not None:
+                line = line.replace(f"{folder}/", "").replace(str(folder), "")
+        return line
+
+
+class Errands:
+    """One thread that runs long work, a child at a time; an engine beside the `Worker`."""
+
+    def __init__(self, store: Store, place: Place, hub: Hub, meters: Meters) -> None:
+        self._store, self.place, self._hub, self._meters = store, place, hub, meters
+        self._thread = threading.Thread(target=self._run, name="huabi-errands", daemon=True)
+        self._wake, self._leaving = threading.Event(), threading.Event()
+        self._job = ""  # the one at work, and its process
+        self._child: subprocess.Popen[str] | None = None
+
+    def draft(self, errand: Train | Evaluate | Compare, key: str) -> Draft:
+        """The job of an errand; raises `RequestError` where its data or its place is missing, or its name is taken."""
+        errand.words(self.place)
+        if not isinstance(errand, Evaluate) and self.place.run(errand.name).exists():
+            raise RequestError(f"there is a run called {errand.name} already; give another name")
+        if isinstance(errand, Evaluate) and not (self.place.run(errand.name) / "run.json").exists():
+            raise RequestError(f"no run called {errand.name} here")
+        return Draft(errand.task, errand.name, errand.model_dump_json(exclude_unset=True), key)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def cancel(self, job: str) -> None:
+        if job == self._job and self._child is not None:
+            self._child.terminate()
+
+    def stop(self, patience: float) -> None:
+        self._leaving.set()
+        self._wake.set()
+        if self._child is not None:
+            self._child.terminate()
+        self._thread.join(max(patience, SAVING))
+
+    def _run(self) -> None:
+        while not self._leaving.is_set():
+            try:
+                waiting = self._store.queued(1, list(ERRANDS))
+                if waiting and self._store.claim([waiting[0].id]):
+                    self._work(waiting[0])
+                    continue
+            except StoreError as error:
+                log.warning("errands: %s", error)
+            self._wake.wait(PAUSE)
+            self._wake.clear()
+
+    def _work(self, job: Job) -> None:
+        self._hub.publish(job.id, {"type": "state", "state": "running"})
+        try:
+            words = ERRANDS[job.task].model_validate_json(job.body).words(self.place)
+            status, out, last = self._child_of(job, words)
+        except (RequestError, ValueError, OSError) as error:
+            status, out, last = 2, "", f"huabi: {error}"
+        if self._leaving.is_set() and status != 0:
+            return  # it goes on with the next start
+        if status in (0, 1):
+            ended = self._store.finish(job.id, result=_result(job, out))
+        else:
+            line = last.removeprefix("huabi: ") or f"its process ended with {status}"
+            ended = self._store.fail(job.id, line, "request" if status == 2 else "server")
+        state = "cancelled" if not ended else "done" if status in (0, 1) else "failed"
+        self._hub.publish(job.id, {"type": "state", "state": state})
+        self._meters.ended.labels(job.task, state).inc()
+
+    def _child_of(self, job: Job, words: list[str]) -> tuple[int, str, str]:
+        """Runs a child to its end; its exit status, what it printed, and its last line to people."""
+        command, pipe = [sys.executable, "-m", "huabi.serve.child", *words], subprocess.PIPE
+        line, printed = "", list[str]()
+        with subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe, stderr=pipe) as child:
+            self._job, self._child = job.id, child
+            if self._store.states([job.id]) != {job.id: "running"}:
+                child.terminate()
+            assert child.stdout is not None
+            assert child.stderr is not None
+            reading = threading.Thread(target=lambda: printed.extend(child.stdout or ()), daemon=True)
+            reading.start()
+            for said in child.stderr:
+                line = self.place.hidden(said.strip()) or line
+                self._hub.publish(job.id, {"type": "progress", "line": line})
+            reading.join()
+            child.wait()
+            self._job, self._child = "", None
+        return child.returncode, "".join(printed), line
+
+
+def _result(job: Job, out: str) -> object:
+    """What a client is told of an errand that was done."""
+    return {"model": job.model} if job.task == "train" else json.loads(out or "{}")

@@ -1,0 +1,278 @@
+"""The store of jobs: queued, running, then done, failed, cancelled or parked, exactly once.
+
+A job that runs belongs to one owner until its lease ends. One whose owner died runs again, `ATTEMPTS` times in all,
+and is parked then: it may be what kills. The database is SQLite in a file, or PostgreSQL where several servers share
+it.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from ..errors import HuabiError
+from . import database
+from .database import explained, jobs, pictures
+
+State = Literal["queued", "running", "done", "failed", "cancelled", "parked"]
+ENDS = ("done", "failed", "cancelled", "parked")
+ATTEMPTS = 2
+LEASE = 60.0  # seconds
+QUEUE = 256  # jobs that wait at most
+MEMORY = 900.0  # seconds in which a call is known again
+_SUBMITTING = 0x48756162  # PostgreSQL's advisory lock: one job is accepted at a time, so that counts hold
+
+
+class QueueFull(HuabiError):
+    """More jobs wait than the server takes; `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"the queue is full; try again in {retry_after} seconds")
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A job to be: `body` is JSON; calls of one `key` may be one call, sent again."""
+
+    task: str
+    model: str
+    body: str
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Job(Draft):
+    """A job as it stood when it was read; times are in seconds since 1970."""
+
+    id: str = ""
+    client: str = "waiting"
+    state: State = "queued"
+    attempts: int = 0
+    created: float = 0.0
+    started: float | None = None
+    finished: float | None = None
+    fault: str | None = None
+    error: str | None = None
+    result: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDS
+
+
+class Drawn(NamedTuple):
+    """A picture as it is stored."""
+
+    recipe: dict[str, Any]
+    data: bytes  # PNG
+
+
+class Kept(NamedTuple):
+    """What is known of a stored picture without its bytes."""
+
+    id: str
+    recipe: dict[str, Any]
+
+
+_COLUMNS = [jobs.c[name] for name in Job.__dataclass_fields__]
+
+
+class Store:
+    """The jobs at `where`: a file, or the URL of a database.
+
+    Args:
+        queue: jobs that wait at most; one more raises `QueueFull`.
+        set_aside: move a damaged file aside and begin a new one.
+
+    Every method raises `StoreError` where the database cannot be used.
+    """
+
+    def __init__(self, where: str, queue: int = QUEUE, set_aside: bool = False) -> None:
+        self._engine, self._lock = database.connect(where, set_aside)
+        self.owner = secrets.token_hex(8)
+        self.queue = queue
+        self.exclusive = self._lock is not None  # no other server is at work in it
+
+    def close(self) -> None:
+        self._engine.dispose()
+        if self._lock is not None:
+            self._lock.release()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with explained(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with explained(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
+
+    def submit(self, draft: Draft, again: Literal["new", "retry", "same"] = "new", retry_after: int = 1) -> Job:
+        """Accepts a job, or finds the one that this call had made before.
+
+        Args:
+            again: `retry` takes up a job of this key whose client is gone, `same` any job of this key.
+            retry_after: what `QueueFull` says.
+        """
+        now = time.time()
+        with self._writing() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(_SUBMITTING)))
+            if again != "new" and (found := self._before(connection, draft.key, again, now)):
+                connection.execute(update(jobs).where(jobs.c.id == found.id).values(client="waiting"))
+                return found
+            waiting = connection.execute(select(func.count()).where(jobs.c.state == "queued")).scalar_one()
+            if waiting >= self.queue:
+                raise QueueFull(retry_after)
+            job = Job(draft.task, draft.model, draft.body, draft.key, secrets.token_hex(12), created=now)
+            connection.execute(insert(jobs).values({c.name: getattr(job, c.name) for c in _COLUMNS}))
+        return job
+
+    def _before(self, connection: Connection, key: str, again: str, now: float) -> Job | None:
+        found = select(*_COLUMNS).where(jobs.c.key == key, jobs.c.created > now - MEMORY)
+        if again == "retry":
+            found = found.where(jobs.c.client == "gone", jobs.c.state != "cancelled")
+        row = connection.execute(found.order_by(jobs.c.place.desc()).limit(1)).first()
+        return Job(**row._mapping) if row else None
+
+    def get(self, job: str) -> Job | None:
+        with self._reading() as connection:
+            row = connection.execute(select(*_COLUMNS).where(jobs.c.id == job)).first()
+        return Job(**row._mapping) if row else None
+
+    def recent(self, limit: int) -> list[Job]:
+        """The last jobs that were accepted, the newest first."""
+        return self._jobs(select(*_COLUMNS).order_by(jobs.c.place.desc()).limit(limit))
+
+    def queued(self, limit: int, tasks: Sequence[str], model: str | None = None) -> list[Job]:
+        """Jobs that wait, the oldest first."""
+        waiting = select(*_COLUMNS).where(jobs.c.state == "queued", jobs.c.task.in_(tasks))
+        if model is not None:
+            waiting = waiting.where(jobs.c.model == model)
+        return self._jobs(waiting.order_by(jobs.c.place).limit(limit))
+
+    def _jobs(self, statement: Any) -> list[Job]:
+        with self._reading() as connection:
+            return [Job(**row._mapping) for row in connection.execute(statement)]
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs are in each state."""
+        with self._reading() as connection:
+            rows = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state)).all()
+        return {str(state): int(count) for state, count in rows}
+
+    def states(self, ids: Sequence[str]) -> dict[str, str]:
+        with self._reading() as connection:
+            rows = connection.execute(select(jobs.c.id, jobs.c.state).where(jobs.c.id.in_(ids))).all()
+        return {str(job): str(state) for job, state in rows}
+
+    def claim(self, ids: Sequence[str]) -> list[str]:
+        """Takes those of the queued jobs `ids` that nobody else took, all at once; they belong to this owner now."""
+        now = time.time()
+        mine = {"state": "running", "owner": self.owner, "lease": now + LEASE, "started": now}
+        with self._writing() as connection:
+            return [
+                job
+                for job in ids
+                if connection.execute(
+                    update(jobs)
+                    .where(jobs.c.id == job, jobs.c.state == "queued")
+                    .values(mine | {"attempts": jobs.c.attempts + 1})
+                ).rowcount
+            ]
+
+    def renew(self) -> None:
+        """Says that this owner is alive."""
+        with self._writing() as connection:
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.state == "running", jobs.c.owner == self.owner)
+                .values(lease=time.time() + LEASE)
+            )
+
+    def finish(self, job: str, drawn: Sequence[Drawn] = (), result: Any = None) -> bool:
+        """Puts the pictures and the end of a job into the store at once; False where it is no longer this owner's."""
+        done = {"state": "done", "finished": time.time(), "result": None if result is None else json.dumps(result)}
+        with self._writing() as connection:
+            if not self._end(connection, job, done):
+                return False
+            for position, (recipe, data) in enumerate(drawn):
+                row = {"id": secrets.token_hex(16), "job": job, "position": position}
+                connection.execute(insert(pictures).values(row | {"recipe": json.dumps(recipe), "data": data}))
+        return True
+
+    def fail(self, job: str, error: str, fault: Literal["request", "model", "server"]) -> bool:
+        """Ends a job with one line for people; False where it is no longer this owner's."""
+        with self._writing() as connection:
+            failed = {"state": "failed", "finished": time.time(), "error": error, "fault": fault}
+            return self._end(connection, job, failed)
+
+    def _end(self, connection: Connection, job: str, values: dict[str, Any]) -> bool:
+        mine = update(jobs).where(jobs.c.id == job, jobs.c.state == "running", jobs.c.owner == self.owner)
+        return bool(connection.execute(mine.values(values)).rowcount)
+
+    def cancel(self, job: str, only_if_gone: bool = False) -> bool:
+        """Cancels a job that has not ended; False where it has, or where its client came back."""
+        open_ = update(jobs).where(jobs.c.id == job, jobs.c.state.in_(("queued", "running")))
+        if only_if_gone:
+            open_ = open_.where(jobs.c.client == "gone")
+        with self._writing() as connection:
+            return bool(connection.execute(open_.values(state="cancelled", finished=time.time())).rowcount)
+
+    def client(self, job: str, what: Literal["gone", "served"]) -> None:
+        """Remembers that the client of a job left, or has its answer."""
+        with self._writing() as connection:
+            connection.execute(update(jobs).where(jobs.c.id == job).values(client=what))
+
+    def give_back(self) -> None:
+        """Puts what this owner could not end back into the queue, as if it had not begun."""
+        mine = update(jobs).where(jobs.c.state == "running", jobs.c.owner == self.owner)
+        with self._writing() as connection:
+            connection.execute(mine.values(state="queued", attempts=jobs.c.attempts - 1, owner=""))
+
+    def recover(self, all_of_them: bool = False) -> int:
+        """Queues again, or parks, jobs whose owner died; returns how many.
+
+        Args:
+            all_of_them: whether every running job is a dead owner's, as where a server starts on a file of its own.
+        """
+        now = time.time()
+        dead = jobs.c.state == "running"
+        if not all_of_them:
+            dead &= jobs.c.lease < now
+        parked = {"state": "parked", "finished": now, "fault": "server"}
+        parked["error"] = f"the server died {ATTEMPTS} times while this job ran; it is not tried again"
+        with self._writing() as connection:
+            if all_of_them:  # who waited for an answer lost it
+                connection.execute(update(jobs).where(jobs.c.client == "waiting").values(client="gone"))
+            ended = connection.execute(update(jobs).where(dead, jobs.c.attempts >= ATTEMPTS).values(parked)).rowcount
+            again = connection.execute(update(jobs).where(dead).values(state="queued", owner="")).rowcount
+        return int(ended + again)
+
+    def sweep(self, older: float) -> int:
+        """Forgets jobs that ended more than `older` seconds ago, with their pictures; returns how many."""
+        old = jobs.c.state.in_(ENDS) & (jobs.c.finished < time.time() - older)
+        with self._writing() as connection:
+            connection.execute(delete(pictures).where(pictures.c.job.in_(select(jobs.c.id).where(old))))
+            return int(connection.execute(delete(jobs).where(old)).rowcount)
+
+    def drawn(self, job: str) -> list[Kept]:
+        """The pictures of a job, in the order of its requests."""
+        mine = select(pictures.c.id, pictures.c.recipe).where(pictures.c.job == job).order_by(pictures.c.position)
+        with self._reading() as connection:
+            return [Kept(str(row.id), json.loads(row.recipe)) for row in connection.execute(mine)]
+
+    def picture(self, picture: str) -> Drawn | None:
+        """A stored picture, by its id."""
+        with self._reading() as connection:
+            row = connection.execute(select(pictures).where(pictures.c.id == picture)).first()
+        return Drawn(json.loads(row.recipe), bytes(row.data)) if row else None

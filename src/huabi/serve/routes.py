@@ -1,0 +1,161 @@
+"""Huabi's own routes: any request as a job, its events, its pictures; health and figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal, Union
+
+from fastapi import APIRouter, Path, Query, Response
+from fastapi import Request as Call
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
+from starlette.concurrency import run_in_threadpool
+
+from ..drawing import REQUESTS
+from ..requests import Request
+from .bodies import FAULTS, event, stream, taking
+from .database import StoreError
+from .errands import ERRANDS
+from .faults import Fault
+from .jobs import Job
+from .service import Caller, Service
+from .shelf import Card
+from .worker import Worker
+
+Id = Annotated[str, Path(max_length=100)]
+
+
+class Drawing(BaseModel):
+    """A job that draws."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str | None = Field(default=None, max_length=400, description="by default the first that answers the task")
+    n: int = Field(default=1, ge=1, le=256, description="pictures; their seeds go up by one")
+    previews: int = Field(default=0, ge=0, le=100, description="pictures in the making that the events show")
+
+
+def _drawing(name: str, task: Any) -> type[Drawing]:
+    about = f"A job that draws: {task.__doc__.splitlines()[0]}"
+    kinds: dict[str, Any] = {"task": (Literal[name], ...), "request": (task, ...)}
+    return create_model(f"{task.__name__}Job", __base__=Drawing, __doc__=about, **kinds)
+
+
+DRAWINGS = tuple(_drawing(name, task) for name, task in REQUESTS.items())
+
+
+class JobBody(RootModel[Annotated[Union[(*DRAWINGS, *ERRANDS.values())], Field(discriminator="task")]]):  # type: ignore[valid-type]
+    """A job of any kind, which its `task` says."""
+
+
+def view(job: Job, service: Service) -> dict[str, Any]:
+    """What a client is told of a job."""
+    last = service.hub.last(job.id)
+    error = {"message": job.error, "fault": job.fault} if job.error else None
+    progress = {name: last[name] for name in ("step", "of", "line") if name in last} or None
+    times = {"created": job.created, "started": job.started, "finished": job.finished}
+    known = {"id": job.id, "task": job.task, "model": job.model, "state": job.state, "attempts": job.attempts}
+    return known | times | {"progress": progress, "error": error}
+
+
+def card_view(card: Card) -> dict[str, Any]:
+    """What a client is told of a model."""
+    tasks = [task.__name__.lower() for task in card.tasks]
+    openai = {"id": card.name, "object": "model", "created": int(card.changed), "owned_by": "huabi"}
+    return openai | {"tasks": tasks, "size": list(card.spec.size), "labels": list(card.spec.labels)}
+
+
+def routes(service: Service) -> APIRouter:
+    """The routes to a service."""
+    router = APIRouter(tags=["huabi"], responses=FAULTS)
+
+    @router.post("/v1/jobs", status_code=202, openapi_extra=taking(JobBody), summary="Ask for any kind of job")
+    async def submit(call: Call) -> JSONResponse:
+        asked = (await service.read(JobBody, await call.body())).root
+        caller = Caller.of(call)
+        if isinstance(asked, Drawing):
+            request: Request = asked.request  # type: ignore[attr-defined]
+            job = await service.draw(request, asked.model, asked.n, caller, asked.previews)
+        else:
+            job = await service.run(asked, caller)
+        return JSONResponse(view(job, service), 202, {"location": f"/v1/jobs/{job.id}"})
+
+    @router.get("/v1/jobs", summary="The last jobs, the newest first")
+    async def recent(limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> dict[str, Any]:
+        return {"jobs": [view(job, service) for job in await run_in_threadpool(service.store.recent, limit)]}
+
+    @router.get("/v1/jobs/{job}", summary="How a job stands")
+    async def status(job: Id) -> dict[str, Any]:
+        return view(await service.get(job), service)
+
+    @router.post("/v1/jobs/{job}/cancel", summary="Stop a job")
+    async def cancel(job: Id) -> dict[str, Any]:
+        await service.get(job)
+        await service.cancel(job)
+        return view(await service.get(job), service)
+
+    @router.get("/v1/jobs/{job}/result", summary="What a job has made")
+    async def result(job: Id, call: Call) -> dict[str, Any]:
+        found = await service.get(job)
+        if not found.ended:
+            raise Fault(404, f"the job is {found.state}; its events tell when it is done", "not_done")
+        pictures = await service.pictures(found)
+        if found.result is not None:
+            return {"result": json.loads(found.result)}
+        shown = [{"id": kept.id, "url": picture_url(call, kept.id), "recipe": kept.recipe} for kept in pictures]
+        return {"pictures": shown}
+
+    @router.get("/v1/jobs/{job}/events", response_class=StreamingResponse, summary="What happens to a job, as it does")
+    async def events(job: Id) -> StreamingResponse:
+        found = await service.get(job)
+
+        async def told() -> AsyncIterator[str]:
+            async for happened in service.follow(found):
+                if isinstance(happened, Job):
+                    yield event("end", {"job": view(happened, service)})
+                elif happened is None:
+                    yield ": waiting\n\n"
+                else:
+                    yield event(happened["type"], happened)
+
+        return stream(told())
+
+    @router.get("/v1/pictures/{picture}", response_class=Response, summary="A picture, as PNG with its recipe inside")
+    async def picture(picture: Id) -> Response:
+        return Response(await service.data(picture), media_type="image/png")
+
+    @router.get("/v1/models", summary="The models that are offered")
+    async def models() -> dict[str, Any]:
+        cards = await run_in_threadpool(service.shelf.cards)
+        return {"object": "list", "data": [card_view(card) for card in cards.values()]}
+
+    @router.get("/v1/models/{name:path}", summary="A model")
+    async def model(name: Annotated[str, Path(max_length=400)]) -> dict[str, Any]:
+        return card_view(await run_in_threadpool(service.shelf.card, name))
+
+    @router.get("/health", summary="Whether the server runs")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @router.get("/ready", summary="Whether the server takes jobs")
+    async def ready() -> dict[str, str]:
+        try:
+            await run_in_threadpool(service.store.counts)
+        except StoreError as error:
+            raise Fault(503, str(error), "not_ready") from None
+        if service.draining or not all(e.alive for e in service.engines if isinstance(e, Worker)):
+            raise Fault(503, "the server takes no jobs now", "not_ready")
+        return {"status": "ready"}
+
+    @router.get("/metrics", response_class=Response, summary="Figures for Prometheus")
+    async def metrics() -> Response:
+        text = await run_in_threadpool(service.meters.text)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return router
+
+
+def picture_url(call: Call, picture: str) -> str:
+    """Where a stored picture is fetched, without a key: its id is one that nobody guesses."""
+    return str(call.url_for("picture", picture=picture))

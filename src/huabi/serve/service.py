@@ -1,0 +1,305 @@
+"""What all routes share: jobs are accepted, followed and cancelled here."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from fastapi import Request as Call
+from pydantic import BaseModel, ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from ..decoding import limited
+from ..errors import RequestError
+from ..model import DataSpec
+from ..pictures import Picture
+from ..requests import Request
+from .database import StoreError
+from .errands import Compare, Errands, Evaluate, Place, Train
+from .faults import Fault, of, raise_end
+from .hub import Event, Hub
+from .jobs import LEASE, Draft, Job, Kept, Store
+from .logs import log
+from .meters import Meters
+from .shelf import Card, Shelf
+from .worker import STEPS, Engine, Worker, drafted
+
+FORMATS = ("PNG", "JPEG", "WEBP")  # that clients may send
+SEEDS = 2**31  # from which a seed is drawn, where none is given
+M = TypeVar("M", bound=BaseModel)
+GRACE = 10.0  # seconds in which a client that calls again by itself finds its job; OpenAI's waits 8 at most
+PATIENCE = 1.0  # seconds between two looks at the store for jobs that others work on
+KEEPING = LEASE / 4  # seconds between two rounds of the housekeeping
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a client may ask for."""
+
+    pixels: int = 1 << 24  # of a picture that is sent
+    pictures: int = 16  # of one job
+    work: int = 1 << 30  # pixels x steps x pictures of one job
+    keep: float = 3600.0  # seconds in which pictures can be fetched
+
+
+class ClientLeft(Exception):
+    """Nobody is there any more to be answered."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls, as far as it matters for knowing a call again."""
+
+    who: str
+    again: Literal["new", "retry", "same"]
+    token: str  # the client's own name for the call
+    returns: bool  # calls again by itself where the connection breaks
+
+    @classmethod
+    def of(cls, call: Call) -> Caller:
+        """From the headers: `Idempotency-Key`, or the count that OpenAI's client sends with each try."""
+        token = call.headers.get("idempotency-key", "")
+        count = call.headers.get("x-stainless-retry-count")
+        again: Literal["new", "retry", "same"] = "same" if token else "retry" if count not in (None, "0") else "new"
+        host = call.client.host if call.client else ""
+        who = f"{host}|{call.headers.get('authorization', '')}|{call.url.path}"
+        return cls(who, again, token, bool(token) or count is not None)
+
+    def key(self, what: str) -> str:
+        """Equal for calls that may be one call: those of one token, else those that say the same."""
+        return hashlib.sha256(f"{self.who}|{self.token or what}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass
+class Service:
+    """The store, the models, the engines, and what a client may ask of them."""
+
+    store: Store
+    shelf: Shelf
+    limits: Limits = field(default_factory=Limits)
+    place: Place = field(default_factory=Place)
+
+    def __post_init__(self) -> None:
+        self.hub, self.meters = Hub(), Meters()
+        self.errands = Errands(self.store, self.place, self.hub, self.meters)
+        worker = Worker(self.store, self.shelf, self.hub, self.meters)
+        self.engines: list[Engine] = [worker, self.errands]
+        self.meters.watch(self._gauges)
+        self.draining = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Takes up what an earlier server left, and begins to work."""
+        self.store.recover(all_of_them=self.store.exclusive)
+        for engine in self.engines:
+            engine.start()
+        self._spawn(self._keep_house())
+
+    async def stop(self, patience: float) -> None:
+        """Lets what is at work end, for `patience` seconds; the rest waits in the store for the next start."""
+        self.draining = True
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*(run_in_threadpool(engine.stop, patience) for engine in self.engines))
+        self.store.give_back()
+        self.store.close()
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _keep_house(self) -> None:
+        while True:
+            try:
+                await run_in_threadpool(self.store.renew)
+                if not self.store.exclusive:
+                    await run_in_threadpool(self.store.recover)
+                await run_in_threadpool(self.store.sweep, self.limits.keep)
+            except StoreError as error:
+                log.warning("housekeeping: %s", error)
+            await asyncio.sleep(KEEPING)
+
+    def _gauges(self) -> dict[str, float]:
+        counts = self.store.counts()
+        return {
+            "jobs_queued": counts.get("queued", 0),
+            "jobs_running": counts.get("running", 0),
+            "models_loaded": len(self.shelf.loaded),
+            "models_bytes": self.shelf.used,
+        }
+
+    async def read(self, kind: type[M], data: bytes | str | dict[str, Any]) -> M:
+        """`data`, JSON or the fields of a form, as a `kind`; pictures in it are bounded before they are decoded."""
+
+        def read() -> M:
+            with limited(FORMATS, self.limits.pixels):
+                if isinstance(data, dict):
+                    return kind.model_validate(data, context={"json": True})
+                return kind.model_validate_json(data)
+
+        try:
+            return await run_in_threadpool(read)
+        except ValidationError as error:
+            raise of(error) from None
+
+    async def draw(
+        self, request: Request, model: str | None, n: int, caller: Caller, previews: int = 0, choice: Card | None = None
+    ) -> Job:
+        """Accepts the drawing of `n` pictures, whose seeds go up from the one asked for, or from one by chance."""
+        card = choice or await self.choose(model, type(request))
+        if type(request) not in card.tasks:
+            known = ", ".join(task.__name__ for task in card.tasks)
+            raise Fault(400, f"{card.name} does not answer {type(request).__name__}; it answers {known}", "wrong_model")
+        if n > self.limits.pictures:
+            raise Fault(400, f"at most {self.limits.pictures} pictures at once, not {n}", "too_many", "n")
+        if work(request, card.spec) * n > self.limits.work:
+            line = "this is more work than one job may be: fewer or smaller pictures, or fewer steps"
+            raise Fault(400, f"{line} (pixels x steps x pictures up to {self.limits.work:,})", "too_much_work")
+        task = type(request).__name__.lower()
+        said = f"{task}|{card.name}|{n}|{previews}|{request.model_dump_json(exclude_unset=True)}"
+        draft = drafted(task, card.name, _seeded(request, n), previews, caller.key(said))
+        return await self.accept(draft, caller)
+
+    async def run(self, errand: Train | Evaluate | Compare, caller: Caller) -> Job:
+        """Accepts training, evaluation or comparison."""
+        key = caller.key(errand.model_dump_json())
+        if caller.again == "new":
+            return await self.accept(await run_in_threadpool(self.errands.draft, errand, key), caller)
+        body = errand.model_dump_json(exclude_unset=True)  # its own earlier call may have taken the name
+        return await self.accept(Draft(errand.task, errand.name, body, key), caller)
+
+    async def choose(self, model: str | None, *tasks: type[Request]) -> Card:
+        """The model of that name, or the first that answers one of `tasks`."""
+        if model:
+            return await run_in_threadpool(self.shelf.card, model)
+        return await run_in_threadpool(self.shelf.first, *tasks)
+
+    async def accept(self, draft: Draft, caller: Caller) -> Job:
+        """Puts a job into the queue, or finds the one that this call had made before."""
+        if self.draining:
+            raise Fault(503, "the server is about to stop; try again", "stopping", headers={"retry-after": "5"})
+        job = await run_in_threadpool(self.store.submit, draft, caller.again, self._retry_after())
+        for engine in self.engines:
+            engine.wake()
+        return job
+
+    def _retry_after(self) -> int:
+        """Seconds in which a place in a full queue comes free, by what batches took so far."""
+        seconds = sum(s.value for m in self.meters.drawing.collect() for s in m.samples if s.name.endswith("_sum"))
+        count = sum(s.value for m in self.meters.drawing.collect() for s in m.samples if s.name.endswith("_count"))
+        return min(60, max(1, math.ceil(seconds / count))) if count else 1
+
+    async def get(self, job: str) -> Job:
+        """A job by its id; raises a 404 `Fault` where there is none (any more)."""
+        found = await run_in_threadpool(self.store.get, job)
+        if found is None:
+            raise Fault(404, f"no job {job!r:.60}; jobs are forgotten some time after their end", "job_not_found")
+        return found
+
+    async def cancel(self, job: str, only_if_gone: bool = False) -> bool:
+        """Cancels a job and stops its computing; False where it had ended."""
+        cancelled = await run_in_threadpool(self.store.cancel, job, only_if_gone)
+        if cancelled:
+            for engine in self.engines:
+                engine.cancel(job)
+            self.hub.publish(job, {"type": "state", "state": "cancelled"})
+        return cancelled
+
+    async def follow(self, job: Job, gone: asyncio.Future[Any] | None = None) -> AsyncIterator[Event | Job | None]:
+        """Events of a job, None where nothing happens, and as the last the job itself when it has ended."""
+        async for event in self.hub.follow(job.id, PATIENCE, gone):
+            if event is None or event["type"] == "state":
+                found = await self.get(job.id)
+                if found.ended:
+                    yield found
+                    return
+            yield event
+
+    @asynccontextmanager
+    async def answer(self, job: Job, call: Call, caller: Caller) -> AsyncIterator[list[Kept]]:
+        """The pictures of a job, when it is done, for an answer that is made inside.
+
+        The job is stopped where the client leaves and does not come back. Raises `Fault` where the job failed,
+        `ClientLeft` where there is nobody to be told.
+        """
+        gone = asyncio.ensure_future(_left(call))
+        try:
+            async for event in self.follow(job, gone):
+                if isinstance(event, Job):
+                    yield await self.pictures(event)
+                    break
+                if gone.done():
+                    break
+            if gone.done():
+                await self.lost(job, caller)
+                raise ClientLeft
+            await run_in_threadpool(self.store.client, job.id, "served")
+        finally:
+            gone.cancel()
+
+    async def pictures(self, job: Job) -> list[Kept]:
+        """What an ended job has drawn; raises `Fault` where it failed."""
+        if job.state != "done":
+            raise_end(job)
+        return await run_in_threadpool(self.store.drawn, job.id)
+
+    async def lost(self, job: Job, caller: Caller) -> None:
+        """The client of a job has left: it is cancelled, after a while where the client may call again."""
+        if not caller.returns:
+            await self.cancel(job.id)
+            return
+        await run_in_threadpool(self.store.client, job.id, "gone")
+
+        async def later() -> None:
+            await asyncio.sleep(GRACE)
+            await self.cancel(job.id, only_if_gone=True)
+
+        self._spawn(later())
+
+    def abandon(self, job: Job) -> None:
+        """Cancels a job whose client has left a stream; nobody needs to wait for it."""
+        self._spawn(self.cancel(job.id))
+
+    async def data(self, picture: str) -> bytes:
+        """The PNG of a stored picture; raises a 404 `Fault` where there is none (any more)."""
+        found = await run_in_threadpool(self.store.picture, picture)
+        if found is None:
+            raise Fault(404, "no such picture; pictures are forgotten some time after they were drawn", "not_found")
+        return found.data
+
+
+async def _left(call: Call) -> None:
+    """Ends when the client closes its connection; the body must have been read."""
+    while (await call.receive())["type"] != "http.disconnect":
+        pass
+
+
+def work(request: Request, spec: DataSpec) -> int:
+    """Pixels x steps of one picture, as far as they can be told beforehand."""
+    sizes = [getattr(request, "size", None) or spec.size]
+    for value in (getattr(request, name) for name in type(request).model_fields):
+        for picture in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(picture, Picture):
+                sizes.append(picture.size())
+    grown = 2 * getattr(request, "expand", 0)
+    pixels = max((rows + grown) * (columns + grown) for rows, columns in sizes)
+    return pixels * (getattr(request, "steps", None) or STEPS)
+
+
+def _seeded(request: Request, n: int) -> list[Request]:
+    if "seed" not in type(request).model_fields:
+        if n > 1:
+            raise RequestError(f"{type(request).__name__} draws one picture; leave n out")
+        return [request]
+    given = "seed" in request.model_fields_set
+    first: int = request.seed if given else secrets.randbelow(SEEDS)  # type: ignore[attr-defined]
+    if first + n > 2**63:
+        raise RequestError("seed: with n pictures it would go beyond 2^63 - 1")
+    return [request.model_copy(update={"seed": first + i}) for i in range(n)]

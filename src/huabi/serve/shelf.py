@@ -1,0 +1,149 @@
+"""The models that a server offers: by name alone, loaded when they are asked for, put away when memory runs short."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from .. import index, models
+from ..classic.painter import Painter
+from ..errors import HuabiError, RequestError, nearest
+from ..external import is_pipeline
+from ..machine import free_memory, pick_device
+from ..model import DataSpec, Model
+from ..requests import Request
+
+FRAMES = 8  # of a painting, between which it can be stopped
+BUILT_IN: dict[str, Callable[[], Model]] = {"brush": lambda: Painter(FRAMES)}
+SHARE = 0.5  # of the memory that is free at the start, for models
+
+
+class Card(NamedTuple):
+    """What is known of a model that is offered; `path` is never shown to a client."""
+
+    name: str
+    path: Path | None
+    tasks: tuple[type[Request], ...]
+    spec: DataSpec
+    changed: float  # seconds since 1970
+
+
+class UnknownModel(RequestError):
+    """No model of that name is offered here."""
+
+
+class Shelf:
+    """Models by name.
+
+    Args:
+        names: runs, models that come with Huabi, pipelines; without any, all that the user-level index knows.
+        folder: whose runs appear by themselves.
+        budget: bytes of weights that are kept loaded; half of what is free by default. The one at work always is.
+
+    Raises `HuabiError` where a name is no model.
+    """
+
+    def __init__(
+        self, names: Sequence[str] = (), folder: Path | None = None, device: str = "auto", budget: int = 0
+    ) -> None:
+        self.device, self._folder = device, folder
+        self.budget = budget or int(SHARE * free_memory(pick_device(device)))
+        self._known = bool(names)
+        self._places: dict[str, Path] = {}
+        for name in names:
+            path = models.located(name)
+            called = path.name if Path(name).exists() else name
+            if called in self._places:
+                raise RequestError(f"two models are called {called}; rename one of their folders")
+            self._places[called] = path
+        self._cards: dict[Path, Card] = {}
+        self._loaded: OrderedDict[str, tuple[float, int, Model]] = OrderedDict()
+        self._lock = threading.Lock()
+        for called, path in self._places.items():
+            if self._card(called, path) is None:
+                raise RequestError(f"--model {called} draws no pictures, or is damaged; `huabi show {path}` says more")
+
+    def cards(self) -> dict[str, Card]:
+        """What is offered now, by name."""
+        places = dict(self._places)
+        if self._folder is not None and self._folder.is_dir():
+            places = {run.name: run for run in sorted(self._folder.iterdir())} | places
+        elif not self._known:
+            places = {run.name: run for run in reversed(index.known())}
+        found = {name: card for name, path in places.items() if (card := self._card(name, path))}
+        for name, make in BUILT_IN.items():
+            found.setdefault(name, Card(name, None, *_facts(make()), changed=0.0))
+        return found
+
+    def card(self, name: str) -> Card:
+        """The model of this name; another one raises `UnknownModel`, which names the nearest."""
+        cards = self.cards()
+        if name not in cards:
+            raise UnknownModel(f"no model {name!r:.100}; {nearest(name[:100], cards)}")
+        return cards[name]
+
+    def first(self, *tasks: type[Request]) -> Card:
+        """The first model that answers one of `tasks`, the first task before the next."""
+        cards = self.cards().values()
+        for task in tasks:
+            for card in cards:
+                if task in card.tasks:
+                    return card
+        raise UnknownModel(f"no model here answers {tasks[0].__name__}; start the server with --model NAME")
+
+    def _card(self, name: str, path: Path) -> Card | None:
+        """What a folder holds; None where it is no run that draws."""
+        weights = path if is_pipeline(path) else path / "model.safetensors"
+        try:
+            changed = weights.stat().st_mtime
+        except OSError:
+            return None
+        old = self._cards.get(path)
+        if old is None or old.changed != changed:
+            try:
+                tasks, spec = models.described(path)
+            except (HuabiError, ImportError, KeyError, TypeError):  # damaged, or of a family that is not installed
+                return None
+            old = self._cards[path] = Card(name, path, tasks, spec, changed)
+        return old if old.tasks else None
+
+    def load(self, name: str) -> Model:
+        """The model of this name, ready to draw; the ones that were not used for longest leave for it."""
+        with self._lock:
+            card = self.card(name)
+            changed, _, model = self._loaded.get(name, (None, 0, None))
+            if model is None or changed != card.changed:
+                self._loaded.pop(name, None)
+                model = models.load(card.path, self.device) if card.path else BUILT_IN[name]()
+                self._loaded[name] = (card.changed, weight(model), model)
+            self._loaded.move_to_end(name)
+            while len(self._loaded) > 1 and self.used > self.budget:
+                self._loaded.popitem(last=False)
+                gc.collect()
+            return model
+
+    @property
+    def used(self) -> int:
+        """Bytes of the weights that are loaded."""
+        return sum(size for _, size, _ in list(self._loaded.values()))
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        return tuple(self._loaded)
+
+
+def _facts(model: Model) -> tuple[tuple[type[Request], ...], DataSpec]:
+    return model.requests, model.spec
+
+
+def weight(model: object) -> int:
+    """Bytes of a model's weights, those of its parts included."""
+    from torch import nn
+
+    parts = [model, *getattr(getattr(model, "pipe", None), "components", {}).values()]
+    nets = [part for part in parts if isinstance(part, nn.Module)]
+    return sum(x.numel() * x.element_size() for net in nets for x in (*net.parameters(), *net.buffers()))

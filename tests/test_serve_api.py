@@ -1,0 +1,319 @@
+"""The server as programs meet it: OpenAI's own client, plain HTTP, and clients that mean no good."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import io
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+from PIL import Image
+
+from dye import Dye, Running, until
+from huabi.pictures import Picture
+from huabi.serve import shelf as shelves
+
+
+@pytest.fixture(scope="module")
+def dye() -> Dye:
+    return Dye()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, dye: Dye) -> Iterator[Running]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(shelves.BUILT_IN, "dye", lambda: dye)
+        running = Running(tmp_path_factory.mktemp("server"))
+        yield running
+        dye.gate.set()
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def client(server: Running) -> Iterator[Any]:
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="any") as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def _open(dye: Dye) -> Iterator[None]:
+    yield
+    dye.gate.set()
+
+
+def call(server: Running, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, dict[str, str]]:
+    """Status, JSON (or bytes) and headers of one plain call."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    try:
+        data = json.dumps(body).encode() if isinstance(body, dict | list) else body
+        connection.request(method, path, data, {name.replace("_", "-"): value for name, value in headers.items()})
+        answer = connection.getresponse()
+        text, told = answer.read(), {name.lower(): value for name, value in answer.getheaders()}
+        is_json = told.get("content-type", "").startswith("application/json")
+        return answer.status, json.loads(text) if is_json else text, told
+    finally:
+        connection.close()
+
+
+def png(colour: Any = "red", size: tuple[int, int] = (8, 8), mode: str = "RGB") -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def opened(text: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(text)))
+
+
+def _plain(request: dict[str, Any]) -> Any:
+    return {name: value for name, value in request.items() if value is not None}.items()
+
+
+def test_generate_with_the_unchanged_client(client: Any) -> None:
+    made = client.images.generate(prompt="a red house", n=2, size="8x8", extra_body={"seed": 40, "steps": 3})
+    assert [opened(one.b64_json).getpixel((0, 0)) for one in made.data] == [(40, 40, 40), (41, 41, 41)]
+    assert [one.seed for one in made.data] == [40, 41]
+    assert {"prompt": "a red house", "steps": 3, "seed": 40, "size": [8, 8]}.items() <= _plain(made.data[0].request)
+    assert (made.size, made.output_format, made.model) == ("8x8", "png", "dye")
+    assert json.loads(opened(made.data[0].b64_json).info["huabi"])["request"]["prompt"] == "a red house"
+
+
+def test_without_a_seed_each_call_draws_anew_and_tells_which(client: Any) -> None:
+    first, second = (client.images.generate(prompt="x", model="dye").data[0].seed for _ in range(2))
+    assert first != second
+    again = client.images.generate(prompt="x", extra_body={"seed": first}).data[0]
+    assert again.seed == first
+
+
+@pytest.mark.parametrize(("kind", "form"), [("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP")])
+def test_formats(client: Any, kind: str, form: str) -> None:
+    made = client.images.generate(prompt="x", output_format=kind, background="opaque", extra_body={"seed": 9})
+    assert opened(made.data[0].b64_json).format == form
+
+
+def test_a_url_can_be_fetched(client: Any, server: Running) -> None:
+    made = client.images.generate(prompt="x", response_format="url")
+    status, data, headers = call(server, "GET", made.data[0].url.removeprefix(server.url))
+    assert (status, headers["content-type"]) == (200, "image/png")
+    assert Image.open(io.BytesIO(data)).size == (8, 8)
+
+
+def test_edit_takes_the_mask_from_what_is_transparent(client: Any, server: Running) -> None:
+    mask = Image.new("RGBA", (8, 8), (0, 0, 0, 255))
+    mask.putpixel((2, 1), (0, 0, 0, 0))
+    buffer = io.BytesIO()
+    mask.save(buffer, "PNG")
+    made = client.images.edit(image=png(), mask=buffer.getvalue(), prompt="a hat", extra_body={"seed": 3})
+    assert opened(made.data[0].b64_json).getpixel((0, 0)) == (3, 3, 3)
+    job = server.service.store.recent(1)[0]
+    white = Picture.from_base64(json.loads(job.body)["requests"][0]["mask"]).image(1)
+    assert [xy for xy in ((x, y) for x in range(8) for y in range(8)) if white.getpixel(xy) == 255] == [(2, 1)]
+    assert client.images.edit(image=[png()], prompt="a hat").data[0].seed is not None
+
+
+@pytest.mark.filterwarnings("ignore:deprecated")
+def test_variation(client: Any) -> None:
+    made = client.images.create_variation(image=png(), n=2, extra_body={"seed": 5, "strength": 0.2})
+    assert [one.seed for one in made.data] == [5, 6]
+
+
+@pytest.mark.parametrize("partial", [0, 2])
+def test_streams(client: Any, partial: int) -> None:
+    options = {"stream": True, "partial_images": partial, "extra_body": {"seed": 200}}
+    events = list(client.images.generate(prompt="x", **options))
+    kinds = [event.type for event in events]
+    assert kinds[-1] == "image_generation.completed"
+    assert kinds.count("image_generation.partial_image") == len(kinds) - 1 <= partial
+    assert events[-1].seed == 200
+    assert opened(events[-1].b64_json).getpixel((0, 0)) == (200, 200, 200)
+    edits = list(client.images.edit(image=png(), prompt="x", **options))
+    assert [event.type for event in edits][-1] == "image_edit.completed"
+    if partial:
+        assert events[0].partial_image_index == 0
+        assert opened(events[0].b64_json).size == (8, 8)
+
+
+def test_a_stream_tells_of_a_failure(client: Any) -> None:
+    with pytest.raises(openai.APIError, match="no label 'dog'"):
+        list(client.images.generate(prompt="x", stream=True, extra_body={"label": "dog"}))
+
+
+def test_models(client: Any) -> None:
+    assert [model.id for model in client.models.list()] == ["brush", "dye"]
+    assert client.models.retrieve("dye").tasks == ["imagine", "edit", "vary", "generate"]
+    with pytest.raises(openai.NotFoundError) as error:
+        client.models.retrieve("dya")
+    assert error.value.code == "model_not_found"
+    assert "did you mean 'dye'" in str(error.value)
+
+
+BAD: dict[str, tuple[dict[str, Any], str | None]] = {
+    "n": ({"n": 0}, "n"),
+    "many": ({"n": 17}, "n"),
+    "size": ({"size": "big"}, "size"),
+    "format": ({"output_format": "gif"}, "output_format"),
+    "transparent": ({"background": "transparent"}, "background"),
+    "compression": ({"output_compression": 5}, "output_compression"),
+    "unknown": ({"extra_body": {"sead": 1}}, "sead"),
+    "seed": ({"extra_body": {"seed": -1}}, "seed"),
+    "last seed": ({"n": 2, "extra_body": {"seed": 2**63 - 1}}, None),
+    "label": ({"extra_body": {"label": "dog"}}, None),
+    "work": ({"size": "99999x99999"}, None),
+    "picture": ({"extra_body": {"image": "../../etc/passwd"}}, "image"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_requests_name_what_is_wrong_and_are_not_tried_again(client: Any, server: Running, what: str) -> None:
+    options, param = BAD[what]
+    before = len(server.service.store.recent(1000))
+    with pytest.raises(openai.BadRequestError) as error:
+        client.images.generate(prompt="a secret", **options)
+    assert error.value.param == param
+    assert error.value.request_id is not None
+    assert "secret" not in str(error.value)
+    assert len(server.service.store.recent(1000)) - before == (what == "label")
+
+
+@pytest.mark.filterwarnings("ignore:deprecated")
+def test_other_errors_of_the_client(client: Any, server: Running) -> None:
+    with pytest.raises(openai.NotFoundError):
+        client.images.generate(prompt="x", model="gpt-image-1")
+    with pytest.raises(openai.BadRequestError, match="does not answer"):
+        client.images.generate(prompt="x", model="brush")
+    with pytest.raises(openai.BadRequestError, match="PNG|picture"):
+        client.images.create_variation(image=b"<html>not a picture</html>")
+    with pytest.raises(openai.BadRequestError, match="mask"):
+        client.images.edit(image=png(), mask=png(size=(4, 4), mode="RGBA", colour=(0, 0, 0, 0)), prompt="x")
+
+
+def test_a_fault_of_ours_is_told_once_and_leaks_nothing(client: Any, server: Running) -> None:
+    before = len(server.service.store.recent(1000))
+    with pytest.raises(openai.InternalServerError) as error:
+        client.images.generate(prompt="broken secret")
+    assert "secret" not in str(error.value)
+    assert len(server.service.store.recent(1000)) == before + 1  # the client was told not to try again
+
+
+def test_a_call_that_times_out_and_comes_again_is_one_job(client: Any, server: Running, dye: Dye) -> None:
+    before = len(server.service.store.recent(1000))
+    dye.gate.clear()
+
+    def watch() -> None:
+        for client in ("waiting", "gone", "waiting"):
+            until(lambda: server.service.store.recent(1)[0].client == client)  # noqa: B023 - called at once
+        dye.gate.set()
+
+    watching = threading.Timer(0.3, watch)
+    watching.start()
+    made = client.with_options(timeout=1.5, max_retries=5).images.generate(prompt="again and again")
+    watching.join()
+    assert made.data[0].seed is not None
+    assert len(server.service.store.recent(1000)) == before + 1
+
+
+def test_a_key_of_the_call_s_own_makes_it_one(client: Any) -> None:
+    headers = {"Idempotency-Key": "this one"}
+    seeds = {client.images.generate(prompt="x", extra_headers=headers).data[0].seed for _ in range(3)}
+    assert len(seeds) == 1
+
+
+def test_a_full_queue_says_when_to_come_again(server: Running, dye: Dye) -> None:
+    dye.gate.clear()
+    running = post(server)["id"]
+    until(lambda: server.service.store.states([running]) == {running: "running"})
+    waiting = [post(server)["id"] for _ in range(9)]
+    status, body, headers = call(server, "POST", "/v1/jobs", {"task": "generate", "model": "dye", "request": {}})
+    assert (status, body["error"]["code"], body["error"]["type"]) == (429, "queue_full", "rate_limit_error")
+    assert 1 <= int(headers["retry-after"]) <= 60
+    for job in (running, *waiting):
+        assert call(server, "POST", f"/v1/jobs/{job}/cancel")[1]["state"] == "cancelled"
+    dye.gate.set()
+
+
+def post(server: Running, **body: Any) -> dict[str, Any]:
+    status, told, _ = call(server, "POST", "/v1/jobs", {"task": "generate", "model": "dye", "request": {}} | body)
+    assert status == 202, told
+    return dict(told)
+
+
+def ended(server: Running, job: str) -> dict[str, Any]:
+    found = until(lambda: (told := call(server, "GET", f"/v1/jobs/{job}")[1])["finished"] and told)
+    return dict(found)
+
+
+def test_a_job_of_our_own_its_events_and_its_result(server: Running, dye: Dye) -> None:
+    dye.gate.clear()
+    job = post(server, n=2, previews=3, request={"seed": 70})
+    lines: list[str] = []
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection.request("GET", f"/v1/jobs/{job['id']}/events")
+    stream = connection.getresponse()
+    threading.Timer(0.1, dye.gate.set).start()
+    while not lines or not lines[-1].startswith("event: end"):
+        lines.append(stream.readline().decode())
+    last = json.loads(stream.readline().decode().removeprefix("data: "))
+    connection.close()
+    assert last["job"]["state"] == "done"
+    status, made, _ = call(server, "GET", f"/v1/jobs/{job['id']}/result")
+    assert status == 200
+    assert [one["recipe"]["request"]["seed"] for one in made["pictures"]] == [70, 71]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"task": "nothing"}', b'{"task": "generate"}', b"[" * 100_000,
+        b'{"task": "generate", "request": {"seed": 1e999}}', b'{"task": "generate", "request": {}, "n": 1e9}',
+        b'{"task": "generate", "request": {"label": "\\ud800"}}', b'{"task":"vary","request":{"image":"/etc/passwd"}}',
+        b'{"task": "generate", "request": {}, "model": "../../etc"}',
+        b'{"task": "generate", "request": {}, "path": "/"}',
+    ],
+)  # fmt: skip
+def test_malformed_bodies_are_refused_in_one_line(server: Running, body: bytes) -> None:
+    status, told, headers = call(server, "POST", "/v1/jobs", body)
+    assert status in (400, 404), told
+    assert set(told["error"]) == {"message", "type", "param", "code"}
+    assert "\n" not in told["error"]["message"]
+    assert headers["x-request-id"].startswith("req_")
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs/../../etc/passwd", "/v1/jobs/%2e%2e%2f", "/v1/jobs/a%00b", "/v1/jobs/%ff"])
+@pytest.mark.parametrize("end", ["", "/result", "/events"])
+def test_ids_are_no_paths(server: Running, path: str, end: str) -> None:
+    status, told, _ = call(server, "GET", path + end)
+    assert status == 404
+    assert "error" in told
+
+
+def test_the_schema_is_complete_and_health_is_told(server: Running) -> None:
+    schema = call(server, "GET", "/openapi.json")[1]
+    parts = schema["components"]["schemas"]
+    assert {"JobBody", "ImageGeneration", "ImageEdit", "GenerateJob", "Imagine", "Paint"} <= set(parts)
+    used = set(json.dumps(schema).split("#/components/schemas/")[1:])
+    assert {text.partition('"')[0] for text in used} <= set(parts)
+    assert call(server, "GET", "/health")[0] == call(server, "GET", "/ready")[0] == 200
+    figures = call(server, "GET", "/metrics")[1].decode()
+    assert 'huabi_jobs_total{state="done",task="imagine"}' in figures
+    assert "huabi_jobs_queued 0.0" in figures
+
+
+def test_a_client_that_leaves_stops_the_computing(server: Running, dye: Dye) -> None:
+    for body in ({"prompt": "x"}, {"prompt": "x", "stream": True}):
+        dye.gate.clear()
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        connection.request("POST", "/v1/images/generations", json.dumps(body))
+        job = until(lambda: next((j for j in server.service.store.recent(1) if j.state == "running"), None))
+        if "stream" in body:
+            connection.getresponse()
+        connection.close()
+        if connection.sock:
+            connection.sock.close()
+        until(lambda job=job: server.service.store.states([job.id]) == {job.id: "cancelled"})
+        dye.gate.set()
+        assert ended(server, post(server)["id"])["state"] == "done"

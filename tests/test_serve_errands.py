@@ -1,0 +1,58 @@
+"""Training as a job: in a process of its own, by names alone; what was trained is offered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import write_pictures
+from dye import Running, until
+from test_serve_api import call
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("errands")
+    (folder / "runs").mkdir()
+    write_pictures(folder / "data" / "flowers")
+    (folder / "data" / "away").symlink_to("/etc")
+    running = Running(folder)
+    yield running
+    running.stop()
+
+
+TRAIN: dict[str, Any] = {"task": "train", "family": "gan", "data": "flowers", "name": "mine", "steps": 2, "size": 8}
+TRAIN |= {"batch": 4, "settings": {"net.width": "8"}}
+
+
+def test_a_trained_model_is_offered_and_draws(server: Running) -> None:
+    status, job, _ = call(server, "POST", "/v1/jobs", TRAIN)
+    assert status == 202, job
+    again = call(server, "POST", "/v1/jobs", TRAIN | {"family": "no-such"})
+    ended = until(lambda: (told := call(server, "GET", f"/v1/jobs/{job['id']}")[1])["finished"] and told, 120)
+    assert ended["state"] == "done", ended["error"]
+    assert call(server, "GET", f"/v1/jobs/{job['id']}/result")[1] == {"result": {"model": "mine"}}
+    drawing = call(server, "POST", "/v1/jobs", {"task": "generate", "model": "mine", "request": {"seed": 1}})[1]
+    until(lambda: call(server, "GET", f"/v1/jobs/{drawing['id']}")[1]["state"] == "done", 60)
+    if again[0] == 202:
+        failed = until(lambda: (told := call(server, "GET", f"/v1/jobs/{again[1]['id']}")[1])["finished"] and told, 60)
+        assert (failed["state"], failed["error"]["fault"]) == ("failed", "request")
+        assert "/tmp" not in failed["error"]["message"].replace("--", "")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data": "../flowers"}, {"data": "/etc"}, {"data": "away"}, {"data": "gone"}, {"data": "hf:a/b"},
+        {"data": "world:file=/etc"}, {"name": ".."}, {"name": "-rf"}, {"name": "a/b"}, {"name": "a\0"},
+        {"settings": {"autoencoder": "/etc/passwd"}}, {"settings": {"--out": "x"}}, {"family": "--help"},
+        {"budget": "1m; ls"},
+    ],
+)  # fmt: skip
+def test_names_are_no_paths_and_no_options(server: Running, change: dict[str, Any]) -> None:
+    status, told, _ = call(server, "POST", "/v1/jobs", TRAIN | {"name": "other"} | change)
+    assert status == 400, told
+    assert str(Path(server.service.place.run("x")).parent) not in told["error"]["message"]

@@ -1,0 +1,115 @@
+"""A server that is killed at any moment under load, and calls that nobody would make by hand."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+
+from dye import Dye, Running, until
+from huabi.serve import shelf as shelves
+from huabi.serve.jobs import ENDS
+from test_serve_api import call
+
+BODY = json.dumps({"task": "generate", "model": "dye", "request": {}}).encode()
+
+
+class Killable:
+    """A server in a process of its own, which comes back on the same port with the same store."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.folder = folder
+        self.start()
+
+    def start(self) -> None:
+        words = [sys.executable, str(Path(__file__).with_name("dye.py")), str(self.folder), str(self.port), "0.01"]
+        self.process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+        until(lambda: self.call("GET", "/ready")[0] == 200, 60)
+
+    def call(self, method: str, path: str, body: bytes | None = None) -> tuple[int, Any]:
+        try:
+            return call(self, method, path, body)[:2]  # type: ignore[arg-type]
+        except (OSError, http.client.HTTPException, ValueError):
+            return 0, None
+
+    def end(self, signum: int) -> int:
+        self.process.send_signal(signum)
+        return self.process.wait(60)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+@pytest.mark.parametrize("kills", [1, pytest.param(100, marks=pytest.mark.slow)])
+def test_killed_under_load_every_accepted_job_ends_once(tmp_path: Path, kills: int) -> None:
+    dice = random.Random(kills)
+    server, accepted, killed, enough = Killable(tmp_path), list[str](), list[int](), threading.Event()
+
+    def ask() -> None:
+        while not enough.is_set():
+            if len(accepted) > 20 * (1 + len(killed)):  # no more than is drawn in good time
+                time.sleep(0.05)
+                continue
+            status, job = server.call("POST", "/v1/jobs", BODY)
+            if status == 202:
+                accepted.append(job["id"])
+            else:
+                time.sleep(0.05)
+
+    clients = [threading.Thread(target=ask) for _ in range(3)]
+    for client in clients:
+        client.start()
+    for _ in range(kills):
+        time.sleep(dice.uniform(0.1, 0.8))
+        killed.append(server.end(signal.SIGKILL))
+        server.start()
+    enough.set()
+    for client in clients:
+        client.join()
+    states = []
+    for job in accepted:
+        found = until(lambda job=job: (told := server.call("GET", f"/v1/jobs/{job}")[1])["state"] in ENDS and told, 60)
+        states.append(found["state"])
+        if found["state"] == "done":
+            assert len(server.call("GET", f"/v1/jobs/{job}/result")[1]["pictures"]) == 1
+    assert len(accepted) == len(set(accepted)) > kills
+    assert set(states) <= {"done", "parked"}
+    assert states.count("done") > len(states) / 2
+    assert server.end(signal.SIGTERM) in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+
+
+@pytest.mark.slow
+def test_no_call_that_fits_the_schema_and_none_that_does_not_breaks_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(shelves.BUILT_IN, "dye", Dye)
+    server = Running(tmp_path)
+    try:
+        schema = schemathesis.openapi.from_dict(call(server, "GET", "/openapi.json")[1])
+        dice, count = random.Random(0), 0
+        seeds = [BODY, b'{"prompt": "x", "n": 1}', b'{"init_images": [], "steps": 3}']
+        paths = {operation.ok().path: operation.ok().method.upper() for operation in schema.get_all_operations()}
+        posts = [path for path, method in paths.items() if method == "POST" and "{" not in path]
+        while count < 5000:
+            body = bytearray(dice.choice(seeds))
+            for _ in range(dice.randrange(1, 6)):
+                place = dice.randrange(len(body) + 1)
+                body[place : place + dice.randrange(3)] = dice.randbytes(dice.randrange(4))
+            status, told, _ = call(server, "POST", dice.choice(posts), bytes(body))
+            assert status < 500 or told["error"]["code"] == "queue_full", (status, told, bytes(body))
+            count += 1
+        assert call(server, "GET", "/ready")[0] == 200
+    finally:
+        server.stop()

@@ -1,0 +1,79 @@
+"""The web UIs' routes, as a client of theirs calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import webuiapi
+from PIL import Image
+
+from dye import Dye, Running
+from huabi.serve import shelf as shelves
+from test_serve_api import call
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(shelves.BUILT_IN, "dye", Dye)
+        running = Running(tmp_path_factory.mktemp("webui"))
+        yield running
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def api(server: Running) -> Any:
+    return webuiapi.WebUIApi(host="127.0.0.1", port=server.port)
+
+
+def test_pictures_of_a_prompt(api: Any) -> None:
+    made = api.txt2img(prompt="a red house", negative_prompt="fog", seed=30, steps=4, width=8, height=8, batch_size=2)
+    assert [image.getpixel((0, 0)) for image in made.images] == [(30, 30, 30), (31, 31, 31)]
+    assert made.info["all_seeds"] == [30, 31]
+    assert "Negative prompt: fog" in made.info["infotexts"][0]
+
+
+def test_pictures_of_pictures(api: Any) -> None:
+    image, mask = Image.new("RGB", (8, 8), "red"), Image.new("L", (8, 8), 255)
+    made = api.img2img(images=[image], prompt="a hat", seed=40, mask_image=mask, inpainting_mask_invert=1)
+    assert made.image.getpixel((0, 0)) == (40, 40, 40)
+
+
+def test_what_such_programs_ask_beside(api: Any) -> None:
+    assert [model["model_name"] for model in api.get_sd_models()] == ["dye"]
+    assert api.get_options()["sd_model_checkpoint"] == "dye"
+    api.util_set_model("dye")
+    assert api.util_get_current_model() == "dye"
+    assert api.get_samplers()[0]["name"] == "Automatic"
+    assert api.get_progress()["progress"] == 0.0
+    api.interrupt()
+    api.util_wait_for_ready(0.01)
+
+
+def test_what_a_picture_was_drawn_from(api: Any) -> None:
+    made = api.txt2img(prompt="a blue house", seed=3)
+    assert "a blue house" in api.png_info(made.image).info
+    assert api.png_info(Image.new("RGB", (8, 8))).info == ""
+
+
+def test_enlarging(api: Any) -> None:
+    image = Image.new("RGB", (8, 4), "red")
+    assert api.extra_single_image(image, upscaler_1="Lanczos", upscaling_resize=2).image.size == (16, 8)
+    with pytest.raises(RuntimeError, match="known are None, Lanczos, Nearest"):
+        api.extra_single_image(image, upscaler_1="R-ESRGAN 4x+")
+
+
+def test_bad_calls(server: Running) -> None:
+    for path, body in (
+        ("txt2img", {"steps": 0}),
+        ("txt2img", {"override_settings": {"sd_model_checkpoint": "../gone"}}),
+        ("img2img", {"init_images": []}),
+        ("img2img", {"init_images": ["/etc/passwd"]}),
+        ("png-info", {"image": ""}),
+        ("options", {"sd_model_checkpoint": "gone"}),
+    ):
+        status, told, _ = call(server, "POST", f"/sdapi/v1/{path}", body)
+        assert status in (400, 404), (path, body)
+        assert told["error"]["message"]
