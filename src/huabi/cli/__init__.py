@@ -12,10 +12,10 @@ import typer
 
 from .. import __version__
 from ..errors import HuabiError
-from . import draw, imagine, judge, learn, search
+from . import draw, imagine, judge, learn, search, trust
 from .options import app
 
-__all__ = ["app", "draw", "imagine", "judge", "learn", "main", "search"]
+__all__ = ["app", "draw", "imagine", "judge", "learn", "main", "search", "trust"]
 
 
 def _version(wanted: bool) -> None:

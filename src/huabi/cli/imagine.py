@@ -147,7 +147,7 @@ def _make(
     from ..choice import model_for
     from ..drawing import draw
     from ..pictures import grid as sheet
-    from ..pictures import save_picture
+    from ..provenance.publish import publish
 
     with showing() as display:
         for note in [*asked.notes, *(notes or [])]:
@@ -156,6 +156,7 @@ def _make(
         requests = asked.requests(chosen.spec.size)
         pictures: dict[int, Any] = {}
         files: dict[int, Path] = {}
+        recipe: dict[str, Any] = {}
         start = time.perf_counter()
 
         def tell(step: int = 0) -> None:
@@ -166,10 +167,10 @@ def _make(
             tell()
             if out is not None:
                 files[position] = _free(out, recipe, position if asked.walk else None)
-                save_picture(picture, files[position], None if no_recipe else recipe)
+                publish(picture, files[position], recipe, not no_recipe)
         seconds = time.perf_counter() - start
         if grid is not None:
-            save_picture(sheet([pictures[i] for i in range(len(requests))]), grid, None)
+            publish(sheet([pictures[i] for i in range(len(requests))]), grid, recipe, with_recipe=False)
         first, last = requests[0].seed, requests[-1].seed
         seeds = f"seed {first}" if first == last else f"seeds {first} to {last}"
         display.say(f"{seeds}, {seconds:.1f} s")
@@ -187,6 +188,10 @@ def _check_out(out: Path | None, grid: Path | None, n: int, no_recipe: bool) -> 
         raise RequestError(f"--out {out} is one file; give a folder, or --n 1")
     if suffix in IMAGE_SUFFIXES - RECIPE_SUFFIXES and not no_recipe:
         raise RequestError(f"--out {out}: {suffix} has no place for the recipe; save as .png, or say --no-recipe")
+    from ..provenance.publish import check_place
+
+    for path in filter(None, (grid, out if suffix in IMAGE_SUFFIXES else None)):
+        check_place(path)
 
 
 def _free(out: Path, recipe: dict[str, Any], frame: int | None) -> Path:
@@ -203,6 +208,6 @@ def _same(path: Path, recipe: dict[str, Any]) -> bool:
     from ..pictures import read_recipe
 
     try:
-        return read_recipe(path) == recipe
+        return recipe.items() <= (read_recipe(path) or {}).items()
     except DataError:  # something else of that name
         return False
