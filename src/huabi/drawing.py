@@ -35,7 +35,8 @@ def draw(
 ) -> Iterator[tuple[int, Image.Image, dict[str, Any]]]:
     """Answers `requests`, those that go together at once; yields (position, picture, recipe) as they are done.
 
-    Raises `RequestError` where a content filter refuses a prompt or a picture. Every call of the model has the number of rows that its run recorded: a picture is the same alone and among others.
+    Every call of the model has the number of rows that its run recorded: a picture is the same alone and among others.
+    Raises `RequestError` where the model does not answer a request, or a content filter refuses one or its picture.
 
     Args:
         on_step: called with the number of estimates seen so far of the pictures in the making.

@@ -71,8 +71,8 @@ def packet(kind: str | None, china: Mapping[str, str] | None = None) -> bytes:
     names = f'xmlns:Iptc4xmpExt="{_IPTC}" xmlns:TC260="{_TC260}"'
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
-        f'<rdf:RDF xmlns:rdf="{_RDF}"><rdf:Description rdf:about="" {names}>{"".join(lines)}</rdf:Description></rdf:RDF>'
-        '</x:xmpmeta><?xpacket end="r"?>'
+        f'<rdf:RDF xmlns:rdf="{_RDF}"><rdf:Description rdf:about="" {names}>{"".join(lines)}</rdf:Description>'
+        '</rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
     ).encode()
 
 

@@ -51,15 +51,15 @@ def published(
     settings = settings or Settings.load()
     recipe = dict(recipe)
     if recipe.get("marks") is None:
-        recipe["marks"] = _marks(image, recipe, settings)
+        recipe["marks"] = _marks(image, recipe, settings, kind)
     image = marked(image, recipe)
-    recipe["saved"] = _saved(image, kind, name)
+    recipe["saved"] = pixels(_shown(image, kind))
     kind_of_source = label.source_type(recipe)
     china = label.aigc(settings.aigc, identity(recipe).hex(), recipe["saved"]) if settings.aigc else None
     xmp = label.packet(kind_of_source if settings.label else None, china) if settings.label or china else None
     data = encode_picture(image, kind, recipe if with_recipe else None, xmp, name=name)
-    if settings.certificate:
-        data = signature.signed(data, kind, kind_of_source, __version__, settings)
+    if settings.certificate and settings.key:
+        data = signature.signed(data, kind, kind_of_source, __version__, settings.certificate, settings.key)
     return data
 
 
@@ -92,21 +92,23 @@ def pixels(image: Image.Image) -> str:
     return hashlib.sha256(image.mode.encode() + image.tobytes()).hexdigest()
 
 
-def _marks(image: Image.Image, recipe: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+def _marks(image: Image.Image, recipe: Mapping[str, Any], settings: Settings, kind: str) -> dict[str, Any]:
     """Which marks the picture of a recipe gets: those that are asked for, and that it has room for."""
     marks: dict[str, Any] = {}
     if settings.visible != "off" and min(image.size) >= visible.LEAST:
         marks["visible"] = visible.language() if settings.visible == "auto" else settings.visible
     if settings.watermark and min(image.size) >= watermark.LEAST:
         tried = marks | {"watermark": watermark.VERSION}
-        if watermark.found(marked(image, {**recipe, "marks": tried}), identity(recipe)[:4]):  # not in what is all white
+        shown = _shown(marked(image, {**recipe, "marks": tried}), kind)
+        if watermark.found(shown, identity(recipe)[:4]):  # pictures that are all white, or very busy, keep none
             marks = tried
     return marks
 
 
-def _saved(image: Image.Image, kind: str, name: str | None) -> str:
-    """The hash of what a file of the picture shows; other than its own where the format loses something."""
+def _shown(image: Image.Image, kind: str) -> Image.Image:
+    """What a file of the picture shows: the picture, but for what the format loses."""
     if kind == "PNG":
-        return pixels(image)
-    with Image.open(io.BytesIO(encode_picture(image, kind, name=name))) as shown:
-        return pixels(shown)
+        return image
+    with Image.open(io.BytesIO(encode_picture(image, kind))) as shown:
+        shown.load()
+        return shown

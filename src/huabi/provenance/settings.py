@@ -1,4 +1,4 @@
-"""What pictures carry besides their recipe: one small file of the user's, `provenance.toml`, where Huabi's index lies."""
+"""What pictures carry besides their recipe: one small file of the user's, `provenance.toml`, beside the index."""
 
 from __future__ import annotations
 

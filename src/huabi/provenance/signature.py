@@ -29,21 +29,21 @@ def check() -> None:
         raise RequestError("a certificate is set, and signing needs one more package: pip install 'huabi[provenance]'")
 
 
-def signed(data: bytes, kind: str, source_type: str, version: str, settings: Settings) -> bytes:
+def signed(data: bytes, kind: str, source_type: str, version: str, certificate: Path, private: Path) -> bytes:
     """A picture's file with a manifest, the last thing that is put in: any later change of a byte breaks it.
 
     Args:
         kind: its format, as Pillow calls it.
         source_type: IPTC's term for how it came about.
         version: of Huabi.
+        certificate: PEM, the operator's first, then those that vouch for it; `private` is its key.
 
     Raises `RequestError` where certificate or key cannot be used.
     """
     check()
     import c2pa
 
-    assert settings.certificate and settings.key
-    chain, key = (_read(path) for path in (settings.certificate, settings.key))
+    chain, key = _read(certificate), _read(private)
     action = {"action": "c2pa.created", "digitalSourceType": SOURCE_TYPES + source_type}
     manifest = {
         "claim_generator_info": [{"name": "Huabi", "version": version}],
@@ -51,11 +51,14 @@ def signed(data: bytes, kind: str, source_type: str, version: str, settings: Set
     }
     out = io.BytesIO()
     try:
-        with c2pa.Signer.from_info(c2pa.C2paSignerInfo(_algorithm(key), chain, key, None)) as signer:
-            with c2pa.Context(_settings(settings)) as context, c2pa.Builder(manifest, context) as builder:
-                builder.sign(signer, MIME[kind], io.BytesIO(data), out)
+        with (
+            c2pa.Signer.from_info(c2pa.C2paSignerInfo(_algorithm(key), chain, key, None)) as signer,
+            c2pa.Context(_settings(None)) as context,
+            c2pa.Builder(manifest, context) as builder,
+        ):
+            builder.sign(signer, MIME[kind], io.BytesIO(data), out)
     except c2pa.C2paError as error:
-        raise RequestError(f"{settings.certificate} cannot sign: {error}") from None
+        raise RequestError(f"{certificate} cannot sign: {error}") from None
     return out.getvalue()
 
 
@@ -72,7 +75,7 @@ def read_signature(data: bytes, kind: str, settings: Settings) -> dict[str, Any]
     import c2pa
 
     try:
-        with c2pa.Context(_settings(settings)) as context:
+        with c2pa.Context(_settings(settings.anchors)) as context:
             reader = c2pa.Reader.try_create(MIME[kind], io.BytesIO(data), context=context)
             if reader is None:
                 return {"state": "absent"}
@@ -91,13 +94,13 @@ def read_signature(data: bytes, kind: str, settings: Settings) -> dict[str, Any]
     }
 
 
-def _settings(settings: Settings) -> c2pa.Settings:
+def _settings(anchors: Path | None) -> c2pa.Settings:
     import c2pa
 
     verify = {"verify_trust": True, "verify_timestamp_trust": True, **_OFFLINE}
     config: dict[str, Any] = {"verify": verify, "builder": {"thumbnail": {"enabled": False}}}
-    if settings.anchors:
-        config["trust"] = {"user_anchors": _read(settings.anchors).decode("ascii", "replace")}
+    if anchors:
+        config["trust"] = {"user_anchors": _read(anchors).decode("ascii", "replace")}
     return c2pa.Settings.from_dict(config)
 
 

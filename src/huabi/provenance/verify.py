@@ -13,7 +13,7 @@ from . import label, signature, watermark
 from .publish import identity, pixels
 from .settings import Settings
 
-__all__ = ["verify"]
+__all__ = ["told", "verify"]
 
 
 def verify(path: str | Path, settings: Settings | None = None) -> dict[str, Any]:
@@ -80,17 +80,20 @@ def _watermark(shown: Image.Image, recipe: dict[str, Any] | None) -> dict[str, A
 def told(facts: dict[str, Any]) -> list[str]:
     """The facts of `verify` in lines for people."""
     recipe, signed, mark, china = (facts[name] for name in ("recipe", "signature", "watermark", "aigc"))
-    made = f": {recipe['task']} by {recipe['family']} {(recipe['model'] or '')[:12]}".rstrip()
+    made = f": {recipe['task']} by {recipe['family']} {(recipe['model'] or '')[:12]}" if "id" in recipe else ""
     signer = f" by {signed['signer']}" if signed.get("signer") else ""
-    vouched = {"trusted": ", who is trusted", "valid": ", for whom no certificate in `anchors` vouches"}
-    unread = ": to read it, pip install 'huabi[provenance]'"
+    remark = {
+        "trusted": ", who is trusted",
+        "valid": ", for whom none of the trusted certificates vouches",
+        "unread": ": to read it, pip install 'huabi[provenance]'",
+    }
     lines = [
-        f"recipe     {recipe['state']}{made if recipe['state'] != 'absent' else ''}",
+        f"recipe     {recipe['state']}{made}".rstrip(),
         f"label      {facts['label']['source_type'] or 'absent'}",
-        f"AIGC       {china['state']}{': ' + china['producer'] if china.get('producer') else ''}",
-        f"signature  {signed['state']}{signer}{vouched.get(signed['state'], '')}"
-        + (unread if signed["state"] == "unread" else ""),
+        f"AIGC       {china['state']}{': ' + str(china['producer']) if 'producer' in china else ''}",
+        f"signature  {signed['state']}{signer}{remark.get(signed['state'], '')}",
         f"watermark  {mark['state']}{': ' + mark['id'] if 'id' in mark else ''}",
     ]
-    verdict = "it is as it was made" if facts["holds"] else "nothing vouches that it is as it was made"
-    return [*lines, *facts["problems"], verdict if facts["holds"] or not facts["problems"] else "no: see above"]
+    unsure = "nothing vouches that it is as it was made"
+    verdict = "it is as it was made" if facts["holds"] else "it is not as it was made" if facts["problems"] else unsure
+    return [*lines, *facts["problems"], verdict]

@@ -1,4 +1,4 @@
-"""The visible label: a few words in the lower right corner, at least 5 % of the short side high (GB 45438-2025, 4.2)."""
+"""The visible label: words in the lower right corner, at least 5 % of the short side high (GB 45438-2025)."""
 
 from __future__ import annotations
 
@@ -58,10 +58,9 @@ def write(picture: Image.Image, tongue: str) -> Image.Image:
     plate.paste(words.point(lambda ink: round(ink * 0.92)), (margin, margin))
     out = picture.copy()
     corner = (picture.width - plate.width, picture.height - plate.height)
-    colours = {"L": (0, 255), "RGB": ((0, 0, 0), (255, 255, 255)), "RGBA": ((0, 0, 0, 255), (255, 255, 255, 255))}
-    dark, light = colours[picture.mode]
-    out.paste(dark, (*corner, picture.width, picture.height), Image.new("L", plate.size, 150))
-    out.paste(light, (*corner, picture.width, picture.height), plate)
+    dark, light = (Image.new("RGB", plate.size, name).convert(picture.mode) for name in ("black", "white"))
+    out.paste(dark, corner, Image.new("L", plate.size, 150))
+    out.paste(light, corner, plate)
     return out
 
 

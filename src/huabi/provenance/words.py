@@ -22,11 +22,12 @@ PHRASES: dict[str, tuple[str, ...]] = {
     "it asks for minors as sexual objects": (
         *(f"{state} {who}" for state in _EXPOSED.split() for who in _MINORS.split()),
         *("child porn", "child pornography", "csam", "lolicon", "shotacon"),
-        *("儿童色情", "幼女", "裸童", "童色情", "未成年色情", "萝莉色情", "正太色情"),
+        *("儿童色情", "幼女", "裸童", "未成年色情", "萝莉色情", "正太色情"),
     ),
     "it asks for pornography": (
         *("porn", "pornography", "pornographic", "hentai", "blowjob", "sex scene", "explicit sex", "genitals", "orgy"),
-        *("色情", "淫秽", "裸体性交", "性交", "口交", "自慰", "生殖器"),
+        *("色情图", "色情画", "色情照", "色情片", "色情内容", "色情作品", "淫秽"),
+        *("性交场面", "性交画面", "自慰", "生殖器"),
     ),
     "it asks for cruelty": (
         *("beheading", "decapitated", "dismembered", "disembowelled", "mutilated corpse", "gore", "snuff film"),
