@@ -148,7 +148,7 @@ def _places() -> tuple[NDArray[np.int64], _Floats]:
     places = [(y, x, part) for y, x in half if np.hypot(y, x) >= _LOW for part in (0, 1)]
     places.sort(key=lambda place: hashlib.sha256(f"huabi:{VERSION}:{place}".encode()).digest())  # for all time the same
     chosen = np.array(places[: _SYMBOLS * _CHIPS]).reshape(_SYMBOLS, _CHIPS, 3)
-    return chosen, np.hypot(chosen[..., 0], chosen[..., 1]) ** 0.5
+    return chosen, np.hypot(chosen[..., 0], chosen[..., 1])
 
 
 def _tile(chips: _Floats) -> _Floats:
@@ -156,14 +156,16 @@ def _tile(chips: _Floats) -> _Floats:
     places, _ = _places()
     spectrum = np.zeros((LEAST, LEAST), np.complex128)
     np.add.at(spectrum, (places[..., 0], places[..., 1]), np.where(places[..., 2], -1j, 1) * chips)
-    return np.fft.ifft2(spectrum).real * (np.sqrt(2) * LEAST)
+    tile: _Floats = np.fft.ifft2(spectrum).real * (np.sqrt(2) * LEAST)
+    return tile
 
 
 @cache
 def _turns() -> _Waves:
     """What a shift of 0 to 63 pixels down, and across, does to each chip's frequency: (64, 7, 128, 2)."""
     angle = 2 * np.pi / LEAST * np.arange(LEAST)[:, None, None, None] * _places()[0][..., :2]
-    return np.exp(1j * angle)
+    turns: _Waves = np.exp(1j * angle)
+    return turns
 
 
 def _shifts(seen: _Waves) -> list[tuple[int, int]]:
