@@ -8,7 +8,6 @@ from typing import Any
 
 from . import classic, index, models
 from .checkpoint import Checkpoint
-from .config import configure
 from .errors import HuabiError, RequestError
 from .model import Model
 from .requests import Edit, Imagine, Request, Restore, Translate, Vary
@@ -64,9 +63,6 @@ def _first(task: type[Request], fits: Callable[[dict[str, Any]], bool] = lambda 
 def _answering(run: Path, task: type[Request]) -> tuple[Path, dict[str, Any]] | None:
     """A run and its header where it answers `task`."""
     try:
-        header = Checkpoint.open(run).header
-        kind = find(header["family"])
-        requests, _ = kind.role(configure(kind.Config(), header["config"]))
-        return (run, header) if task in requests else None
+        return (run, Checkpoint.open(run).header) if task in models.described(run)[0] else None
     except (HuabiError, ImportError):  # damaged, or of a family that is no longer installed: not the one that is sought
         return None

@@ -49,8 +49,10 @@ def to_deep_tensor(picture: Picture) -> Tensor:
     return torch.from_numpy(levels.astype(np.float32)).permute(2, 0, 1).div_(TOP / 2).sub_(1).contiguous()
 
 
-def save_deep(tensor: Tensor, path: Path, recipe: Mapping[str, Any] | None = None) -> None:
-    """Writes (C, H, W) in [-1, 1] as a PNG of 16 bits with its recipe inside, whole or not at all.
+def save_deep(
+    tensor: Tensor, path: Path, recipe: Mapping[str, Any] | None = None, xmp: bytes | None = None
+) -> None:
+    """Writes (C, H, W) in [-1, 1] as a PNG of 16 bits with its recipe and XMP packet inside, whole or not at all.
 
     `save_deep` of what `to_deep_tensor` read gives the same levels.
     """
@@ -63,9 +65,8 @@ def save_deep(tensor: Tensor, path: Path, recipe: Mapping[str, Any] | None = Non
     file = io.BytesIO()
     file.write(b"\x89PNG\r\n\x1a\n")
     putchunk(file, b"IHDR", struct.pack(">2I5B", width, height, 16, COLOUR_TYPES[channels], 0, 0, 0))
-    if recipe is not None:
-        for name, data, *_ in text_chunks(recipe, (width, height)).chunks:
-            putchunk(file, name, data)
+    for name, data, *_ in text_chunks(recipe, xmp, (width, height)).chunks:
+        putchunk(file, name, data)
     putchunk(file, b"IDAT", zlib.compress(filtered.tobytes(), 6))
     putchunk(file, b"IEND")
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -20,6 +19,9 @@ from .classic.scribbles import with_strokes
 from .errors import RequestError
 from .model import Identity, Model
 from .pictures import Picture, open_picture, read_recipe, to_image
+from .provenance.filters import guard
+from .provenance.publish import marked
+from .provenance.publish import pixels as hashed
 from .requests import Edit, Enhance, Generate, Imagine, Paint, Request, Restore, Translate, Vary
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def drawn(
 
     Pictures are (C, H, W) in [-1, 1]. Every call of the model has the number of rows that its run recorded: a picture
     is the same alone and among others.
+    Raises `RequestError` where the model does not answer a request, or a content filter refuses one or its picture.
 
     Args:
         on_step: called with the number of estimates seen so far of the pictures in the making.
@@ -62,12 +65,13 @@ def drawn(
     """
     if any(getattr(request, "scribble", None) for request in requests):
         model = with_strokes(model)
-    identity = model.identity or Identity(rows=ROWS)
+    identity, filters = model.identity or Identity(rows=ROWS), guard()
     groups: dict[Hashable, list[int]] = {}
     for position, request in enumerate(requests):
         if type(request) not in model.requests:
             known = ", ".join(r.__name__ for r in model.requests) or "none: it draws no pictures"
             raise RequestError(f"this model does not answer {type(request).__name__}; it answers {known}")
+        filters.request(request)
         groups.setdefault(model.batch_key(request), []).append(position)
     for positions in groups.values():
         for start in range(0, len(positions), identity.rows):
@@ -76,7 +80,9 @@ def drawn(
             look = partial(_look, on_step, on_estimate, part)
             pictures = _whole(answers(model, rows, identity, look))
             for row, position in enumerate(part):
-                yield position, pictures[row], _recipe(identity, requests[position], row, pictures[row])
+                picture = to_image(pictures[row])
+                filters.picture(picture)
+                yield position, pictures[row], _recipe(identity, requests[position], row, picture)
 
 
 def _look(
@@ -132,11 +138,7 @@ def _frozen(identity: Identity) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _pixels(picture: Image.Image) -> str:
-    return hashlib.sha256(picture.mode.encode() + picture.tobytes()).hexdigest()
-
-
-def _recipe(identity: Identity, request: Request, row: int, picture: Tensor) -> dict[str, Any]:
+def _recipe(identity: Identity, request: Request, row: int, picture: Image.Image) -> dict[str, Any]:
     kind = next(name for name, cls in REQUESTS.items() if isinstance(request, cls))
     return {
         "huabi": __version__,
@@ -145,14 +147,14 @@ def _recipe(identity: Identity, request: Request, row: int, picture: Tensor) -> 
         **({"inputs": {name: getattr(request, name).sha256 for name in request.by_hash}} if request.by_hash else {}),
         "model": identity.hash,
         "family": identity.family,
-        "size": list(picture.shape[-2:]),
+        "size": [picture.height, picture.width],
         "row": row,
         "rows": identity.rows,
         "threads": identity.threads,
         "precision": identity.precision,
         "device": identity.device,
         "torch": torch.__version__,
-        "pixels": _pixels(to_image(picture)),
+        "pixels": hashed(picture),
     }
 
 
@@ -164,7 +166,8 @@ def again(image: Path, model: str | None = None, source: Path | None = None) -> 
         source: the picture that `image` was made from, where its recipe names one.
 
     Returns:
-        The picture, its recipe, and the largest difference from `image` in 1/255; 0 is the same to the bit.
+        The picture without its marks, its recipe, and the largest difference from `image`, with them, in 1/255; 0 is
+        the same to the bit.
     """
     recipe = read_recipe(image)
     if recipe is None or "request" not in recipe:
@@ -178,7 +181,7 @@ def again(image: Path, model: str | None = None, source: Path | None = None) -> 
     # the same row of an equally large call: only then are the sums the same to the bit
     pictures = [picture for _, picture, _ in draw(loaded, [request] * (recipe["row"] + 1))]
     picture = pictures[recipe["row"]]
-    return picture, recipe, _difference(picture, image)
+    return picture, recipe, _difference(marked(picture, recipe), image)
 
 
 def _request(recipe: dict[str, Any], image: Path, source: Path | None) -> Request:

@@ -31,20 +31,25 @@ __all__ = [
     "Picture",
     "PictureError",
     "check_mask",
+    "encode_picture",
     "fit_picture",
     "flatten",
+    "format_of",
     "grid",
     "open_picture",
     "read_recipe",
+    "read_xmp",
     "save_picture",
     "text_chunks",
     "to_image",
     "to_tensor",
+    "write_picture",
 ]
 
 SAVED_AS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".avif": "AVIF"}
 SAVED_AS |= {".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".gif": "GIF"}
 LONGEST_EXIF = 65_533  # bytes of a JPEG's segment
+_XMP = "XML:com.adobe.xmp"  # the keyword of its text chunk in a PNG
 _COMMENT = b"ASCII\0\0\0"  # the character code before an EXIF UserComment (EXIF 2.3, 4.6.5)
 
 
@@ -169,48 +174,69 @@ def grid(images: Iterable[Image.Image], columns: int | None = None, gap: int = 2
 def save_picture(image: Image.Image, path: str | Path, recipe: Mapping[str, Any] | None = None) -> None:
     """Writes `image` with its recipe inside, whole or not at all; the format follows the suffix.
 
-    PNG carries the text chunks `parameters` (as the web UIs write them) and `huabi` (all of the recipe as JSON); JPEG
-    and WebP carry the JSON as EXIF UserComment. Raises PictureError where the suffix is unknown, where a recipe is
-    given that the format has no place for, or where it cannot be written.
+    See `encode_picture` for where the recipe stands. Raises PictureError where the suffix is unknown, where a recipe
+    is given that the format has no place for, or where it cannot be written.
     """
-    path = Path(path)
-    kind = SAVED_AS.get(path.suffix.lower())
+    write_picture(encode_picture(image, format_of(path), recipe, name=str(path)), path)
+
+
+def format_of(path: str | Path) -> str:
+    """The format of a file's suffix, as Pillow calls it; raises PictureError for an unknown one."""
+    kind = SAVED_AS.get(Path(path).suffix.lower())
     if kind is None:
-        raise PictureError(f"{path.suffix or 'no suffix'}: save as .png, .jpg or .webp", str(path))
-    try:
-        data = encode(image, kind, recipe)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, data)
-    except PictureError as error:
-        raise PictureError(error.reason, str(path)) from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
-        raise PictureError(f"cannot be written ({reason})", str(path)) from None
+        raise PictureError(f"{Path(path).suffix or 'no suffix'}: save as .png, .jpg or .webp", str(path))
+    return kind
 
 
-def encode(image: Image.Image, kind: str, recipe: Mapping[str, Any] | None = None, quality: int = 95) -> bytes:
-    """The file of `image` with its recipe inside, as `save_picture` writes it; `kind` is Pillow's name of the format.
+def encode_picture(
+    image: Image.Image,
+    kind: str,
+    recipe: Mapping[str, Any] | None = None,
+    xmp: bytes | None = None,
+    *,
+    quality: int = 95,
+    name: str | None = None,
+) -> bytes:
+    """The bytes of a file of format `kind`, with a recipe and an XMP packet inside where they are given.
 
-    Raises PictureError where a recipe is given that the format has no place for.
+    PNG carries the text chunks `parameters` (as the web UIs write them) and `huabi` (all of the recipe as JSON); JPEG
+    and WebP carry the JSON as EXIF UserComment. Raises PictureError where the format has no place for them.
     """
     if recipe is not None and kind not in ("PNG", "JPEG", "WEBP"):
-        raise PictureError(f"{kind} has no place for the recipe: save as .png, or without a recipe")
+        raise PictureError(f"{kind} has no place for the recipe: save as .png, or without a recipe", name)
     options: dict[str, Any] = {"quality": quality} if kind in ("JPEG", "WEBP") else {}
     if kind == "JPEG":
         options["subsampling"] = 0
-    if recipe is not None and kind == "PNG":
-        options["pnginfo"] = text_chunks(recipe, image.size)
-    elif recipe is not None:
+    if kind == "PNG":
+        options = {"pnginfo": text_chunks(recipe, xmp, image.size)}
+    elif xmp is not None:
+        if kind not in ("JPEG", "WEBP", "AVIF"):
+            raise PictureError(f"{kind} has no place for the AI-content label: save as .png, .jpg or .webp", name)
+        options = options | {"xmp": xmp}
+    if recipe is not None and kind != "PNG":
         exif = Image.Exif()
         exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _COMMENT + json.dumps(recipe).encode("ascii")
         if kind == "JPEG" and len(exif.tobytes()) > LONGEST_EXIF:
-            raise PictureError("the recipe holds pictures and is too long for JPEG: save as .png")
-        options["exif"] = exif
+            raise PictureError("the recipe holds pictures and is too long for JPEG: save as .png", name)
+        options = options | {"exif": exif}
     if kind in ("JPEG", "BMP") or image.mode not in ("1", "L", "P", "RGB", "RGBA"):
         image = image if image.mode == "L" else flatten(image, 3)
     data = io.BytesIO()
-    image.save(data, kind, **options)
+    try:
+        image.save(data, kind, **options)
+    except (OSError, ValueError) as error:
+        raise PictureError(f"cannot be written ({error})", name) from None
     return data.getvalue()
+
+
+def write_picture(data: bytes, path: str | Path) -> None:
+    """Puts a picture's file at `path`, whole or not at all; raises PictureError where it cannot be written."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, data)
+    except OSError as error:
+        raise PictureError(f"cannot be written ({(error.strerror or str(error)).lower()})", str(path)) from None
 
 
 def check_mask(mask: Picture, image: Picture, expand: int = 0) -> list[str]:
@@ -228,11 +254,14 @@ def check_mask(mask: Picture, image: Picture, expand: int = 0) -> list[str]:
     return ["the mask is all white, so the whole picture is drawn anew"] if not any(levels[:128]) else []
 
 
-def text_chunks(recipe: Mapping[str, Any], size: tuple[int, int]) -> PngInfo:
-    """The recipe as PNG's text chunks, `parameters` and `huabi`."""
+def text_chunks(recipe: Mapping[str, Any] | None, xmp: bytes | None, size: tuple[int, int]) -> PngInfo:
+    """PNG's text chunks: of the recipe `parameters` and `huabi`, and the XMP packet."""
     chunks = PngInfo()
-    chunks.add_text("parameters", parameters(recipe, size).replace("\0", " "))  # iTXt where it is not Latin-1
-    chunks.add_itxt("huabi", json.dumps(recipe, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8"))
+    if recipe is not None:
+        chunks.add_text("parameters", parameters(recipe, size).replace("\0", " "))  # iTXt where it is not Latin-1
+        chunks.add_itxt("huabi", json.dumps(recipe, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8"))
+    if xmp is not None:
+        chunks.add_itxt(_XMP, xmp.decode("utf-8"))
     return chunks
 
 
@@ -267,13 +296,10 @@ def parameters(recipe: Mapping[str, Any], size: tuple[int, int]) -> str:
     return "\n".join(lines)
 
 
-def read_recipe(path: str | Path) -> dict[str, Any] | None:
+def read_recipe(source: str | Path | bytes) -> dict[str, Any] | None:
     """The recipe inside a picture, or None where there is none; an unreadable picture raises `PictureError`."""
-    path = Path(path)
-    with opened(path, MAX_PIXELS, str(path)) as image:
-        text: Any = image.info.get("huabi")
-        if text is None and isinstance(image, PngImageFile):
-            text = image.text.get("huabi")  # reads to the end: other programs write text after the pixels
+    with opened(source, MAX_PIXELS, None if isinstance(source, bytes) else str(source)) as image:
+        text: Any = _chunk(image, "huabi")
         if text is None:
             with contextlib.suppress(Exception):  # a foreign file's broken EXIF is no recipe
                 comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment, b"")
@@ -283,3 +309,16 @@ def read_recipe(path: str | Path) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return recipe if isinstance(recipe, dict) else None
+
+
+def read_xmp(path: str | Path) -> str | bytes | None:
+    """The XMP packet inside a picture, or None where there is none; an unreadable picture raises `PictureError`."""
+    with opened(Path(path), MAX_PIXELS, str(path)) as image:
+        packet: str | bytes | None = _chunk(image, _XMP) or image.info.get("xmp")
+    return packet
+
+
+def _chunk(image: Image.Image, name: str) -> str | None:
+    """A text chunk of a PNG; other programs write them after the pixels, so it reads to the end where it must."""
+    text: str | None = image.info.get(name)
+    return image.text.get(name) if text is None and isinstance(image, PngImageFile) else text

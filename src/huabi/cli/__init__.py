@@ -12,7 +12,7 @@ import typer
 
 from .. import __version__
 from ..errors import HuabiError
-from . import draw, enhance, imagine, judge, learn, restore, search, serve, translate
+from . import draw, enhance, imagine, judge, learn, restore, search, serve, translate, trust
 from .options import app
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "search",
     "serve",
     "translate",
+    "trust",
 ]
 
 

@@ -38,7 +38,7 @@ def sample(
     from ..api import load
     from ..drawing import draw
     from ..pictures import grid as sheet
-    from ..pictures import save_picture
+    from ..provenance.publish import check_place, publish
 
     if out is None and grid is None:
         raise RequestError("say where the pictures go: --out DIR, or --grid FILE for one sheet")
@@ -46,21 +46,24 @@ def sample(
         raise RequestError("--n is at least 1 and --frames at least 2")
     if out is not None and out.suffix.lower() in IMAGE_SUFFIXES and (n > 1 or between):
         raise RequestError(f"--out {out} is one file; give a folder, or --grid {out} for one sheet, or --n 1")
+    for target in filter(None, (grid, out if out is None or out.suffix.lower() in IMAGE_SUFFIXES else None)):
+        check_place(target)
     same = {"label": label, "steps": steps, "guidance": guidance, "solver": solver}
     requests = _requests(n, seed, same | _settings(set_ or []), between, frames)
     model = load(run, device)
     pictures: dict[int, Image.Image] = {}
+    recipe: dict[str, Any] = {}
     with showing() as display:
         for position, picture, recipe in draw(model, requests):
             pictures[position] = picture
             display.count("drawing", len(pictures), len(requests))
             if out is not None:
                 target = out if out.suffix.lower() in IMAGE_SUFFIXES else out / _name(recipe, position, between)
-                save_picture(picture, target, None if no_recipe else recipe)
+                publish(picture, target, recipe, not no_recipe)
     if model.identity is not None:
         index.add(model.identity.hash, index.place(run))
     if grid is not None:
-        save_picture(sheet([pictures[i] for i in range(len(requests))]), grid, None)
+        publish(sheet([pictures[i] for i in range(len(requests))]), grid, recipe, with_recipe=False)
     typer.echo(grid or out)
 
 
@@ -122,11 +125,13 @@ def paint(
     from ..classic.film import FRAMES, check_film, save_film, save_text
     from ..classic.painter import Painter
     from ..drawing import draw
-    from ..pictures import Picture, save_picture
+    from ..pictures import Picture
+    from ..provenance.publish import check_place, publish
     from ..requests import Paint
 
     if out.suffix.lower() not in IMAGE_SUFFIXES:
         raise RequestError(f"--out {out}: one picture is made; give a file, such as {out.stem}.png")
+    check_place(out)
     if film is not None:
         check_film(film)
     given = Picture.of(image)
@@ -136,7 +141,7 @@ def paint(
     with showing() as display:
         painter = Painter(FRAMES if film else 1, lambda frame: frames.append(frame) if film else None)
         for _, picture, recipe in draw(painter, [request], lambda n: display.count("painting", n, painter.frames)):
-            save_picture(picture, out, None if no_recipe else recipe)
+            publish(picture, out, recipe, not no_recipe)
     if film is not None:
         save_film(frames, film)
     if svg is not None:
@@ -153,10 +158,11 @@ def again(
 ) -> None:
     """Make the same picture again from the recipe inside it."""
     from ..drawing import again as redraw
-    from ..pictures import save_picture
+    from ..provenance.publish import check_place, publish
 
+    check_place(out)
     picture, recipe, difference = redraw(image, str(model) if model else None, source)
-    save_picture(picture, out, recipe)
+    publish(picture, out, recipe)
     same = "the same to the bit" if difference == 0 else f"differs by at most {difference}/255"
     typer.echo(f"{out}: {same}")
 

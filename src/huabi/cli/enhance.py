@@ -69,14 +69,17 @@ def _correct(source: Path, out: Path, sheet: Path | None, amounts: dict[str, Any
     from ..classic.enhance import Enhancer
     from ..drawing import draw
     from ..pictures import Picture, grid, save_picture
+    from ..provenance.publish import check_place, publish
     from ..requests import Enhance
+
+    check_place(out)
 
     given = Picture.of(source)
     before: Image.Image = given.image(given.channels)
     with valid():
         request = Enhance(image=given, **amounts)
     for _, after, recipe in draw(Enhancer(), [request]):
-        save_picture(after, out, None if no_recipe else recipe)
+        publish(after, out, recipe, not no_recipe)
         if sheet is not None:
             save_picture(grid([before.resize(after.size), after], 2), sheet)
     typer.echo(out)

@@ -166,7 +166,7 @@ def _make(
     from ..drawing import draw
     from ..hearing import in_words
     from ..pictures import grid as sheet
-    from ..pictures import save_picture
+    from ..provenance.publish import publish
     from ..ranking import ranking_for
 
     with showing() as display:
@@ -187,7 +187,7 @@ def _make(
         def save(position: int, recipe: dict[str, Any]) -> None:
             if out is not None:
                 files[position] = _free(out, recipe, position if asked.walk else None)
-                save_picture(pictures[position], files[position], None if no_recipe else recipe)
+                publish(pictures[position], files[position], recipe, not no_recipe)
 
         for position, picture, recipe in draw(chosen, requests, tell):
             pictures[position], recipes[position] = picture, recipe
@@ -204,7 +204,7 @@ def _make(
             display.say(f"the best {len(best)} of {len(requests)}, by the cosine of picture and words: {fits}")
         seconds = time.perf_counter() - start
         if grid is not None:
-            save_picture(sheet([pictures[place] for place in order]), grid, None)
+            publish(sheet([pictures[place] for place in order]), grid, recipes[order[0]], with_recipe=False)
         first, last = requests[0].seed, requests[-1].seed
         seeds = f"seed {first}" if first == last else f"seeds {first} to {last}"
         display.say(f"{seeds}, {seconds:.1f} s")
@@ -222,6 +222,10 @@ def _check_out(out: Path | None, grid: Path | None, n: int, no_recipe: bool) -> 
         raise RequestError(f"--out {out} is one file; give a folder, or --n 1")
     if suffix in IMAGE_SUFFIXES - RECIPE_SUFFIXES and not no_recipe:
         raise RequestError(f"--out {out}: {suffix} has no place for the recipe; save as .png, or say --no-recipe")
+    from ..provenance.publish import check_place
+
+    for path in filter(None, (grid, out if suffix in IMAGE_SUFFIXES else None)):
+        check_place(path)
 
 
 def _free(out: Path, recipe: dict[str, Any], frame: int | None) -> Path:
@@ -238,6 +242,6 @@ def _same(path: Path, recipe: dict[str, Any]) -> bool:
     from ..pictures import read_recipe
 
     try:
-        return read_recipe(path) == recipe
+        return recipe.items() <= (read_recipe(path) or {}).items()
     except DataError:  # something else of that name
         return False

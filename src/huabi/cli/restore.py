@@ -27,7 +27,8 @@ def restore(
     no_recipe: NoRecipe = False,
 ) -> None:
     """Undo noise, blur, JPEG's blocks, holes, lost pixels or colours, or age in IMAGE."""
-    from ..pictures import Picture, save_picture, to_image
+    from ..pictures import Picture, to_image
+    from ..provenance.publish import check_place, packet, publish
     from ..requests import Restore
 
     suffix = out.suffix.lower()
@@ -35,6 +36,7 @@ def restore(
         raise RequestError(f"--out {out}: one picture is made; give a file, such as {out.stem}.png")
     if suffix not in RECIPE_SUFFIXES and not no_recipe:
         raise RequestError(f"--out {out}: {suffix} has no place for the recipe; save as .png, or say --no-recipe")
+    check_place(out)
     given = Picture.of(image)
     with valid():
         request = Restore(
@@ -54,10 +56,9 @@ def restore(
         model = restorer_for(request, method, device)
         start = time.perf_counter()
         for _, picture, recipe in drawn(model, [request]):
-            known = None if no_recipe else recipe
             if is_deep(given) and suffix == ".png":
-                save_deep(picture, out, known)
+                save_deep(picture, out, None if no_recipe else recipe, packet(recipe, recipe["pixels"]))
             else:
-                save_picture(to_image(picture), out, known)
+                publish(to_image(picture), out, recipe, not no_recipe)
         display.say(f"{time.perf_counter() - start:.1f} s")
     typer.echo(out)

@@ -39,7 +39,7 @@ def translate(
     from .. import index
     from ..api import load
     from ..errors import valid
-    from ..pictures import save_picture
+    from ..provenance.publish import publish
 
     work = list(_planned(images, out))
     model = load(run, device)
@@ -53,7 +53,7 @@ def translate(
                     _film(model, one, asked, lambda k, n: display.count(f"translating {one.source.name}", k, n))  # noqa: B023
                 else:
                     picture, recipe = _drawn(model, one.source, asked)
-                    save_picture(picture, one.target, None if no_recipe else recipe)
+                    publish(picture, one.target, recipe, not no_recipe)
             except DataError as error:
                 if one.named:
                     raise

@@ -17,7 +17,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from ..errors import RequestError
-from ..pictures import Picture, check_mask, encode, flatten
+from ..pictures import Picture, check_mask
+from ..provenance.publish import recast
 from ..requests import Edit, Generate, Imagine, Request, Vary
 from .bodies import FAULTS, event, stream, taking
 from .faults import Fault, of
@@ -229,7 +230,7 @@ async def _events(service: Service, job: Job, asked: Asked, kind: str) -> AsyncI
                 yield ": waiting\n\n"
             elif happened["type"] == "preview":
                 for image in happened["images"]:
-                    data = await run_in_threadpool(_converted, base64.b64decode(image), asked, None)
+                    data = await run_in_threadpool(_converted, base64.b64decode(image), asked)
                     part = {"b64_json": data, "partial_image_index": happened["index"]}
                     yield event(f"{kind}.partial_image", part | _stamp(asked, []))
     except Exception as error:
@@ -260,16 +261,12 @@ def _echo(kept: Kept) -> dict[str, Any]:
 
 async def _file(service: Service, kept: Kept, asked: Asked) -> str:
     data = await service.data(kept.id)
-    return await run_in_threadpool(_converted, data, asked, kept.recipe)
+    return await run_in_threadpool(_converted, data, asked)
 
 
-def _converted(data: bytes, asked: Asked, recipe: dict[str, Any] | None) -> str:
+def _converted(data: bytes, asked: Asked) -> str:
     """A stored PNG in the form that is asked for, in base64."""
     if asked.kind != "png" or asked.background == "opaque":
         quality = QUALITY if asked.output_compression is None else asked.output_compression
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            image.load()
-        image.info.clear()
-        image = flatten(image) if asked.background == "opaque" else image
-        data = encode(image, KINDS[asked.kind], recipe, quality)
+        data = recast(data, KINDS[asked.kind], opaque=asked.background == "opaque", quality=quality)
     return base64.b64encode(data).decode("ascii")

@@ -14,7 +14,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from ..pictures import Picture, encode, parameters
+from ..pictures import Picture, encode_picture, parameters
 from ..requests import Edit, Generate, Imagine, Request, Vary
 from .bodies import FAULTS, taking
 from .faults import Fault
@@ -233,4 +233,4 @@ def _enlarged(asked: Enlarge, most: int) -> str:
     method = UPSCALERS[asked.upscaler_1]
     if method is not None:
         image = image.resize(size, method)
-    return base64.b64encode(encode(image, "PNG")).decode("ascii")
+    return base64.b64encode(encode_picture(image, "PNG")).decode("ascii")

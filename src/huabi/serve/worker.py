@@ -18,7 +18,8 @@ from torch import Tensor
 from ..drawing import REQUESTS, ROWS, draw
 from ..errors import HuabiError
 from ..model import Model
-from ..pictures import encode, to_image
+from ..pictures import encode_picture, to_image
+from ..provenance.publish import published
 from .database import StoreError
 from .hub import Hub
 from .jobs import Draft, Drawn, Job, Store
@@ -196,7 +197,7 @@ class Worker:
         began = time.perf_counter()
         for position, image, recipe in draw(model, requests, on_estimate=self._watching(model, places)):
             call, k = places[position]
-            call.made[k] = Drawn(recipe, encode(image, "PNG", recipe))
+            call.made[k] = Drawn(recipe, published(image, "PNG", recipe))
             if len(call.made) == len(call.requests):
                 self._finish(call)
         self._meters.drawing.observe(time.perf_counter() - began)
@@ -276,4 +277,4 @@ def _shown(model: Model, estimate: Tensor) -> list[str]:
     """Pictures of estimates as PNG in base64."""
     with torch.no_grad():
         pictures = model.decode(estimate).float().cpu()
-    return [base64.b64encode(encode(to_image(picture), "PNG")).decode("ascii") for picture in pictures]
+    return [base64.b64encode(encode_picture(to_image(picture), "PNG")).decode("ascii") for picture in pictures]

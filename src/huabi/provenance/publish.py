@@ -1,0 +1,147 @@
+"""Finished pictures as files that say where they come from: marks in the pixels, recipe and label, signature last."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from .. import __version__
+from ..pictures import PictureError, encode_picture, flatten, format_of, read_recipe, write_picture
+from . import label, signature, visible, watermark
+from .settings import Settings
+
+__all__ = ["check_place", "identity", "marked", "packet", "pixels", "publish", "published", "recast"]
+
+LABELLED = ("PNG", "JPEG", "WEBP", "AVIF")  # formats that hold the label
+_ADDED = ("marks", "saved")  # to a recipe when its picture is published
+
+
+def publish(image: Image.Image, path: str | Path, recipe: Mapping[str, Any], with_recipe: bool = True) -> None:
+    """Writes `published` to `path`, whole or not at all; raises `HuabiError` where that cannot be."""
+    write_picture(published(image, format_of(path), recipe, with_recipe, name=str(path)), path)
+
+
+def published(
+    image: Image.Image,
+    kind: str,
+    recipe: Mapping[str, Any],
+    with_recipe: bool = True,
+    *,
+    settings: Settings | None = None,
+    name: str | None = None,
+) -> bytes:
+    """The file of a picture that a model drew, with all that the settings ask for.
+
+    Args:
+        kind: PNG, JPEG, ...; see `huabi.pictures.format_of`.
+        recipe: as `huabi.drawing.draw` gives it. One that was read from a file says which marks its picture has, and
+            gets the same ones again, whatever the settings are.
+        with_recipe: whether the file holds the recipe. The label does not hang on it.
+        settings: the user's by default.
+        name: of the file, for messages.
+
+    Raises `PictureError` where the format has no place for recipe or label, `RequestError` where settings are wrong.
+    """
+    settings = settings or Settings.load()
+    recipe = dict(recipe)
+    if recipe.get("marks") is None:
+        recipe["marks"] = _marks(image, recipe, settings, kind)
+    return _written(marked(image, recipe), kind, recipe, with_recipe, settings, name=name)
+
+
+def recast(data: bytes, kind: str, *, opaque: bool = False, quality: int = 95) -> bytes:
+    """A published picture as a file of another format: the marks in its pixels stay, label and signature are its own.
+
+    One without a recipe, as previews are, gets none of these.
+
+    Args:
+        opaque: on white, where it has transparency.
+    """
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+    image.info.clear()
+    whole = flatten(image) if opaque else image
+    recipe = read_recipe(data)
+    if recipe is None:
+        return encode_picture(whole, kind, quality=quality)
+    return _written(whole, kind, recipe, True, Settings.load(), quality=quality)
+
+
+def packet(recipe: Mapping[str, Any], saved: str) -> bytes | None:
+    """The label of a recipe's picture whose pixels have this hash; None where the settings want none."""
+    return _packet(recipe, saved, Settings.load())
+
+
+def _written(
+    image: Image.Image, kind: str, recipe: dict[str, Any], with_recipe: bool, settings: Settings, **options: Any
+) -> bytes:
+    recipe["saved"] = pixels(_shown(image, kind))
+    xmp = _packet(recipe, recipe["saved"], settings)
+    data = encode_picture(image, kind, recipe if with_recipe else None, xmp, **options)
+    if settings.certificate and settings.key:
+        source = label.source_type(recipe)
+        data = signature.signed(data, kind, source, __version__, settings.certificate, settings.key)
+    return data
+
+
+def _packet(recipe: Mapping[str, Any], saved: str, settings: Settings) -> bytes | None:
+    china = label.aigc(settings.aigc, identity(recipe).hex(), saved) if settings.aigc else None
+    source = label.source_type(recipe) if settings.label else None
+    return label.packet(source, china) if source or china else None
+
+
+def check_place(path: str | Path) -> None:
+    """Raises `HuabiError` where no published picture can be saved as `path`, before one is drawn for it."""
+    settings = Settings.load()
+    if settings.label and format_of(path) not in LABELLED:
+        suffix = Path(path).suffix
+        raise PictureError(f"{suffix} has no place for the AI-content label: save as .png, .jpg or .webp", str(path))
+    if settings.certificate:
+        signature.check()
+
+
+def identity(recipe: Mapping[str, Any]) -> bytes:
+    """The 32 bytes that a recipe is known by; what was added when its picture was published does not count."""
+    bare = {name: value for name, value in recipe.items() if name not in _ADDED}
+    return hashlib.sha256(json.dumps(bare, sort_keys=True, separators=(",", ":")).encode("ascii")).digest()
+
+
+def marked(image: Image.Image, recipe: Mapping[str, Any]) -> Image.Image:
+    """The picture as it was drawn, with the marks in its pixels that the recipe names."""
+    marks = recipe.get("marks") or {}
+    if "visible" in marks:
+        image = visible.write(image, marks["visible"])
+    return watermark.lay(image, identity(recipe)[:4]) if "watermark" in marks else image
+
+
+def pixels(image: Image.Image) -> str:
+    """The SHA-256 of a picture's mode and pixels."""
+    return hashlib.sha256(image.mode.encode() + image.tobytes()).hexdigest()
+
+
+def _marks(image: Image.Image, recipe: Mapping[str, Any], settings: Settings, kind: str) -> dict[str, Any]:
+    """Which marks the picture of a recipe gets: those that are asked for, and that it has room for."""
+    marks: dict[str, Any] = {}
+    if settings.visible != "off" and min(image.size) >= visible.LEAST:
+        marks["visible"] = visible.language() if settings.visible == "auto" else settings.visible
+    if settings.watermark and min(image.size) >= watermark.LEAST:
+        tried = marks | {"watermark": watermark.VERSION}
+        shown = _shown(marked(image, {**recipe, "marks": tried}), kind)
+        if watermark.found(shown, identity(recipe)[:4]):  # pictures that are all white, or very busy, keep none
+            marks = tried
+    return marks
+
+
+def _shown(image: Image.Image, kind: str) -> Image.Image:
+    """What a file of the picture shows: the picture, but for what the format loses."""
+    if kind == "PNG":
+        return image
+    with Image.open(io.BytesIO(encode_picture(image, kind))) as shown:
+        shown.load()
+        return shown
