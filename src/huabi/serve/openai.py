@@ -270,6 +270,6 @@ def _converted(data: bytes, asked: Asked, recipe: dict[str, Any] | None) -> str:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             image.load()
         image.info.clear()
-        image = flatten(image) if asked.background == "opaque" else image
-        data = encode(image, KINDS[asked.kind], recipe, quality)
+        shown = flatten(image) if asked.background == "opaque" else image
+        data = encode(shown, KINDS[asked.kind], recipe, quality)
     return base64.b64encode(data).decode("ascii")
