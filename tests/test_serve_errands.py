@@ -28,6 +28,7 @@ TRAIN: dict[str, Any] = {"task": "train", "family": "gan", "data": "flowers", "n
 TRAIN |= {"batch": 4, "settings": {"net.width": "8"}}
 
 
+@pytest.mark.slow
 def test_a_trained_model_is_offered_and_draws(server: Running) -> None:
     status, job, _ = call(server, "POST", "/v1/jobs", TRAIN)
     assert status == 202, job

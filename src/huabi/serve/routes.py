@@ -45,7 +45,10 @@ def _drawing(name: str, task: Any) -> type[Drawing]:
 DRAWINGS = tuple(_drawing(name, task) for name, task in REQUESTS.items())
 
 
-class JobBody(RootModel[Annotated[Union[(*DRAWINGS, *ERRANDS.values())], Field(discriminator="task")]]):  # type: ignore[valid-type]
+_ANY: Any = Union[(*DRAWINGS, *ERRANDS.values())]
+
+
+class JobBody(RootModel[Annotated[_ANY, Field(discriminator="task")]]):
     """A job of any kind, which its `task` says."""
 
 

@@ -114,8 +114,8 @@ def routes(service: Service) -> APIRouter:
             rows, columns = asked.height or card.spec.size[0], asked.width or card.spec.size[1]
             fields = {"prompt": asked.prompt, "size": [rows, columns]}
             return await made(call, asked, await service.read(Imagine, asked.fields() | fields))
-        fields = {"label": asked.prompt.strip() or None}
-        return await made(call, asked, await service.read(Generate, asked.fields() | fields))
+        label = {"label": asked.prompt.strip() or None}
+        return await made(call, asked, await service.read(Generate, asked.fields() | label))
 
     @router.post("/img2img", openapi_extra=taking(Image2Image), summary="Pictures from a picture, or of a part of it")
     async def img2img(call: Call) -> dict[str, Any]:
