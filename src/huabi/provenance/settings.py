@@ -40,7 +40,7 @@ class Settings(BaseModel):
         path = home() / "provenance.toml"
         try:
             found: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return cls()
         except (OSError, ValueError) as error:
             raise RequestError(f"{path}: it cannot be read ({error}); mend it, or move it away") from None
