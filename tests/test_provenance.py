@@ -33,7 +33,7 @@ from huabi.requests import Generate, Imagine, Paint
 MARK = b"\x01\xfe\x80\x7f"
 
 
-def scene(width: int = 96, height: int = 80) -> Image.Image:
+def scene(width: int = 160, height: int = 144) -> Image.Image:
     """A smooth picture with an edge, as a photograph has them."""
     y, x = np.mgrid[:height, :width]
     waves = [128 + 70 * np.sin(x / a + y / b) + 40 * (x > y) for a, b in ((9, 17), (23, 11), (31, 40))]
@@ -175,7 +175,7 @@ def test_words_are_high_enough_and_in_the_corner(tongue: str, width: int, height
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
 def test_the_watermark_comes_back_and_is_hardly_there(mode: str) -> None:
-    for picture in (scene(64, 64).convert(mode), scene(150, 101).convert(mode)):
+    for picture in (scene(64, 64).convert(mode), scene(90, 101).convert(mode)):
         marked = watermark.lay(picture, MARK)
         assert marked.mode == mode
         assert watermark.read(marked) == MARK
@@ -200,7 +200,7 @@ def test_the_watermark_outlives_jpeg_half_size_and_a_crop(side: int) -> None:
 
 
 def test_where_no_mark_holds_none_is_claimed(tmp_path: Path) -> None:
-    for picture in (Image.new("RGB", (80, 80), "white"), scene(40, 40)):
+    for picture in (Image.new("RGB", (144, 144), "white"), scene(40, 40)):
         publish(picture, tmp_path / "a.png", recipe_of(picture))
         facts = verify(tmp_path / "a.png")
         assert facts["holds"], facts
@@ -283,7 +283,7 @@ def test_a_signature_is_trusted_valid_or_broken(tmp_path: Path) -> None:
 )
 def test_wrong_settings_get_one_line(text: str, says: str, settle: Any, huabi: Any, tmp_path: Path) -> None:
     settle(text)
-    scene().save(tmp_path / "photo.png")
+    scene(32, 32).save(tmp_path / "photo.png")
     refused(huabi("paint", tmp_path / "photo.png", "--out", tmp_path / "a.png"), says)
     assert not (tmp_path / "a.png").exists()
 

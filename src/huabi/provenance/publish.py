@@ -19,6 +19,7 @@ from .settings import Settings
 __all__ = ["check_place", "identity", "marked", "packet", "pixels", "publish", "published", "recast"]
 
 LABELLED = ("PNG", "JPEG", "WEBP", "AVIF")  # formats that hold the label
+WATERMARKED = 128  # pixels of the short side, below which a watermark would be seen, or lost
 _ADDED = ("marks", "saved")  # to a recipe when its picture is published
 
 
@@ -102,8 +103,8 @@ def check_place(path: str | Path) -> None:
     if settings.label and format_of(path) not in LABELLED:
         suffix = Path(path).suffix
         raise PictureError(f"{suffix} has no place for the AI-content label: save as .png, .jpg or .webp", str(path))
-    if settings.certificate:
-        signature.check()
+    if settings.certificate and settings.key:
+        signature.check(settings.certificate, settings.key)
 
 
 def identity(recipe: Mapping[str, Any]) -> bytes:
@@ -130,7 +131,7 @@ def _marks(image: Image.Image, recipe: Mapping[str, Any], settings: Settings, ki
     marks: dict[str, Any] = {}
     if settings.visible != "off" and min(image.size) >= visible.LEAST:
         marks["visible"] = visible.language() if settings.visible == "auto" else settings.visible
-    if settings.watermark and min(image.size) >= watermark.LEAST:
+    if settings.watermark and min(image.size) >= WATERMARKED:
         tried = marks | {"watermark": watermark.VERSION}
         shown = _shown(marked(image, {**recipe, "marks": tried}), kind)
         if watermark.found(shown, identity(recipe)[:4]):  # pictures that are all white, or very busy, keep none

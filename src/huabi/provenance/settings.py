@@ -22,7 +22,7 @@ class Settings(BaseModel):
     label: bool = True  # the IPTC term for what machines made, in XMP
     visible: Literal["off", "auto", "en", "zh"] = "off"  # words in the corner; auto takes the user's language
     aigc: str = ""  # the producer's name or code in China's implicit label; none without it
-    watermark: bool = True  # pictures of less than 64 pixels are left alone
+    watermark: bool = True  # invisible; pictures of less than 128 pixels are left alone
     certificate: Path | None = None  # PEM: the operator's certificate first, then those that vouch for it
     key: Path | None = None  # PEM: its private key, not encrypted
     anchors: Path | None = None  # PEM: the certificates that `verify` trusts
@@ -40,7 +40,7 @@ class Settings(BaseModel):
         path = home() / "provenance.toml"
         try:
             found: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return cls()
         except (OSError, ValueError) as error:
             raise RequestError(f"{path}: it cannot be read ({error}); mend it, or move it away") from None

@@ -23,10 +23,12 @@ _CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 _OFFLINE = {"remote_manifest_fetch": False, "ocsp_fetch": False}
 
 
-def check() -> None:
-    """Raises `RequestError` where a certificate is set and the library is missing."""
+def check(certificate: Path, private: Path) -> None:
+    """Raises `RequestError` where nothing could be signed: the library is missing, or a file that it takes."""
     if importlib.util.find_spec("c2pa") is None:
         raise RequestError("a certificate is set, and signing needs one more package: pip install 'huabi[provenance]'")
+    _read(certificate)
+    _algorithm(_read(private))
 
 
 def signed(data: bytes, kind: str, source_type: str, version: str, certificate: Path, private: Path) -> bytes:
@@ -40,7 +42,7 @@ def signed(data: bytes, kind: str, source_type: str, version: str, certificate: 
 
     Raises `RequestError` where certificate or key cannot be used.
     """
-    check()
+    check(certificate, private)
     import c2pa
 
     chain, key = _read(certificate), _read(private)
