@@ -198,7 +198,7 @@ def test_few_held_out_pictures_give_way_to_training_ones(tmp_path: Path) -> None
 def test_a_family_that_draws_nothing_is_not_judged(tmp_path: Path) -> None:
     data = write_pictures(tmp_path / "photos")
     _, _, said = run(options(data, tmp_path / "run", "classifier", steps=2, evaluate_every=60.0))
-    assert "--evaluate-every does not apply: classifier draws no pictures" in said
+    assert "--evaluate-every does not apply: classifier draws no pictures of its own" in said
     assert Checkpoint.open(tmp_path / "run").best() is None
 
 
