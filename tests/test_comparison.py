@@ -29,7 +29,7 @@ from huabi.trainer import Report
 from huabi.verdict import HELD_OUT, TRAINING, Mark, judge, rank, recommended
 
 ARTISTS = ("diffusion", "gan", "vae")
-OTHERS = ("autoencoder", "classifier", "contrast", "cyclegan", "listener", "lora", "pix2pix", "restorer", "text_to_image")
+OTHERS = {*families.FAMILIES} - {*ARTISTS}
 LEFT_OUT = dict.fromkeys(OTHERS, "left out")
 HOW: dict[str, Any] = {"budget": 0.5, "size": (8, 8), "threads": 1}
 

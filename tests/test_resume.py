@@ -68,8 +68,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def line(family: str, data: Path, run: Path, *more: object) -> list[object]:
-    told = {key: "+".join(map(str, value)) if isinstance(value, tuple) else value for key, value in TINY[family].items()}
-    settings = [part for key, value in told.items() for part in ("--set", f"{key}={value}")]
+    settings: list[object] = []
+    for key, value in TINY[family].items():
+        said = "+".join(map(str, value)) if isinstance(value, tuple) else value
+        settings += ["--set", f"{key}={said}"]
     settings += ["--pairs", "side-by-side"] if {"target", "other"} & set(find(family).needs) else []
     return ["train", family, data, "--out", run, "--size", 8, "--threads", 1, "--save-every", 2, *settings, *more]
 
