@@ -24,7 +24,7 @@ from huabi.mel import BANDS, FRAMES
 from huabi.model import DataSpec, Family, Identity, Matches
 from huabi.plan import Plan
 from huabi.ranks import Ranks
-from huabi.requests import Generate, Vary
+from huabi.requests import Generate, Stylize, Vary
 from huabi.trainer import Trainer
 
 SPECS = {
@@ -97,6 +97,10 @@ def answer(family: Family) -> torch.Tensor:
         return drawn
     if Vary in family.requests:
         *_, drawn = family.sample([Vary(image=np.full((8, 8, 3), 90 * i, np.uint8), seed=i) for i in range(2)])
+        return drawn
+    if Stylize in family.requests:
+        shades = np.linspace(0, 255, 768).astype(np.uint8).reshape(16, 16, 3)
+        *_, drawn = family.sample([Stylize(image=shades, styles=(255 - shades,))])
         return drawn
     x = torch.linspace(-1, 1, 2 * 192).reshape(2, 3, 8, 8)
     if isinstance(family, Matches):

@@ -12,7 +12,17 @@ from .errors import RequestError
 from .pictures import Picture, to_tensor
 from .requests import Stylize
 
-__all__ = ["coloured_like", "content_of", "laid_over", "masks_of", "recoloured", "resized", "shares_of", "steadied", "styles_of"]
+__all__ = [
+    "coloured_like",
+    "content_of",
+    "laid_over",
+    "masks_of",
+    "recoloured",
+    "resized",
+    "shares_of",
+    "steadied",
+    "styles_of",
+]
 
 LEAST = 16  # pixels of a side that something can be said of
 STILL, MOVED = 0.02, 0.1  # change of a pixel, in [-1, 1], below which it stays and above which it is drawn anew
@@ -42,7 +52,7 @@ def _read(picture: Picture, what: str) -> Tensor:
     height, width = x.shape[-2:]
     if min(height, width) < LEAST:
         name = picture.name or f"the {what}"
-        raise RequestError(f"{name} has {width}x{height} pixels: a {what} needs {LEAST} on each side; give a larger one")
+        raise RequestError(f"{name} has {width}x{height} pixels: a {what} needs {LEAST} a side; give a larger one")
     return x
 
 

@@ -1,4 +1,4 @@
-"""Style transfer by optimising the pixels themselves (Gatys et al. 2016), coarse to fine, with any `huabi.style.Seer`."""
+"""Style transfer that optimises the pixels themselves (Gatys et al. 2016), coarse to fine, with any `style.Seer`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,18 @@ from ..model import DataSpec, Identity, Model
 from ..requests import Stylize
 from ..rng import generator
 from ..style import SLICES, STATISTICS, Seer, Statistics, mixed, seer_of, style_of
-from ..stylizing import LEAST, coloured_like, content_of, masks_of, resized, shares_of, steadied, styles_of
+from ..stylizing import (
+    LEAST,
+    coloured_like,
+    content_of,
+    laid_over,
+    masks_of,
+    recoloured,
+    resized,
+    shares_of,
+    steadied,
+    styles_of,
+)
 
 SEER, STATISTIC = "efficientnet-lite0", "gram"
 ITERATIONS = 200  # of all scales together
@@ -25,8 +36,8 @@ COARSEST = 64  # pixels of the long side below which no scale goes
 SCALES = 4  # at most, each half of the next
 HISTORY = 10  # steps that L-BFGS remembers
 TILE, MARGIN = 512, 64  # pixels of tiles of larger pictures, and of what they see of their neighbours
-CONTENT = 0.05  # weight of the content's loss, in that of style
-SMOOTHNESS = 0.2  # weight of the total variation
+CONTENT = 0.1  # weight of the content's loss, in that of style
+SMOOTHNESS = 0.4  # weight of the total variation
 RANGE = 10.0  # weight of what lies outside [-1, 1]
 HELD = 14  # copies of the picture beside the history of L-BFGS
 TILE_BYTES = 1 << 30  # that the maps of a tile and their gradients take, at most
@@ -71,8 +82,8 @@ class Objective:
         self.energy = torch.stack([h.square().sum() for h in self.content]).sum()
         shares = (1 - strength, strength)
         self.targets = [
-            {layer: mixed([[mine[layer]], [wanted[k]]], shares)[0] for k, layer in enumerate(seer.style) if layer in mine}
-            for mine, wanted in zip(own, styles)
+            {layer: mixed([[a[layer]], [b[k]]], shares)[0] for k, layer in enumerate(seer.style) if layer in a}
+            for a, b in zip(own, styles)
         ]
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -214,8 +225,9 @@ class Gatys(Model):
             plan = [(max(content.shape[-2:]), max(1, round(LATER * iterations)))]
         smooth = SMOOTHNESS if request.smoothness is None else SMOOTHNESS * request.smoothness
         x, last = start, content
+        coloured = _coloured(content, request)
         for long, count in plan:
-            scene = resized(content, long)
+            scene = resized(coloured, long)
             x = _noisy(scene, request) if x is None else _finer(x, last, scene)
             last, canvas = scene, _padded(scene, seer.stride)
             regions, styles = _wanted(request, seer, statistics, canvas, long)
@@ -247,6 +259,17 @@ def check_memory(content: Tensor, statistic: str) -> None:
             f"gatys needs about {need >> 20} MB for {content.shape[-1]}x{content.shape[-2]} pixels, {free >> 20} MB "
             f"are free; say --size {max(LEAST, side)}"
         )
+
+
+def _coloured(content: Tensor, request: Stylize) -> Tensor:
+    """The content (1, 3, H, W) in the colours of the styles: what is kept of it shall not hold on to its own."""
+    if request.keep_colours:
+        return content
+    turned = [recoloured(content, style) for style in styles_of(request, 256)]
+    masks = masks_of(request, (content.shape[-2], content.shape[-1]))
+    shares = shares_of(request)
+    mean = torch.stack([share * picture for share, picture in zip(shares, turned)]).sum(0)
+    return content.lerp(laid_over(content, turned, masks) if masks else mean, request.strength)
 
 
 def _noisy(scene: Tensor, request: Stylize) -> Tensor:

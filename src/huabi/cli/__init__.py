@@ -12,10 +12,10 @@ import typer
 
 from .. import __version__
 from ..errors import HuabiError
-from . import draw, imagine, judge, learn, search
+from . import draw, imagine, judge, learn, search, stylize
 from .options import app
 
-__all__ = ["app", "draw", "imagine", "judge", "learn", "main", "search"]
+__all__ = ["app", "draw", "imagine", "judge", "learn", "main", "search", "stylize"]
 
 
 def _version(wanted: bool) -> None:

@@ -13,6 +13,7 @@ FAMILIES = {
     "classifier": "huabi.families.classifier:Classifier",
     "contrast": "huabi.families.contrast:Contrast",
     "diffusion": "huabi.families.diffusion:Diffusion",
+    "fast_style": "huabi.families.fast_style:FastStyle",
     "gan": "huabi.families.gan:GAN",
     "listener": "huabi.families.listener:Listener",
     "lora": "huabi.families.lora:Lora",

@@ -222,7 +222,7 @@ def _mean(looks: Sequence[Look], shares: Sequence[float]) -> Look:
 
 
 def _strayed(look: Look, request: Stylize) -> Look:
-    """A look that `chaos` moves at random: what is seen by its own size, the colours of features by their deviations."""
+    """A look that `chaos` moves at random: what is seen by its own size, the mean by the features' deviations."""
     if not request.chaos:
         return look
     far = request.chaos / 100

@@ -114,7 +114,8 @@ class MBConv(nn.Module):
     def hidden(self, x: Tensor) -> Tensor:
         """What is projected: rectified maps (B, inner * expansion, H', W')."""
         h: Tensor = x if self.expand_conv is None else self.expand_conv(x).clamp_(0, 6)
-        return self.depthwise_conv(h).clamp_(0, 6)
+        h = self.depthwise_conv(h)
+        return h.clamp_(0, 6)
 
     def leave(self, x: Tensor, hidden: Tensor) -> Tensor:
         """What the block makes of x and its own `hidden` maps."""

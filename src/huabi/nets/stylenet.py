@@ -1,6 +1,6 @@
 """The network that puts one picture's content into another's hand in one pass.
 
-All of it is local but the moments of the features, which are handed in: so tiles of a picture give what the whole gives.
+All of it is local but the moments of the features, which are handed in: tiles of a picture give what the whole gives.
 """
 
 from __future__ import annotations

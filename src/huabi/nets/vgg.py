@@ -36,6 +36,8 @@ class VGG19(nn.Module):
             layers.append(nn.Conv2d(inner, outer, 3, padding=1))
             inner = outer
         self.convolutions = nn.ModuleList(layers)
+        self.mean: Tensor
+        self.deviation: Tensor
         self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(_DEVIATION).view(3, 1, 1), persistent=False)
         self.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -46,6 +48,7 @@ class VGG19(nn.Module):
         net = cls(width)
         rng = torch.Generator().manual_seed(seed)
         for layer in net.convolutions:
+            assert isinstance(layer, nn.Conv2d) and layer.bias is not None
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=rng)
             nn.init.zeros_(layer.bias)
         return net
