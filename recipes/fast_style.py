@@ -1,6 +1,6 @@
 """The style network that comes with Huabi: `huabi stylize photo.jpg painting.jpg --out new.png` in seconds.
 
-    python recipes/fast_style.py --data styles --pictures photos      # draws what it is trained on; goes on where stopped
+    python recipes/fast_style.py --data styles --pictures photos      # draws what it is trained on
     python recipes/fast_style.py --data styles --out runs/fast-style  # trains it; goes on where it was stopped
     python recipes/fast_style.py --out runs/fast-style --ship src/huabi/shipped/fast-style
     python bench/style.py --method fast-style                         # quality and seconds, beside the textbook

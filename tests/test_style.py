@@ -195,7 +195,7 @@ def test_without_strength_the_optimiser_keeps_the_picture(statistic: Any) -> Non
 
 def test_too_large_a_picture_is_refused_with_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gatys, "free_memory", lambda device: (1 << 30) + (1 << 20))
-    with pytest.raises(RequestError, match=r"needs about 10\d\d MB for 512x256 pixels, 1025 MB are free; say --size 2"):
+    with pytest.raises(RequestError, match=r"needs about 10\d\d MB for 512x256 pixels, 1025 MB are free; say --size \d+"):
         answer(Gatys(), image=scene(256, 512), styles=(scene(),))
 
 
@@ -205,9 +205,10 @@ def test_colours_are_those_of_the_other() -> None:
     torch.testing.assert_close(flat.mean(1), known.mean(1))
     torch.testing.assert_close(flat.cov(), known.cov(), atol=1e-4, rtol=0.05)
     turned = coloured_like(x, like)
-    torch.testing.assert_close(turned - turned.mean(1, keepdim=True), like - like.mean(1, keepdim=True), atol=0.4, rtol=0)
     grey = torch.tensor([0.299, 0.587, 0.114])
-    torch.testing.assert_close(torch.einsum("c,bchw", grey, turned), torch.einsum("c,bchw", grey, x), atol=1e-3, rtol=0)
+    light, wanted, other = (torch.einsum("c,bchw->bhw", grey, z)[:, None] for z in (turned, x, like))
+    torch.testing.assert_close(light, wanted, atol=1e-3, rtol=0)
+    torch.testing.assert_close(turned - light, like - other, atol=1e-3, rtol=0)
 
 
 def test_features_are_brought_to_the_moments_that_are_asked() -> None:
@@ -252,10 +253,10 @@ def test_without_a_style_the_look_of_the_data_is_taken(family: FastStyle) -> Non
 
 
 def test_large_pictures_are_stylised_in_tiles_without_seams(family: FastStyle, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = {"image": scene(64, 320), "styles": (stripes(32, 4),)}
+    asked = {"image": scene(44, 330), "styles": (stripes(32, 4),)}
     whole = answer(family, **asked)
-    monkeypatch.setattr(fast_style, "TILE", 192)
-    assert (answer(family, **asked) - whole).abs().max() < 0.05
+    monkeypatch.setattr(fast_style, "TILE", 64)
+    torch.testing.assert_close(answer(family, **asked), whole, atol=1e-4, rtol=1e-3)
 
 
 def test_each_style_stays_within_its_mask(family: FastStyle) -> None:
@@ -346,7 +347,7 @@ def files(tmp_path: Path) -> Path:
     Image.new("L", (24, 24), 90).save(tmp_path / "grey.png")
     Image.new("RGBA", (24, 24), (200, 40, 40, 128)).save(tmp_path / "glass.png")
     Image.new("L", (32, 24)).save(tmp_path / "black.png")
-    save_film([Image.fromarray(scene(24, 32))] * 2, tmp_path / "film.gif", rest=1)
+    save_film([Image.fromarray(scene(24, 32) // k) for k in (1, 2)], tmp_path / "film.gif", rest=1)
     return tmp_path
 
 
@@ -355,7 +356,8 @@ FEW = ("--method", "gatys", "--iterations", 2)
 
 def test_the_whole_way_and_again(huabi: Any, files: Path) -> None:
     out = files / "new.png"
-    done = huabi("stylize", files / "photo.png", files / "a.png", files / "b.png", "--weights", ".7,.3", *FEW, "--out", out)
+    given = (files / "photo.png", files / "a.png", files / "b.png")
+    done = huabi("stylize", *given, "--weights", ".7,.3", *FEW, "--out", out)
     assert done.code == 0, done.err
     recipe = read_recipe(out)
     assert recipe is not None
@@ -413,7 +415,8 @@ def test_grey_and_transparent_styles_are_styles_too(huabi: Any, files: Path, sty
 def test_bad_input_gets_one_line(huabi: Any, files: Path, words: tuple[Any, ...], says: tuple[str, ...]) -> None:
     out = () if "--out" in words else ("--out", files / "new.png")
     method = () if "--method" in words else FEW
-    given = [files / word if str(word).endswith((".png", ".gif")) or word in ("walk", "folder") else word for word in words]
+    named = (".png", ".gif", "walk", "folder")
+    given = [files / word if str(word).endswith(named) else word for word in words]
     refused(huabi("stylize", *given, *method, *out), *says)
 
 

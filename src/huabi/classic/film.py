@@ -104,9 +104,9 @@ def save_film(frames: Sequence[Image.Image], path: Path, rate: float = RATE, res
     pause = 1000 / rate
     times = [round(pause)] * (len(frames) - 1) + [round(pause * max(1, rest))]
     data = io.BytesIO()
-    first, *rest = frames
+    first, *others = frames
     options = {"quality": 80, "method": 2} if kind == ".webp" else {}
-    first.save(data, kind[1:].upper(), save_all=True, append_images=rest, duration=times, loop=0, **options)
+    first.save(data, kind[1:].upper(), save_all=True, append_images=others, duration=times, loop=0, **options)
     write_file(path, data.getvalue())
 
 

@@ -29,6 +29,7 @@ from ..stylizing import (
     steadied,
     styles_of,
 )
+from ..tiles import boxes
 
 SEER, STATISTIC = "efficientnet-lite0", "gram"
 ITERATIONS = 200  # of all scales together
@@ -69,7 +70,7 @@ class Objective:
         styles: Sequence[Sequence[Tensor]], *, strength: float = 1.0, smoothness: float = SMOOTHNESS, tile: int = TILE,
     ) -> None:
         self.seer, self.statistics, self.smoothness = seer, statistics, smoothness * strength
-        self.boxes = _boxes(content.shape[-2], content.shape[-1], tile)
+        self.boxes = boxes(content.shape[-2], content.shape[-1], tile)
         self.regions, tiles = regions, range(len(self.boxes))
         with torch.no_grad():
             self.strides = [content.shape[-1] // h.shape[-1] for h in seer.maps(content[..., : seer.stride, :])]
@@ -138,15 +139,6 @@ class Objective:
             }
             for r, counts in enumerate(self.counts)
         ]
-
-
-def _boxes(height: int, width: int, tile: int) -> list[tuple[int, int, int, int]]:
-    """Tiles (top, left, bottom, right) that cover a picture, side by side."""
-    return [
-        (top, left, min(top + tile, height), min(left + tile, width))
-        for top in range(0, height, tile)
-        for left in range(0, width, tile)
-    ]
 
 
 def descend(objective: Objective, x: Tensor, iterations: int) -> Iterator[Tensor]:

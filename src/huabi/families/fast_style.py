@@ -17,14 +17,14 @@ from ..requests import Stylize
 from ..rng import row_noise
 from ..style import lite0_maps
 from ..stylizing import coloured_like, content_of, laid_over, masks_of, resized, shares_of, steadied, styles_of
-from ..tiles import tiled
+from ..tiles import boxes
 from ..weights import efficientnet_lite0
 
 SEEN = 2 * (16 + 24 + 40 + 80 + 112)  # means and deviations of the layers of EfficientNet-Lite0
 CONTENT_MAP = 3  # of `lite0_maps`: an eighth of the sides
 LONGEST = 1024  # pixels of the long side of a style picture, beyond which strokes no longer grow with the picture
 WHOLE = 2048  # pixels of the long side up to which a picture's moments are of all its pixels
-TILE, OVERLAP, MULTIPLE = 1024, 128, 8
+TILE, MULTIPLE = 1024, 8
 NOISE = 0.03  # amplitude, in [-1, 1], that a steady network does not answer to
 CALM = 0.8  # share of the moments of the frames before
 
@@ -175,17 +175,23 @@ class FastStyle(Family):
     def _drawn(self, content: Tensor, own: tuple[Tensor, Tensor], look: Look, strength: float) -> Tensor:
         """The content in a look; below full strength, with what the network loses of the content added back."""
 
-        def drawn(aim: Look) -> Tensor:
-            def net(x: Tensor) -> Tensor:
-                out: Tensor = self.net(self.net.encode(x), own, aim)
-                return out
-
-            return tiled(net, content, tile=TILE, overlap=OVERLAP, multiple=MULTIPLE)
-
         if strength == 1:
-            return drawn(look).clamp(-1, 1)
+            return self._rendered(content, own, look).clamp(-1, 1)
         mine = Look(*own, self.look(resized(content, min(LONGEST, max(content.shape[-2:])))).seen)
-        return (drawn(mine.lerp(look, strength)) + (1 - strength) * (content - drawn(mine))).clamp(-1, 1)
+        lost = content - self._rendered(content, own, mine)
+        return (self._rendered(content, own, mine.lerp(look, strength)) + (1 - strength) * lost).clamp(-1, 1)
+
+    def _rendered(self, content: Tensor, own: tuple[Tensor, Tensor], look: Look) -> Tensor:
+        """What the network makes of a content (1, 3, H, W), tile by tile; margins hold all that it looks at."""
+        x, margin = _padded(content), 32 * self.config.net.depth + 32
+        out = torch.empty_like(x)
+        for top, left, bottom, right in boxes(x.shape[-2], x.shape[-1], TILE):
+            above, before = min(margin, top), min(margin, left)
+            seen = x[..., top - above : bottom + margin, left - before : right + margin]
+            part = self.net(self.net.encode(seen), own, look)
+            inner = part[..., above : above + bottom - top, before : before + right - left]
+            out[..., top:bottom, left:right] = inner
+        return out[..., : content.shape[-2], : content.shape[-1]]
 
 
 def _sized(x: Tensor) -> Tensor:

@@ -48,7 +48,8 @@ class VGG19(nn.Module):
         net = cls(width)
         rng = torch.Generator().manual_seed(seed)
         for layer in net.convolutions:
-            assert isinstance(layer, nn.Conv2d) and layer.bias is not None
+            assert isinstance(layer, nn.Conv2d)
+            assert layer.bias is not None
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=rng)
             nn.init.zeros_(layer.bias)
         return net
