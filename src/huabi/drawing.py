@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,7 +175,10 @@ def _request(recipe: dict[str, Any], image: Path, sources: Sequence[Path]) -> Re
 def _loaded(recipe: dict[str, Any], image: Path, model: str | None) -> Model:
     """The model of a recipe, set as it was."""
     if recipe["family"] in classic.MODELS:
-        return classic.model(recipe["family"])
+        found = classic.model(recipe["family"])
+        if found.identity is not None:
+            found.identity = replace(found.identity, threads=recipe["threads"])
+        return found
     path = models.located(model) if model else index.find(recipe["model"]) or _shipped(recipe["model"])
     if path is None:
         raise RequestError(f"the model {recipe['model'][:12]} of {image} is not known here; say --model RUN")

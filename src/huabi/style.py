@@ -103,13 +103,15 @@ class Sliced:
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
+        self._known: dict[tuple[int, int], Tensor] = {}
 
     def part(self, h: Tensor, layer: int) -> Tensor:
         """Projections of some places: features (C, n) -> (K, n), K of at most C directions that are orthogonal."""
         channels = len(h)
-        drawn = torch.randn(channels, channels, generator=generator("slices", self.seed, layer, channels))
-        directions = torch.linalg.qr(drawn)[0][: max(3, min(SLICES, channels))].to(h)
-        return directions @ h
+        if (layer, channels) not in self._known:
+            drawn = torch.randn(channels, channels, generator=generator("slices", self.seed, layer, channels))
+            self._known[layer, channels] = torch.linalg.qr(drawn)[0][:SLICES]
+        return self._known[layer, channels].to(h) @ h
 
     def whole(self, parts: Sequence[Tensor], count: int) -> Tensor:
         return torch.cat(list(parts), 1).sort(1)[0]

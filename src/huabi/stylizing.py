@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .errors import RequestError
+from .nets.stylenet import moments, transformed
 from .pictures import Picture, to_tensor
 from .requests import Stylize
 
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 LEAST = 16  # pixels of a side that something can be said of
+FAINT = 1e-4  # added to the variances of colours
 STILL, MOVED = 0.02, 0.1  # change of a pixel, in [-1, 1], below which it stays and above which it is drawn anew
 _YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 
@@ -96,19 +98,8 @@ def resized(x: Tensor, long: int) -> Tensor:
 
 
 def recoloured(x: Tensor, like: Tensor) -> Tensor:
-    """x (1, 3, H, W) with the mean and the covariance of the colours of `like` (Gatys et al. 2016b, section 5.1)."""
-    (root, mean), (wanted, centre) = _colours(x), _colours(like)
-    turn = wanted @ torch.linalg.inv(root)
-    return (torch.einsum("ij,bjhw->bihw", turn, x - mean) + centre).clamp(-1, 1)
-
-
-def _colours(x: Tensor) -> tuple[Tensor, Tensor]:
-    """The Cholesky factor (3, 3) of the covariance of colours, and their mean (1, 3, 1, 1)."""
-    flat = x[0].flatten(1)
-    mean = flat.mean(1, keepdim=True)
-    spread = (flat - mean) @ (flat - mean).mT / flat.shape[1] + 1e-4 * torch.eye(3).to(x)
-    root: Tensor = torch.linalg.cholesky(spread)
-    return root, mean[None, :, :, None]
+    """x (B, 3, H, W) with the mean and the covariance of the colours of `like` (Gatys et al. 2016b, section 5.1)."""
+    return transformed(x, moments(x), moments(like), FAINT).clamp(-1, 1)
 
 
 def coloured_like(x: Tensor, like: Tensor) -> Tensor:

@@ -16,7 +16,17 @@ from ..nets.stylenet import Look, StyleNet, moments
 from ..requests import Stylize
 from ..rng import row_noise
 from ..style import lite0_maps
-from ..stylizing import coloured_like, content_of, laid_over, masks_of, resized, shares_of, steadied, styles_of
+from ..stylizing import (
+    coloured_like,
+    content_of,
+    laid_over,
+    masks_of,
+    recoloured,
+    resized,
+    shares_of,
+    steadied,
+    styles_of,
+)
 from ..tiles import boxes
 from ..weights import efficientnet_lite0
 
@@ -97,7 +107,8 @@ class FastStyle(Family):
         self._learn_school(look.detach(), step)
         h = self.net.encode(content)
         drawn = self.net(h, moments(h), look.lerp(self.school, self.config.school)).float()
-        known, wanted, found = (lite0_maps(self.eye, x) for x in (content, style, drawn))
+        # what is kept of the content shall not hold on to its colours
+        known, wanted, found = (lite0_maps(self.eye, x) for x in (recoloured(content, style), style, drawn))
         parts = {
             "style": torch.stack([_style_error(a, b, self.config.school) for a, b in zip(found, wanted)]).mean(),
             "content": self.config.content * _content_error(found[CONTENT_MAP], known[CONTENT_MAP]),
@@ -206,9 +217,11 @@ def _padded(x: Tensor) -> Tensor:
 
 def _style_error(x: Tensor, y: Tensor, school: float) -> Tensor:
     """The relative error of Gram matrices of maps (B, C, h, w); `school` of the target is the mean over rows."""
-    a, b = (h.float().flatten(2) @ h.float().flatten(2).mT / h.shape[2:].numel() for h in (x, y))
-    b = b.lerp(b.mean(0, keepdim=True), school)
-    return ((a - b).square().sum((1, 2)) / b.square().sum((1, 2))).mean()
+    with torch.autocast(x.device.type, enabled=False):  # sums over thousands of places
+        flat = (h.float().flatten(2) for h in (x, y))
+        a, b = (h @ h.mT / h.shape[2] for h in flat)
+        b = b.lerp(b.mean(0, keepdim=True), school)
+        return ((a - b).square().sum((1, 2)) / b.square().sum((1, 2))).mean()
 
 
 def _content_error(x: Tensor, y: Tensor) -> Tensor:

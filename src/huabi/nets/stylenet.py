@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from .convnets import laid
 
-__all__ = ["Look", "StyleNet"]
+__all__ = ["Look", "StyleNet", "moments", "transformed"]
 
-FAINT = 1e-2  # added to the variances: what does not vary is not blown up
+FAINT = 1e-2  # added to the variances of features: what does not vary is not blown up
 
 
 class Look(NamedTuple):
@@ -97,18 +97,22 @@ class Modulated(nn.Module):
 
 def moments(h: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (B, C) and covariance (B, C, C) of features (B, C, H, W) over places."""
-    flat = h.float().flatten(2)
-    mean = flat.mean(2)
-    flat = flat - mean[:, :, None]
-    return mean, flat @ flat.mT / flat.shape[2]
+    with torch.autocast(h.device.type, enabled=False):  # in bf16 a covariance may have no root
+        flat = h.float().flatten(2)
+        mean = flat.mean(2)
+        flat = flat - mean[:, :, None]
+        return mean, flat @ flat.mT / flat.shape[2]
 
 
-def transformed(h: Tensor, own: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> Tensor:
+def transformed(
+    h: Tensor, own: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor], faint: float = FAINT
+) -> Tensor:
     """Features (B, C, H, W) of the moments `own` with the moments `wanted`; as they are where both are equal."""
-    with torch.autocast(h.device.type, enabled=False):  # a triangular inverse wants float32
-        eye = FAINT * torch.eye(h.shape[1], device=h.device)
-        root, aim = (torch.linalg.cholesky(covariance.float() + eye) for _, covariance in (own, wanted))
-        # A root = aim: from the right, since the inverse itself is not needed
+    with torch.autocast(h.device.type, enabled=False):
+        eye = faint * torch.eye(h.shape[1], device=h.device)
+        # unchecked, since what is not a number shall be told of by the trainer
+        root, aim = (torch.linalg.cholesky_ex(covariance.float() + eye)[0] for _, covariance in (own, wanted))
+        # turn root = aim: from the right, since the inverse itself is not needed
         turn = torch.linalg.solve_triangular(root, aim, upper=False, left=False)
         flat = turn @ (h.float().flatten(2) - own[0].float()[:, :, None]) + wanted[0].float()[:, :, None]
         return laid(flat.unflatten(2, h.shape[2:]))
