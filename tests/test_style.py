@@ -195,7 +195,7 @@ def test_without_strength_the_optimiser_keeps_the_picture(statistic: Any) -> Non
 
 def test_too_large_a_picture_is_refused_with_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gatys, "free_memory", lambda device: (1 << 30) + (1 << 20))
-    with pytest.raises(RequestError, match=r"needs about 10\d\d MB for 512x256 pixels, 1025 MB are free; say --size \d"):
+    with pytest.raises(RequestError, match=r"about 10\d\d MB for 512x256 pixels, 1025 MB are free; say --size \d"):
         answer(Gatys(), image=scene(256, 512), styles=(scene(),))
 
 

@@ -114,7 +114,8 @@ class Sliced:
         return self._known[layer, channels].to(h) @ h
 
     def whole(self, parts: Sequence[Tensor], count: int) -> Tensor:
-        return torch.cat(list(parts), 1).sort(1)[0]
+        ordered: Tensor = torch.cat(list(parts), 1).sort(1)[0]
+        return ordered
 
     def distance(self, x: Tensor, y: Tensor) -> Tensor:
         """The squared Wasserstein distance along each direction, over the variance of y; the mean of all."""
