@@ -49,7 +49,7 @@ def scene(size: int = 32, width: int | None = None) -> Any:
 
 
 def small_seer() -> Seer:
-    return Seer("small", "seed 0", VGG19.random(width=0.06).layers, 2, (0, 1, 2), 16)
+    return Seer("small", "seed 0", VGG19.random(width=0.06).layers, 2, (0, 1, 2), stride=16)
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ class Seer:
     maps: Callable[[Tensor], list[Tensor]]  # pictures (B, 3, H, W) in [-1, 1] -> maps (B, C, h, w), gradients included
     content: int  # which of the maps is compared place by place
     style: tuple[int, ...]  # those of which statistics are compared
+    smoothness: float = 1.0  # how much total variation goes with it
     stride: int = 32  # sides that are multiples of it have maps whose sides are exact
 
 
@@ -64,11 +65,11 @@ def _lite0(device: torch.device) -> Seer:
 
 
 def _vgg19(device: torch.device) -> Seer:
-    return Seer("vgg19", weights.VGG19_PREFIX, weights.vgg19().to(device).layers, 4, (0, 1, 2, 3, 5), 16)
+    return Seer("vgg19", weights.VGG19_PREFIX, weights.vgg19().to(device).layers, 4, (0, 1, 2, 3, 5), stride=16)
 
 
 def _random(device: torch.device) -> Seer:
-    return Seer("random-vgg", "seed 0", VGG19.random(width=0.5).to(device).layers, 3, (0, 1, 2, 3, 5), 16)
+    return Seer("random-vgg", "seed 0", VGG19.random(width=0.5).to(device).layers, 3, (0, 1, 2, 3, 5), 0.1, 16)
 
 
 FEATURES: dict[str, Callable[[torch.device], Seer]] = {

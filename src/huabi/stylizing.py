@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .errors import RequestError
-from .nets.stylenet import moments, transformed
+from .nets.stylenet import moments
 from .pictures import Picture, to_tensor
 from .requests import Stylize
 
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 LEAST = 16  # pixels of a side that something can be said of
-FAINT = 1e-4  # added to the variances of colours
+FAINT = 1e-4  # the least variance of colours that is told apart
 STILL, MOVED = 0.02, 0.1  # change of a pixel, in [-1, 1], below which it stays and above which it is drawn anew
 _YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 
@@ -98,8 +98,23 @@ def resized(x: Tensor, long: int) -> Tensor:
 
 
 def recoloured(x: Tensor, like: Tensor) -> Tensor:
-    """x (B, 3, H, W) with the mean and the covariance of the colours of `like` (Gatys et al. 2016b, section 5.1)."""
-    return transformed(x, moments(x), moments(like), FAINT).clamp(-1, 1)
+    """x (B, 3, H, W) with the mean and the covariance of the colours of `like` (Gatys et al. 2016b, section 5.1).
+
+    Of all linear maps that do so, the one that moves colours least (Pitie and Kokaram 2007, section 3): hues stay.
+    """
+    (mean, own), (centre, wanted) = moments(x), moments(like)
+    with torch.autocast(x.device.type, enabled=False):
+        root = _root(own, FAINT)
+        back = torch.linalg.inv(root)
+        turn = back @ _root(root @ wanted @ root) @ back
+        moved = turn @ (x.float().flatten(2) - mean[:, :, None]) + centre[:, :, None]
+    return moved.unflatten(2, x.shape[2:]).clamp(-1, 1)
+
+
+def _root(covariance: Tensor, least: float = 0.0) -> Tensor:
+    """The symmetric square root of covariances (B, 3, 3), whose variances count as `least` at least."""
+    values, vectors = torch.linalg.eigh(covariance)
+    return vectors * values.clamp(min=least).sqrt()[:, None] @ vectors.mT
 
 
 def coloured_like(x: Tensor, like: Tensor) -> Tensor:

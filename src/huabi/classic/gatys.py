@@ -215,7 +215,7 @@ class Gatys(Model):
         plan = schedule(max(content.shape[-2:]), iterations)
         if start is not None:
             plan = [(max(content.shape[-2:]), max(1, round(LATER * iterations)))]
-        smooth = SMOOTHNESS if request.smoothness is None else SMOOTHNESS * request.smoothness
+        smooth = SMOOTHNESS * seer.smoothness * (1.0 if request.smoothness is None else request.smoothness)
         x, last = start, content
         coloured = _coloured(content, request)
         for long, count in plan:
