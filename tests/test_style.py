@@ -325,6 +325,9 @@ def test_measures_know_what_is_alike() -> None:
         assert style_distance(seer, statistics, a, a) < 1e-6
         assert style_distance(seer, statistics, a, b) > 0.05
     assert content_distance(seer, a, a) < 1e-6
+    assert content_distance(seer, a, a.mean(1, keepdim=True).expand_as(a) / 2 + 0.3) < content_distance(seer, a, b)
+    grey = a[:, 1:2].expand_as(a)
+    assert content_distance(seer, grey, grey / 2 + 0.3) < 1e-6  # brightness and contrast are no content
     scores = {score.name: score.value for score in stylisation([(a, b, a)], seer)}
     assert scores["content"] < 1e-6
     assert scores["combined"] == pytest.approx((1 + scores["content"]) * (1 + scores["style (sliced)"]))

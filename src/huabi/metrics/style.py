@@ -37,17 +37,27 @@ def style_distance(seer: Seer, statistics: Statistics, x: Tensor, style: Tensor)
 def content_distance(seer: Seer, x: Tensor, content: Tensor) -> Tensor:
     """The squared distance () of unit-normalised features, place by place, from 0 to 4, the mean over layers.
 
-    Of pictures (1, 3, H, W) in [-1, 1]. The form is that of Zhang et al. 2018, eq. 1, without their learnt weights;
-    features are centred first, so that what all places share does not hide what differs.
+    Of the lightness of pictures (1, 3, H, W) in [-1, 1], brought to one mean and contrast: colours belong to the style.
+    The form is that of Zhang et al. 2018, eq. 1, without their learnt weights; features are centred first, so that
+    what all places share does not hide what differs.
     """
     if x.shape != content.shape:
         sizes = " and ".join(f"{z.shape[-1]}x{z.shape[-2]}" for z in (x, content))
         raise DataError(f"pictures of {sizes} do not compare place by place: bring them to one size first")
     layers = []
-    for a, b in zip(seer.maps(x), seer.maps(content), strict=True):
+    for a, b in zip(seer.maps(_lightness(x)), seer.maps(_lightness(content)), strict=True):
         a, b = (F.normalize(h - h.mean((2, 3), keepdim=True), dim=1) for h in (a, b))
         layers.append((a - b).square().sum(1).mean())
     return torch.stack(layers).mean()
+
+
+def _lightness(x: Tensor) -> Tensor:
+    """Pictures (B, 3, H, W) in grey, of mean 0 and deviation 1/2."""
+    weights = torch.tensor([0.299, 0.587, 0.114]).to(x)
+    grey = torch.einsum("c,bchw->bhw", weights, x)[:, None]
+    grey = grey - grey.mean((2, 3), keepdim=True)
+    scale = grey.square().mean((2, 3), keepdim=True).sqrt().clamp(min=1e-3)
+    return (grey / scale / 2).expand(-1, 3, -1, -1)
 
 
 def stylisation(triples: Iterable[tuple[Tensor, Tensor, Tensor]], seer: Seer | None = None) -> list[Score]:
