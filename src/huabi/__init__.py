@@ -21,6 +21,7 @@ _HOME = {
     "Model": "model",
     "Paint": "requests",
     "Picture": "pictures",
+    "Stylize": "requests",
     "Vary": "requests",
     "compare": "api",
     "draw": "api",
@@ -41,6 +42,7 @@ __all__ = [
     "Model",
     "Paint",
     "Picture",
+    "Stylize",
     "Vary",
     "__version__",
     "compare",
@@ -59,7 +61,7 @@ if TYPE_CHECKING:
     from .errors import HuabiError
     from .model import DataSpec, Family, Model
     from .pictures import Picture
-    from .requests import Edit, Generate, Imagine, Paint, Vary
+    from .requests import Edit, Generate, Imagine, Paint, Stylize, Vary
 
 
 def __getattr__(name: str) -> Any:

@@ -108,13 +108,15 @@ def recoloured(x: Tensor, like: Tensor) -> Tensor:
         back = torch.linalg.inv(root)
         turn = back @ _root(root @ wanted @ root) @ back
         moved = turn @ (x.float().flatten(2) - mean[:, :, None]) + centre[:, :, None]
-    return moved.unflatten(2, x.shape[2:]).clamp(-1, 1)
+        out: Tensor = moved.unflatten(2, x.shape[2:]).clamp(-1, 1)
+    return out
 
 
 def _root(covariance: Tensor, least: float = 0.0) -> Tensor:
     """The symmetric square root of covariances (B, 3, 3), whose variances count as `least` at least."""
     values, vectors = torch.linalg.eigh(covariance)
-    return vectors * values.clamp(min=least).sqrt()[:, None] @ vectors.mT
+    root: Tensor = vectors * values.clamp(min=least).sqrt()[:, None] @ vectors.mT
+    return root
 
 
 def coloured_like(x: Tensor, like: Tensor) -> Tensor:
