@@ -37,6 +37,7 @@ TINY = {
     "contrast": {"batch": 4, "net.width": 8, "text.width": 16, "text.depth": 1, "features": 8},
     "cyclegan": {"batch": 4, "net.width": 16, "critic.width": 8, "pool": 3},
     "diffusion": {"batch": 4, "net.width": 16, "net.depth": 1},
+    "fast_style": {"batch": 4, "net.width": 8, "net.depth": 1},
     "gan": {"batch": 4, "net.width": 8},
     "listener": {"batch": 4, "net.width": 16, "net.channels": 4},
     "lora": {"batch": 4, "rank": 2, "lr": 1e-3, "weights": "fp32", "token": "a cat"},  # and base=tiny_pipelines.base()

@@ -25,7 +25,7 @@ from huabi.mel import BANDS, FRAMES
 from huabi.model import DataSpec, Family, Identity, Matches
 from huabi.plan import Plan
 from huabi.ranks import Ranks
-from huabi.requests import Generate, Request, Translate, Vary
+from huabi.requests import Generate, Request, Stylize, Translate, Vary
 from huabi.trainer import Trainer
 
 SPECS = {
@@ -125,6 +125,10 @@ def answer(family: Family) -> torch.Tensor:
     if Translate in family.requests:
         pictures = [np.full((16, 16, 3), shade, np.uint8) for shade in (0, 90)]
         *_, drawn = family.sample([Translate(image=picture, to=told(family)) for picture in pictures])
+        return drawn
+    if Stylize in family.requests:
+        shades = np.linspace(0, 255, 768).astype(np.uint8).reshape(16, 16, 3)
+        *_, drawn = family.sample([Stylize(image=shades, styles=(255 - shades,))])
         return drawn
     x = torch.linspace(-1, 1, 2 * 192).reshape(2, 3, 8, 8)
     if isinstance(family, Restorer):

@@ -426,5 +426,5 @@ def test_pictures_from_a_run_can_be_made_again_from_their_recipes(tmp_path: Path
     for place, made, recipe in drawing.draw(model, requests):
         file = tmp_path / f"{place}.png"
         save_picture(made, file, recipe)
-        _, _, difference = drawing.again(file, str(run), given if requests[place].by_hash else None)
+        _, _, difference = drawing.again(file, str(run), [given] if requests[place].by_hash else ())
         assert difference == 0

@@ -23,6 +23,7 @@ _HOME = {
     "Paint": "requests",
     "Picture": "pictures",
     "Restore": "requests",
+    "Stylize": "requests",
     "Translate": "requests",
     "Vary": "requests",
     "compare": "api",
@@ -47,6 +48,7 @@ __all__ = [
     "Paint",
     "Picture",
     "Restore",
+    "Stylize",
     "Translate",
     "Vary",
     "__version__",
@@ -67,7 +69,7 @@ if TYPE_CHECKING:
     from .errors import HuabiError
     from .model import DataSpec, Family, Model
     from .pictures import Picture
-    from .requests import Edit, Enhance, Generate, Imagine, Paint, Restore, Translate, Vary
+    from .requests import Edit, Enhance, Generate, Imagine, Paint, Restore, Stylize, Translate, Vary
 
 
 def __getattr__(name: str) -> Any:

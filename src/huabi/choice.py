@@ -10,12 +10,14 @@ from . import classic, index, models
 from .checkpoint import Checkpoint
 from .errors import HuabiError, RequestError
 from .model import Model
-from .requests import Edit, Imagine, Request, Restore, Translate, Vary
+from .requests import Edit, Imagine, Request, Restore, Stylize, Translate, Vary
 
+UNTRAINED: dict[type[Request], str] = {Stylize: "gatys"}  # what answers where no trained model is known
 TEACHES: dict[type[Request], str] = {
     Edit: "text_to_image",
     Imagine: "text_to_image",
     Restore: "restorer",
+    Stylize: "fast_style",
     Translate: "pix2pix",
     Vary: "vae",
 }
@@ -24,36 +26,46 @@ TEACHES: dict[type[Request], str] = {
 def model_for(task: type[Request], name: str | Path | None = None, device: str = "auto") -> Model:
     """The model called `name`, or the first known one that answers `task`, which the index remembers from now on.
 
+    A name may be that of a method that needs no training, one of `classic.MODELS`.
+
     Raises `HuabiError` where `name` is no model, `RequestError` where no model is known that answers.
     """
-    return _opened(models.located(name) if name is not None else _first(task), device)
+    return _opened(name if name is not None else _first(task), device)
 
 
 def restorer_for(request: Restore, name: str | Path | None = None, device: str = "auto") -> Model:
     """The method or the model called `name`, or the first known model that was trained for what `request` asks."""
-    if name is not None and str(name) in classic.METHODS:
-        return classic.model(str(name))
     settings: dict[str, Any] = {"scale": request.scale} if request.task == "upscale" else {}
 
     def fits(config: dict[str, Any]) -> bool:
         return request.task in config["task"] and all(config[key] == value for key, value in settings.items())
 
     more = "".join(f" --set {key}={value}" for key, value in {"task": request.task, **settings}.items())
-    return _opened(models.located(name) if name is not None else _first(Restore, fits, more), device)
+    return _opened(name if name is not None else _first(Restore, fits, more), device)
 
 
-def _opened(path: Path, device: str) -> Model:
+def _opened(name: str | Path, device: str) -> Model:
+    if str(name) in classic.MODELS and not Path(name).exists():
+        return classic.model(str(name))
+    path = models.located(name)
     model = models.load(path, device)
     if model.identity is not None:
         index.add(model.identity.hash, path)
     return model
 
 
-def _first(task: type[Request], fits: Callable[[dict[str, Any]], bool] = lambda config: True, more: str = "") -> Path:
-    """The first known run that answers `task`; those of the family that is made for it come before others."""
+def _first(
+    task: type[Request], fits: Callable[[dict[str, Any]], bool] = lambda config: True, more: str = ""
+) -> str | Path:
+    """The first known run that answers `task`, or else what needs no training.
+
+    Runs of the family that is made for the task come before others.
+    """
     answering = [found for run in index.known() if (found := _answering(run, task)) and fits(found[1]["config"])]
     for run, _ in sorted(answering, key=lambda found: found[1]["family"] != TEACHES[task]):
         return run
+    if task in UNTRAINED:
+        return UNTRAINED[task]
     raise RequestError(
         f"no model is known here that answers {task.__name__}{more and ' with'}{more}; "
         f"train one: huabi train {TEACHES[task]} DATA --out RUN{more}"

@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +23,12 @@ from .pictures import Picture, open_picture, read_recipe, to_image
 from .provenance.filters import guard
 from .provenance.publish import marked
 from .provenance.publish import pixels as hashed
-from .requests import Edit, Enhance, Generate, Imagine, Paint, Request, Restore, Translate, Vary
+from .requests import Edit, Enhance, Generate, Imagine, Paint, Request, Restore, Stylize, Translate, Vary
 
 if TYPE_CHECKING:
     from PIL import Image
 
-TASKS = (Generate, Vary, Imagine, Edit, Translate, Restore, Enhance, Paint)
+TASKS = (Generate, Vary, Imagine, Edit, Translate, Stylize, Restore, Enhance, Paint)
 REQUESTS: dict[str, type[Request]] = {task.__name__.lower(): task for task in TASKS}
 ROWS = 16  # pictures drawn at once, where a run records nothing else
 
@@ -144,7 +145,7 @@ def _recipe(identity: Identity, request: Request, row: int, picture: Image.Image
         "huabi": __version__,
         "task": kind,
         "request": json.loads(request.model_dump_json(exclude_none=True, exclude=set(request.by_hash))),
-        **({"inputs": {name: getattr(request, name).sha256 for name in request.by_hash}} if request.by_hash else {}),
+        **({"inputs": {name: _digests(getattr(request, name)) for name in request.by_hash}} if request.by_hash else {}),
         "model": identity.hash,
         "family": identity.family,
         "size": [picture.height, picture.width],
@@ -158,12 +159,18 @@ def _recipe(identity: Identity, request: Request, row: int, picture: Image.Image
     }
 
 
-def again(image: Path, model: str | None = None, source: Path | None = None) -> tuple[Image.Image, dict[str, Any], int]:
+def _digests(given: Picture | tuple[Picture, ...]) -> str | list[str]:
+    return given.sha256 if isinstance(given, Picture) else [picture.sha256 for picture in given]
+
+
+def again(
+    image: Path, model: str | None = None, sources: Sequence[Path] = ()
+) -> tuple[Image.Image, dict[str, Any], int]:
     """The picture of `image`'s recipe, drawn again.
 
     Args:
         model: the run to draw with; by default the one that the user-level index knows by the recipe's hash.
-        source: the picture that `image` was made from, where its recipe names one.
+        sources: the pictures that `image` was made from, in any order, where its recipe names some.
 
     Returns:
         The picture without its marks, its recipe, and the largest difference from `image`, with them, in 1/255; 0 is
@@ -176,7 +183,7 @@ def again(image: Path, model: str | None = None, source: Path | None = None) -> 
         )
     if recipe.get("task") not in REQUESTS:
         raise RequestError(f"{image} was made by a task unknown to this Huabi ({recipe.get('task')}); update huabi")
-    request = _request(recipe, image, source)
+    request = _request(recipe, image, sources)
     loaded = _loaded(recipe, image, model)
     # the same row of an equally large call: only then are the sums the same to the bit
     pictures = [picture for _, picture, _ in draw(loaded, [request] * (recipe["row"] + 1))]
@@ -184,23 +191,31 @@ def again(image: Path, model: str | None = None, source: Path | None = None) -> 
     return picture, recipe, _difference(marked(picture, recipe), image)
 
 
-def _request(recipe: dict[str, Any], image: Path, source: Path | None) -> Request:
-    """The request of a recipe, with the picture that it was made from."""
-    fields = dict(recipe["request"])
-    for name, digest in recipe.get("inputs", {}).items():
-        if source is None:
+def _request(recipe: dict[str, Any], image: Path, sources: Sequence[Path]) -> Request:
+    """The request of a recipe, with the pictures that it was made from."""
+    given = {picture.sha256: picture for picture in map(Picture.of, sources)}
+
+    def found(digest: str) -> str:
+        if digest not in given:
+            if sources:
+                names = " and ".join(map(str, sources))
+                raise RequestError(f"{names} is not the file that {image} was made from ({digest[:12]})")
             raise RequestError(f"{image} was made from another picture ({digest[:12]}); say --input FILE")
-        picture = Picture.of(source)
-        if picture.sha256 != digest:
-            raise RequestError(f"{source} is not the file that {image} was made from ({digest[:12]})")
-        fields[name] = picture.base64()
+        return given[digest].base64()
+
+    fields = dict(recipe["request"])
+    for name, digests in recipe.get("inputs", {}).items():
+        fields[name] = found(digests) if isinstance(digests, str) else [found(digest) for digest in digests]
     return REQUESTS[recipe["task"]].model_validate_json(json.dumps(fields))
 
 
 def _loaded(recipe: dict[str, Any], image: Path, model: str | None) -> Model:
     """The model of a recipe, set as it was."""
     if recipe["family"] in classic.MODELS:
-        return classic.model(recipe["family"])
+        found = classic.model(recipe["family"])
+        if found.identity is not None:
+            found.identity = replace(found.identity, threads=recipe["threads"])
+        return found
     path = models.located(model) if model else index.find(recipe["model"]) or _shipped(recipe["model"])
     if path is None:
         raise RequestError(f"the model {recipe['model'][:12]} of {image} is not known here; say --model RUN")

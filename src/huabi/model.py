@@ -6,7 +6,7 @@ Shapes in this project: B pictures, C channels, H rows, W columns.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -174,6 +174,14 @@ class Reconstructs(Protocol):
 
     def reconstruct(self, x: Tensor, label: Tensor | None) -> Tensor:
         """Pictures (B, C, H, W) in [-1, 1], and their labels (B,) where there are labels -> the same, drawn again."""
+
+
+@runtime_checkable
+class Films(Protocol):
+    """A model that stylises what moves."""
+
+    def film(self, request: Any, frames: Iterable[Tensor], steady: bool = True) -> Iterator[Tensor]:
+        """Each frame (1, 3, H, W) in [-1, 1] as `request` asks of its own picture; without flicker where `steady`."""
 
 
 @runtime_checkable

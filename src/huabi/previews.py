@@ -20,12 +20,13 @@ from .metrics.retrieval import ranks, recall
 from .model import Classifies, Family, Identity, Matches, Reads, Reconstructs
 from .nets.text import groups_of
 from .pictures import grid, to_image, to_tensor
-from .requests import Generate, Imagine, Translate
+from .requests import Generate, Imagine, Stylize, Translate
 from .trainer import Trainer
 
 JUDGED = 1000  # held-out pictures that are read
 REBUILT = 64  # held-out pictures that are reconstructed
 PAIRS = 8  # pictures that are translated
+STYLISED = 5  # held-out pictures, each in the style of each
 SHOWN, CELL = 64, 6  # held-out pictures whose cosines are shown, and pixels of a cosine
 Shown = tuple[Image.Image, dict[str, float]]  # a picture, and figures for the log
 
@@ -35,6 +36,8 @@ def preview(trainer: Trainer, data: PictureData | None, say: Callable[[str], Non
     with trainer.averaged() as family:
         if Translate in family.requests and data is not None:
             return _translated(family, trainer, data, say)
+        if Stylize in family.requests and data is not None:
+            return _stylised(family, trainer, data, say)
         draws = bool({Generate, Imagine} & set(family.requests))
         drawn = _drawn(family, trainer, data, say) if draws else None
         if isinstance(family, Reconstructs) and data is not None and len(data.heldout):
@@ -105,6 +108,25 @@ def _translated(
         shown.append([to_image(x) for x in truth])
         figures["heldout_psnr"] = float(psnr(torch.stack([to_tensor(picture) for picture in made]), truth).mean())
     return grid([picture for row in shown for picture in row], len(sources)), figures
+
+
+def _stylised(
+    family: Family, trainer: Trainer, data: PictureData, say: Callable[[str], None]
+) -> Shown | None:
+    """Held-out pictures as rows of contents and as columns of styles; each in the hand of each."""
+    family.identity = Identity(rows=family.rows, precision=trainer.precision, device=family.device.type)
+    rows = (data.heldout if len(data.heldout) else data.train)[:STYLISED]
+    known = [to_image(x) for x in to_unit(rows_of(data.images)(rows))]
+    asked = [Stylize(image=content, styles=(style,)) for content in known for style in known]  # type: ignore[arg-type]
+    try:
+        drawn = {position: picture for position, picture, _ in draw(family, asked)}
+    except RequestError as error:
+        say(f"no preview at step {trainer.step}: {error}")
+        return None
+    shown = [Image.new("RGB", known[0].size, "white"), *known]
+    for row, content in enumerate(known):
+        shown += [content, *(drawn[row * len(known) + column] for column in range(len(known)))]
+    return grid(shown, len(known) + 1), {}
 
 
 def _asked(family: Family, data: PictureData | None) -> list[Generate] | list[Imagine]:

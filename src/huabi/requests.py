@@ -6,9 +6,9 @@ The JSON schema of a request is the HTTP body and the web form. Pictures in it a
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .pictures import Picture
 from .sounds import Sound
@@ -18,6 +18,8 @@ Anchor = Seed | Picture
 Medium = Literal["oil", "ink", "watercolor", "crayon", "pencil"]
 Damage = Literal["denoise", "deblur", "dejpeg", "inpaint", "upscale", "colourise", "mend"]
 Solver = Literal["euler", "heun", "dpmpp_2m", "heun_stochastic"]
+Seer = Literal["efficientnet-lite0", "vgg19", "random-vgg"]
+Statistic = Literal["gram", "sliced"]
 
 
 class Request(BaseModel):
@@ -140,3 +142,34 @@ class Enhance(Request):
     sharpness: float = Field(default=1.0, ge=0, le=1, description="soft edges, 0 to 1")
     denoise: float = Field(default=1.0, ge=0, le=1, description="noise, 0 to 1")
     scale: int = Field(default=1, ge=1, le=4, description="how much larger")
+
+
+class Stylize(Request):
+    """The content of one picture in the hand of others."""
+
+    by_hash = ("image", "styles")
+
+    image: Picture
+    styles: tuple[Picture, ...] = Field(default=(), max_length=8, description="up to 8; none is the model's own look")
+    weights: tuple[float, ...] = Field(default=(), description="how much each style counts; all alike by default")
+    masks: tuple[Picture, ...] = Field(default=(), description="white where each style goes; everywhere by default")
+    strength: float = Field(default=1.0, ge=0, le=1, description="0 keeps the picture, 1 takes all of the style")
+    keep_colours: bool = Field(default=False, description="the colours stay those of the picture")
+    chaos: float = Field(default=0.0, ge=0, le=100, description="how far pictures of other seeds stray")
+    seed: Seed = 0
+    size: int | None = Field(default=None, ge=16, le=16384, description="pixels of the long side; by default its own")
+    iterations: int | None = Field(default=None, ge=1, le=10_000, description="of gatys; more is finer and slower")
+    features: Seer | None = Field(default=None, description="of gatys: the network that sees the style")
+    statistic: Statistic | None = Field(default=None, description="of gatys: what of its features is compared")
+    smoothness: float | None = Field(default=None, ge=0, le=100, description="of gatys: more leaves less grain")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        count = len(self.styles)
+        if self.weights and len(self.weights) != count:
+            raise ValueError(f"{len(self.weights)} weights for {count} styles: give one for each, or none")
+        if self.weights and not (min(self.weights) >= 0 and 0 < sum(self.weights) < float("inf")):
+            raise ValueError("weights are at least 0, finite, and not all 0")
+        if self.masks and len(self.masks) != count:
+            raise ValueError(f"{len(self.masks)} masks for {count} styles: give one for each, or none")
+        return self

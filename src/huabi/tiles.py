@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["places", "tiled"]
+__all__ = ["boxes", "places", "tiled"]
 
 FAINT = 1e-4  # the weight of what lies at a tile's edge: it counts where no other tile is
 
@@ -24,6 +24,15 @@ def places(length: int, tile: int, overlap: int) -> list[int]:
         return [0]
     count = -(-(length - overlap) // (tile - overlap))
     return [round(k * (length - tile) / (count - 1)) for k in range(count)]
+
+
+def boxes(height: int, width: int, tile: int) -> list[tuple[int, int, int, int]]:
+    """Tiles (top, left, bottom, right) side by side that cover a picture: for what is local, or a sum over places."""
+    return [
+        (top, left, min(top + tile, height), min(left + tile, width))
+        for top in range(0, height, tile)
+        for left in range(0, width, tile)
+    ]
 
 
 def tiled(

@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from .errors import HuabiError, RunError
 from .nets.features import EfficientNetLite0
 from .nets.inception import Inception
+from .nets.vgg import VGG19
 
 __all__ = [
     "EFFICIENTNET_LITE0",
     "INCEPTION",
+    "VGG19_PREFIX",
     "Transformer",
     "clip",
     "dinov2",
@@ -28,6 +30,7 @@ __all__ = [
     "inception_file",
     "inception_of",
     "read",
+    "vgg19",
     "weights_of",
 ]
 
@@ -36,13 +39,15 @@ INCEPTION = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 INCEPTION_URL = (
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
 )
+VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
+VGG19_PREFIX = "dcbb9e9d"  # of its sha256, which its publisher names the file by
 EPS = 1e-3  # of the batch norms of both networks
 
 
 def read(path: Path, sha256: str) -> dict[str, Tensor]:
-    """The tensors of a PyTorch file. Raises HuabiError, unpickling nothing, where its hash is another."""
+    """The tensors of a PyTorch file. Raises HuabiError, unpickling nothing, where its hash does not begin so."""
     data = path.read_bytes()
-    if (found := hashlib.sha256(data).hexdigest()) != sha256:
+    if not (found := hashlib.sha256(data).hexdigest()).startswith(sha256):
         raise HuabiError(f"{path.name} is not the expected file (sha256 {found[:12]}, not {sha256[:12]}): get it again")
     weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return weights
@@ -104,6 +109,29 @@ def inception_of(weights: dict[str, Tensor]) -> Inception:
             folded[f"{prefix}.bias"] = bias
     net = Inception()
     net.load_state_dict(folded)
+    return net
+
+
+def vgg19(path: Path | None = None) -> VGG19:
+    """VGG-19 with the ImageNet weights of `path`, by default of torch's own downloads.
+
+    Raises HuabiError where they are missing, and says how to get them, or where the file is another.
+    """
+    file = path or Path(torch.hub.get_dir()) / "checkpoints" / VGG19_URL.rpartition("/")[2]
+    if not file.is_file():
+        raise HuabiError(
+            f"no VGG-19 weights at {file}: download {VGG19_URL} to there (548 MB), "
+            "or use the features efficientnet-lite0, which came with Huabi"
+        )
+    return vgg19_of(read(file, VGG19_PREFIX))
+
+
+def vgg19_of(weights: dict[str, Tensor]) -> VGG19:
+    """VGG-19 with weights by the names of the published file, as `features.28.weight`; layers after it are left out."""
+    net = VGG19()
+    places = sorted({int(key.split(".")[1]) for key in weights if key.startswith("features.")})
+    for place, layer in zip(places, net.convolutions):
+        layer.load_state_dict({name: weights[f"features.{place}.{name}"] for name in ("weight", "bias")})
     return net
 
 

@@ -20,6 +20,7 @@ METHODS = {  # that answer `Restore`
 MODELS = METHODS | {  # by what a recipe calls them
     "brush": "huabi.classic.painter:Painter",
     "enhance": "huabi.classic.enhance:Enhancer",
+    "gatys": "huabi.classic.gatys:Gatys",
     "scribble": "huabi.classic.scribbles:Scribbled",
 }
 

@@ -1,10 +1,11 @@
-"""Films, such as a painting as it grows: GIF and WebP by Pillow, MP4 by PyAV."""
+"""Films, written and read: GIF and WebP by Pillow, MP4 by PyAV, and folders of frames."""
 
 from __future__ import annotations
 
 import importlib.util
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from PIL import Image, ImageSequence
 
 from ..decoding import MAX_PIXELS, PictureError, flatten, opened
 from ..durable import write_file
-from ..errors import RequestError
+from ..errors import DataError, RequestError
+from ..pictures import SAVED_AS, open_picture
 
 FRAMES = 32
 RATE = 12  # frames a second
@@ -20,39 +22,57 @@ REST = 24  # frames for which the finished picture stays
 SUFFIXES = (".gif", ".webp", ".mp4")
 
 
-def check_film(path: Path, option: str = "--film") -> None:
-    """Raises RequestError where a film cannot be written under this name, before anything is painted for it."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise RequestError(f"{option} {path}: films are .gif, .webp or .mp4")
-    if path.suffix.lower() == ".mp4" and importlib.util.find_spec("av") is None:
-        raise RequestError(f"{option} {path}: .mp4 needs one more package: pip install 'huabi[film]'; .gif does not")
+@dataclass(frozen=True)
+class Film:
+    """RGB frames of one size, which can be gone through once and again."""
+
+    path: Path
+    times: tuple[float, ...]  # for how many milliseconds each frame is shown
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def __iter__(self) -> Iterator[Image.Image]:
+        for frame, _ in _frames(self.path):
+            yield frame
 
 
 def is_film(path: Path) -> bool:
-    """Whether a file holds moving pictures: an .mp4, or a .gif or .webp of several frames.
+    """Whether a path holds moving pictures: an .mp4, a .gif or .webp of several frames, or a folder of frames.
 
     Raises `PictureError` where a .gif or .webp cannot be read.
     """
-    if path.suffix.lower() not in SUFFIXES or path.suffix.lower() == ".mp4":
-        return path.suffix.lower() == ".mp4"
+    if path.is_dir() or path.suffix.lower() == ".mp4":
+        return True
+    if path.suffix.lower() not in SUFFIXES:
+        return False
     with opened(path, MAX_PIXELS, str(path)) as image:
         return getattr(image, "n_frames", 1) > 1
 
 
-def read_film(path: Path) -> tuple[list[Image.Image], list[int]]:
-    """The RGB frames of a film, and for how many milliseconds each is shown; `PictureError` where it cannot be read."""
-    if path.suffix.lower() == ".mp4":
-        check_film(path, "IMAGE")
-        return _read_mp4(path)
-    with opened(path, MAX_PIXELS, str(path)) as image:
-        frames, times = [], []
-        for frame in ImageSequence.Iterator(image):
-            frames.append(flatten(frame.copy(), 3))
-            times.append(int(frame.info.get("duration", 0)) or 1000 // RATE)
-    return frames, times
+def read_film(path: Path) -> Film:
+    """The film of a file, or of a folder whose pictures are its frames by name.
+
+    All of it is gone through first: raises `DataError` where a frame cannot be read or is of another size.
+    """
+    if not path.is_dir():
+        check_film(path, "")
+    times = tuple(time for _, time in _frames(path))
+    if not times:
+        raise DataError(f"{path} holds no pictures: a film is a folder of frames, .gif, .webp or .mp4")
+    return Film(path, times)
 
 
-def save_film(frames: Sequence[Image.Image], path: Path, times: Sequence[int] | None = None) -> None:
+def check_film(path: Path, option: str = "--film") -> None:
+    """Raises RequestError where a film cannot be written under this name, before anything is painted for it."""
+    name = f"{option} {path}".strip()
+    if path.suffix.lower() not in SUFFIXES:
+        raise RequestError(f"{name}: films are .gif, .webp or .mp4")
+    if path.suffix.lower() == ".mp4" and importlib.util.find_spec("av") is None:
+        raise RequestError(f"{name}: .mp4 needs one more package: pip install 'huabi[film]'; .gif does not")
+
+
+def save_film(frames: Sequence[Image.Image], path: Path, times: Sequence[float] = ()) -> None:
     """Writes RGB frames of one size as a film, whole or not at all.
 
     Args:
@@ -61,14 +81,15 @@ def save_film(frames: Sequence[Image.Image], path: Path, times: Sequence[int] | 
     check_film(path)
     kind = path.suffix.lower()
     path.parent.mkdir(parents=True, exist_ok=True)
-    times = times or [1000 // RATE] * (len(frames) - 1) + [1000 * REST // RATE]
+    times = times or [1000 / RATE] * (len(frames) - 1) + [1000 * REST / RATE]
     if kind == ".mp4":
         write_file(path, _mp4(frames, times))
         return
     data = io.BytesIO()
-    first, *rest = frames
+    first, *others = frames
     options = {"quality": 80, "method": 2} if kind == ".webp" else {}
-    first.save(data, kind[1:].upper(), save_all=True, append_images=rest, duration=list(times), loop=0, **options)
+    shown = [round(time) for time in times]
+    first.save(data, kind[1:].upper(), save_all=True, append_images=others, duration=shown, loop=0, **options)
     write_file(path, data.getvalue())
 
 
@@ -78,19 +99,45 @@ def save_text(text: str, path: Path) -> None:
     write_file(path, text.encode())
 
 
-def _read_mp4(path: Path) -> tuple[list[Image.Image], list[int]]:
+def _frames(path: Path) -> Iterator[tuple[Image.Image, float]]:
+    """Each frame, and for how many milliseconds it is shown."""
+    if path.is_dir():
+        yield from _pictures(path)
+    elif path.suffix.lower() == ".mp4":
+        yield from _video(path)
+    else:
+        with opened(path, MAX_PIXELS, str(path)) as image:
+            for frame in ImageSequence.Iterator(image):
+                picture = flatten(frame.copy(), 3)  # before its time is asked for, which WebP knows once it is decoded
+                yield picture, frame.info.get("duration") or 1000 / RATE
+
+
+def _pictures(folder: Path) -> Iterator[tuple[Image.Image, float]]:
+    size = None
+    for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in SAVED_AS):
+        frame = open_picture(path)
+        if size is not None and frame.size != size:
+            sizes = [f"{width}x{height}" for width, height in (frame.size, size)]
+            raise DataError(f"{path} has {sizes[0]} pixels, the frames before {sizes[1]}: bring all to one size")
+        size = frame.size
+        yield frame, 1000 / RATE
+
+
+def _video(path: Path) -> Iterator[tuple[Image.Image, float]]:
     import av
 
     try:
         with av.open(str(path)) as film:
-            rate = film.streams.video[0].average_rate or RATE
-            frames = [frame.to_image() for frame in film.decode(video=0)]
+            time = 1000 / float(film.streams.video[0].average_rate or RATE)
+            for frame in film.decode(video=0):
+                yield frame.to_image(), time
+    except FileNotFoundError:
+        raise PictureError("no such file", str(path)) from None
     except (OSError, ValueError, IndexError):  # PyAV's errors are of these kinds
         raise PictureError("not a film that can be read", str(path)) from None
-    return frames, [round(1000 / rate)] * len(frames)
 
 
-def _mp4(frames: Sequence[Image.Image], times: Sequence[int]) -> bytes:
+def _mp4(frames: Sequence[Image.Image], times: Sequence[float]) -> bytes:
     import av
 
     # H.264 halves the colour channels: its pictures have even sides
@@ -98,7 +145,7 @@ def _mp4(frames: Sequence[Image.Image], times: Sequence[int]) -> bytes:
     data = io.BytesIO()
     with av.open(data, "w", format="mp4") as film:
         beat = min(times)
-        stream = film.add_stream("libx264", rate=Fraction(1000, beat))
+        stream = film.add_stream("libx264", rate=Fraction(1000 / beat).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"crf": "18"}
         for frame, time in zip(frames, times, strict=True):

@@ -12,7 +12,7 @@ import typer
 
 from .. import __version__
 from ..errors import HuabiError
-from . import draw, enhance, imagine, judge, learn, restore, search, serve, translate, trust
+from . import draw, enhance, imagine, judge, learn, restore, search, serve, stylize, translate, trust
 from .options import app
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "restore",
     "search",
     "serve",
+    "stylize",
     "translate",
     "trust",
 ]

@@ -154,14 +154,16 @@ def again(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="a picture that Huabi made")],
     out: Annotated[Path, typer.Option(help="the file to make")],
     model: Annotated[Path | None, typer.Option(help="the run that made it, where Huabi does not know it")] = None,
-    source: Annotated[Path | None, typer.Option("--input", help="the picture that it was made from")] = None,
+    source: Annotated[
+        list[Path] | None, typer.Option("--input", help="a picture that it was made from; repeat it for several")
+    ] = None,
 ) -> None:
     """Make the same picture again from the recipe inside it."""
     from ..drawing import again as redraw
     from ..provenance.publish import check_place, publish
 
     check_place(out)
-    picture, recipe, difference = redraw(image, str(model) if model else None, source)
+    picture, recipe, difference = redraw(image, str(model) if model else None, source or ())
     publish(picture, out, recipe)
     same = "the same to the bit" if difference == 0 else f"differs by at most {difference}/255"
     typer.echo(f"{out}: {same}")

@@ -80,12 +80,12 @@ def _drawn(model: Model, image: Any, asked: dict[str, Any]) -> tuple[Any, dict[s
 def _film(model: Model, one: Work, asked: dict[str, Any], told: Any) -> None:
     from ..classic.film import read_film, save_film
 
-    frames, times = read_film(one.source)
+    film = read_film(one.source)
     made = []
-    for done, frame in enumerate(frames):
-        told(done, len(frames))
+    for done, frame in enumerate(film):
+        told(done, len(film))
         made.append(_drawn(model, frame, asked)[0])
-    save_film(made, one.target, times)
+    save_film(made, one.target, film.times)
 
 
 def _planned(images: list[Path], out: Path) -> Iterator[Work]:

@@ -14,6 +14,7 @@ FAMILIES = {
     "contrast": "huabi.families.contrast:Contrast",
     "cyclegan": "huabi.families.cyclegan:CycleGAN",
     "diffusion": "huabi.families.diffusion:Diffusion",
+    "fast_style": "huabi.families.fast_style:FastStyle",
     "gan": "huabi.families.gan:GAN",
     "listener": "huabi.families.listener:Listener",
     "lora": "huabi.families.lora:Lora",

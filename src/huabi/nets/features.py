@@ -73,6 +73,22 @@ class EfficientNetLite0(nn.Module):
         x = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
         return [h for i, h in zip(range(_LAYERS[-1] + 1), self._maps(x), strict=False) if i in _LAYERS]
 
+    def hidden(self, x: Tensor) -> list[Tensor]:
+        """The rectified maps inside the blocks that `layers` ends, (B, 32, H / 2, W / 2) to (B, 672, H / 16, W / 16).
+
+        They are wide, and bounded by 0 and 6. Gradients flow through them to the pictures.
+        """
+        h = self.conv_stem(x.contiguous(memory_format=torch.channels_last)).clamp(0, 6)
+        found = []
+        for i, block in enumerate(self.blocks[: _LAYERS[-1] + 1]):
+            assert isinstance(block, MBConv)
+            if i in _LAYERS:
+                found.append(block.hidden(h))
+                h = block.leave(h, found[-1])
+            else:
+                h = block(h)
+        return found
+
     def _maps(self, x: Tensor) -> Iterator[Tensor]:
         """What each block gives."""
         h = self.conv_stem(x.contiguous(memory_format=torch.channels_last)).clamp_(0, 6)
@@ -93,8 +109,17 @@ class MBConv(nn.Module):
         self.project_conv = Same(wide, out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.leave(x, self.hidden(x))
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """What is projected: rectified maps (B, inner * expansion, H', W')."""
         h: Tensor = x if self.expand_conv is None else self.expand_conv(x).clamp_(0, 6)
-        h = self.project_conv(self.depthwise_conv(h).clamp_(0, 6))
+        h = self.depthwise_conv(h)
+        return h.clamp_(0, 6)
+
+    def leave(self, x: Tensor, hidden: Tensor) -> Tensor:
+        """What the block makes of x and its own `hidden` maps."""
+        h: Tensor = self.project_conv(hidden)
         return x + h if self.residual else h
 
 

@@ -1,0 +1,255 @@
+"""Style transfer in one pass, of any style: features whitened and coloured, and a decoder that the style modulates."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..model import Batch, DataSpec, Family, Update
+from ..nets.features import over_grey
+from ..nets.stylenet import Look, StyleNet, moments
+from ..requests import Stylize
+from ..rng import row_noise
+from ..style import lite0_maps
+from ..stylizing import (
+    coloured_like,
+    content_of,
+    laid_over,
+    masks_of,
+    recoloured,
+    resized,
+    shares_of,
+    steadied,
+    styles_of,
+)
+from ..tiles import boxes
+from ..weights import efficientnet_lite0
+
+SEEN = 2 * (16 + 24 + 40 + 80 + 112)  # means and deviations of the layers of EfficientNet-Lite0
+CONTENT_MAP = 3  # of `lite0_maps`: an eighth of the sides
+LONGEST = 1024  # pixels of the long side of a style picture, beyond which strokes no longer grow with the picture
+WHOLE = 2048  # pixels of the long side up to which a picture's moments are of all its pixels
+TILE, MULTIPLE = 1024, 8
+NOISE = 0.03  # amplitude, in [-1, 1], that a steady network does not answer to
+CALM = 0.8  # share of the moments of the frames before
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """The network's shape."""
+
+    width: int = 32  # channels at half the sides
+    depth: int = 2  # blocks at each place
+
+
+@dataclass(frozen=True)
+class FastStyleConfig:
+    """Settings of `fast_style`."""
+
+    batch: int = 8
+    lr: float = 1e-3  # Adam
+    warmup: int = 200  # steps
+    ema: float = 0.02  # length of the weight average, as a share of the run
+    content: float = 1.0  # weight of the content's loss, in that of style
+    identity: float = 5.0  # weight of the error where a picture gets its own style
+    steady: float = 2.0  # weight of how much noise in the content changes the result
+    smoothness: float = 0.2  # weight of the total variation
+    school: float = 0.0  # how much of every style is the mean of all that it is trained on: one artist's hand
+    net: NetConfig = field(default_factory=NetConfig)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.school <= 1:
+            raise ValueError("school is from 0 to 1")
+
+
+class FastStyle(Family):
+    """Stylises in one pass, in styles that it never saw; trained on pictures alone, each the style of another.
+
+    Of unpaired data the second kind gives the styles. A request without styles gets the look of the pictures that
+    the model was trained on.
+    """
+
+    name = "fast_style"
+    title = "a picture in the hand of any other, at once"
+    Config = FastStyleConfig
+    requests = (Stylize,)
+    training_only = ("eye",)
+    rows = 1  # pictures and styles have sizes of their own
+
+    config: FastStyleConfig
+
+    def __init__(self, config: FastStyleConfig, spec: DataSpec) -> None:
+        super().__init__(config, spec)
+        self.whole_batch = not spec.has("other")  # styles are other rows
+        self.net = StyleNet(SEEN, width=config.net.width, depth=config.net.depth)
+        self.eye = efficientnet_lite0()
+        channels = self.net.channels
+        for name, shape in (("mean", (1, channels)), ("covariance", (1, channels, channels)), ("seen", (1, SEEN))):
+            self.register_buffer(f"school_{name}", torch.zeros(shape))
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"net": torch.optim.Adam(self.net.parameters(), self.config.lr, (0.9, 0.99))}
+
+    @property
+    def school(self) -> Look:
+        """The mean look of the styles that it was trained on."""
+        return Look(*(self.get_buffer(f"school_{name}") for name in Look._fields))
+
+    def losses(self, batch: Batch, step: int) -> Iterator[Update]:
+        content = _sized(batch.image)
+        style = content.roll(1, 0) if batch.other is None else _sized(batch.other)
+        look = self.look(style)
+        self._learn_school(look.detach(), step)
+        h = self.net.encode(content)
+        drawn = self.net(h, moments(h), look.lerp(self.school, self.config.school)).float()
+        # what is kept of the content shall not hold on to its colours
+        known, wanted, found = (lite0_maps(self.eye, x) for x in (recoloured(content, style), style, drawn))
+        parts = {
+            "style": torch.stack([_style_error(a, b, self.config.school) for a, b in zip(found, wanted)]).mean(),
+            "content": self.config.content * _content_error(found[CONTENT_MAP], known[CONTENT_MAP]),
+            "smoothness": self.config.smoothness * _roughness(drawn),
+        }
+        own = (*moments(h), self.look(content).seen)
+        again = self.net(h, own[:2], Look(*own)).float()
+        parts["identity"] = self.config.identity * (again - content).square().mean()
+        noisy = self.net.encode(content + NOISE * batch.rng.normal(*content.shape[1:]))
+        steady = self.net(noisy, moments(noisy), look.lerp(self.school, self.config.school)).float()
+        parts["steady"] = self.config.steady * (steady - drawn).square().mean()
+        yield Update("net", torch.stack(list(parts.values())).sum(), parts)
+
+    @torch.no_grad()
+    def _learn_school(self, look: Look, step: int) -> None:
+        weight = max(0.002, 1 / (step + 1))
+        for name, part in zip(Look._fields, look):
+            self.get_buffer(f"school_{name}").lerp_(part.mean(0, keepdim=True).float(), weight)
+
+    def look(self, x: Tensor) -> Look:
+        """The style of pictures (B, 3, H, W) in [-1, 1]."""
+        with torch.no_grad():
+            seen = [torch.cat([h.mean((2, 3)), h.std((2, 3), correction=0)], 1) for h in self.eye.layers(x)]
+        return Look(*moments(self.net.encode(_padded(x))), torch.cat(seen, 1).float())
+
+    def batch_key(self, request: Any) -> Hashable:
+        return request.image.image().size, request.size
+
+    @torch.no_grad()
+    def sample(self, requests: Sequence[Stylize]) -> Iterator[Tensor]:
+        pictures = []
+        for request in requests:
+            content = content_of(request).to(self.device)
+            pictures.append(self._answer(request, content, self._looks(request, content), self._moments(content)))
+        yield torch.cat(pictures)
+
+    @torch.no_grad()
+    def film(self, request: Stylize, frames: Iterable[Tensor], steady: bool = True) -> Iterator[Tensor]:
+        """Each frame (1, 3, H, W) stylised; a steady one takes its moments from the frames before, too."""
+
+        def pairs() -> Iterator[tuple[Tensor, Tensor]]:
+            looks: list[Look] = []
+            own: tuple[Tensor, Tensor] | None = None
+            for frame in frames:
+                content = frame.to(self.device)
+                looks = looks or self._looks(request, content)
+                now = self._moments(content)
+                own = now if own is None or not steady else _calmed(now, own)
+                yield content, self._answer(request, content, looks, own)
+
+        yield from steadied(pairs()) if steady else (x for _, x in pairs())
+
+    def _moments(self, content: Tensor) -> tuple[Tensor, Tensor]:
+        return moments(self.net.encode(_padded(resized(content, min(WHOLE, max(content.shape[-2:]))))))
+
+    def _looks(self, request: Stylize, content: Tensor) -> list[Look]:
+        """The mean of the styles, or where there are masks each of them; with chaos, strayed."""
+        styles = styles_of(request, min(LONGEST, max(content.shape[-2:])))
+        looks = [self.look(style.to(self.device)).lerp(self.school, self.config.school) for style in styles]
+        if not request.masks:
+            shares = shares_of(request)
+            looks = [_mean(looks, shares)] if looks else [self.school]
+        return [_strayed(look, request) for look in looks]
+
+    def _answer(
+        self, request: Stylize, content: Tensor, looks: list[Look], own: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        """One picture (1, 3, H, W) of a content, the looks and the content's own moments."""
+        pictures = [self._drawn(content, own, look, request.strength) for look in looks]
+        size = (content.shape[-2], content.shape[-1])
+        masks = [mask.to(content) for mask in masks_of(request, size)]
+        x = laid_over(content, pictures, masks) if masks else pictures[0]
+        return coloured_like(x, content) if request.keep_colours else x
+
+    def _drawn(self, content: Tensor, own: tuple[Tensor, Tensor], look: Look, strength: float) -> Tensor:
+        """The content in a look; below full strength, with what the network loses of the content added back."""
+
+        if strength == 1:
+            return self._rendered(content, own, look).clamp(-1, 1)
+        mine = Look(*own, self.look(resized(content, min(LONGEST, max(content.shape[-2:])))).seen)
+        lost = content - self._rendered(content, own, mine)
+        return (self._rendered(content, own, mine.lerp(look, strength)) + (1 - strength) * lost).clamp(-1, 1)
+
+    def _rendered(self, content: Tensor, own: tuple[Tensor, Tensor], look: Look) -> Tensor:
+        """What the network makes of a content (1, 3, H, W), tile by tile; margins hold all that it looks at."""
+        x, margin = _padded(content), 32 * self.config.net.depth + 32
+        out = torch.empty_like(x)
+        for top, left, bottom, right in boxes(x.shape[-2], x.shape[-1], TILE):
+            above, before = min(margin, top), min(margin, left)
+            seen = x[..., top - above : bottom + margin, left - before : right + margin]
+            part = self.net(self.net.encode(seen), own, look)
+            inner = part[..., above : above + bottom - top, before : before + right - left]
+            out[..., top:bottom, left:right] = inner
+        return out[..., : content.shape[-2], : content.shape[-1]]
+
+
+def _sized(x: Tensor) -> Tensor:
+    """Pictures of any channels as (B, 3, H, W) of which the network takes the sides."""
+    return _padded(over_grey(x).expand(-1, 3, -1, -1))
+
+
+def _padded(x: Tensor) -> Tensor:
+    height, width = x.shape[-2:]
+    return F.pad(x, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
+
+
+def _style_error(x: Tensor, y: Tensor, school: float) -> Tensor:
+    """The relative error of Gram matrices of maps (B, C, h, w); `school` of the target is the mean over rows."""
+    with torch.autocast(x.device.type, enabled=False):  # sums over thousands of places
+        flat = (h.float().flatten(2) for h in (x, y))
+        a, b = (h @ h.mT / h.shape[2] for h in flat)
+        b = b.lerp(b.mean(0, keepdim=True), school)
+        return ((a - b).square().sum((1, 2)) / b.square().sum((1, 2))).mean()
+
+
+def _content_error(x: Tensor, y: Tensor) -> Tensor:
+    """How much maps (B, C, h, w) differ, over what is there."""
+    x, y = x.float(), y.float()
+    return ((x - y).square().sum((1, 2, 3)) / y.square().sum((1, 2, 3))).mean()
+
+
+def _roughness(x: Tensor) -> Tensor:
+    return x.diff(dim=2).square().mean() + x.diff(dim=3).square().mean()
+
+
+def _mean(looks: Sequence[Look], shares: Sequence[float]) -> Look:
+    """The mean of looks, weighed by shares that sum to 1."""
+    parts = (torch.stack([share * part for share, part in zip(shares, same)]).sum(0) for same in zip(*looks))
+    return Look(*parts)
+
+
+def _strayed(look: Look, request: Stylize) -> Look:
+    """A look that `chaos` moves at random: what is seen by its own size, the mean by the features' deviations."""
+    if not request.chaos:
+        return look
+    far = request.chaos / 100
+    noise = row_noise([request.seed], (look.seen.shape[1],), "seen").to(look.seen)
+    move = row_noise([request.seed], (look.mean.shape[1],), "mean").to(look.mean)
+    deviation = look.covariance.diagonal(dim1=1, dim2=2).sqrt()
+    return look._replace(seen=look.seen * (1 + far * noise), mean=look.mean + far * deviation * move)
+
+
+def _calmed(now: tuple[Tensor, Tensor], before: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    return now[0].lerp(before[0], CALM), now[1].lerp(before[1], CALM)

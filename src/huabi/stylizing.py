@@ -1,0 +1,144 @@
+"""What every method reads from a request to stylise, and what it does with colours and with regions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .errors import RequestError
+from .nets.stylenet import moments
+from .pictures import Picture, to_tensor
+from .requests import Stylize
+
+__all__ = [
+    "coloured_like",
+    "content_of",
+    "laid_over",
+    "masks_of",
+    "recoloured",
+    "resized",
+    "shares_of",
+    "steadied",
+    "styles_of",
+]
+
+LEAST = 16  # pixels of a side that something can be said of
+FAINT = 1e-4  # the least variance of colours that is told apart
+STILL, MOVED = 0.02, 0.1  # change of a pixel, in [-1, 1], below which it stays and above which it is drawn anew
+_YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+
+
+def content_of(request: Stylize) -> Tensor:
+    """The picture that is stylised, (1, 3, H, W) in [-1, 1], of the size that is asked; too small a one is refused."""
+    x = _read(request.image, "picture")
+    return x if request.size is None else resized(x, request.size)
+
+
+def styles_of(request: Stylize, long: int) -> list[Tensor]:
+    """The style pictures (1, 3, h, w), each with `long` pixels on its long side; too small ones are refused.
+
+    Where the colours are to stay, each has those of the picture.
+    """
+    styles = [resized(_read(style, "style"), long) for style in request.styles]
+    if request.keep_colours:
+        content = resized(_read(request.image, "picture"), min(long, 256))
+        return [recoloured(style, content) for style in styles]
+    return styles
+
+
+def _read(picture: Picture, what: str) -> Tensor:
+    x = to_tensor(picture.image())[None]
+    height, width = x.shape[-2:]
+    if min(height, width) < LEAST:
+        name = picture.name or f"the {what}"
+        raise RequestError(f"{name} has {width}x{height} pixels: a {what} needs {LEAST} a side; give a larger one")
+    return x
+
+
+def shares_of(request: Stylize) -> list[float]:
+    """How much each style counts, summing to 1."""
+    weights = request.weights or (1.0,) * len(request.styles)
+    return [weight / sum(weights) for weight in weights]
+
+
+def masks_of(request: Stylize, size: tuple[int, int]) -> list[Tensor]:
+    """Where each style goes, (H, W) in [0, 1]; empty where they all go everywhere."""
+    known = request.image.image().size
+    found = []
+    for mask in request.masks:
+        seen = mask.image(1)
+        if seen.size != known:
+            sizes = [f"{one[0]}x{one[1]}" for one in (seen.size, known)]
+            raise RequestError(f"a mask has {sizes[0]} pixels, the picture {sizes[1]}; make the mask as large")
+        if not seen.getbbox():
+            raise RequestError("a mask is all black, so its style goes nowhere; leave both out")
+        x = (to_tensor(seen)[None] + 1) / 2
+        found.append(F.interpolate(x, size, mode="bilinear", antialias=True)[0, 0])
+    return found
+
+
+def laid_over(content: Tensor, pictures: list[Tensor], masks: list[Tensor]) -> Tensor:
+    """Pictures (1, 3, H, W), each where its mask (H, W) is white; the content where none is."""
+    total = torch.stack(masks).sum(0)
+    parts = torch.stack([picture * mask for picture, mask in zip(pictures, masks)]).sum(0)
+    return (parts + content * (1 - total).clamp(min=0)) / total.clamp(min=1)
+
+
+def resized(x: Tensor, long: int) -> Tensor:
+    """x (1, C, H, W) with `long` pixels on its long side, and at least 16 on the other."""
+    height, width = x.shape[-2:]
+    scale = long / max(height, width)
+    size = (max(LEAST, round(height * scale)), max(LEAST, round(width * scale)))
+    if size == (height, width):
+        return x
+    return F.interpolate(x, size, mode="bicubic", antialias=True).clamp(-1, 1)
+
+
+def recoloured(x: Tensor, like: Tensor) -> Tensor:
+    """x (B, 3, H, W) with the mean and the covariance of the colours of `like` (Gatys et al. 2016b, section 5.1).
+
+    Of all linear maps that do so, the one that moves colours least (Pitie and Kokaram 2007, section 3): hues stay.
+    """
+    (mean, own), (centre, wanted) = moments(x), moments(like)
+    with torch.autocast(x.device.type, enabled=False):
+        root = _root(own, FAINT)
+        back = torch.linalg.inv(root)
+        turn = back @ _root(root @ wanted @ root) @ back
+        moved = turn @ (x.float().flatten(2) - mean[:, :, None]) + centre[:, :, None]
+        out: Tensor = moved.unflatten(2, x.shape[2:]).clamp(-1, 1)
+    return out
+
+
+def _root(covariance: Tensor, least: float = 0.0) -> Tensor:
+    """The symmetric square root of covariances (B, 3, 3), whose variances count as `least` at least."""
+    values, vectors = torch.linalg.eigh(covariance)
+    root: Tensor = vectors * values.clamp(min=least).sqrt()[:, None] @ vectors.mT
+    return root
+
+
+def coloured_like(x: Tensor, like: Tensor) -> Tensor:
+    """x (B, 3, H, W) with the chroma of `like`: of x its lightness alone stays (Gatys et al. 2016b, section 5.2)."""
+    turn = _YIQ.to(x)
+    lightness = torch.einsum("j,bjhw->bhw", turn[0], x)[:, None]
+    chroma = torch.einsum("ij,bjhw->bihw", turn[1:], like)
+    return torch.einsum("ij,bjhw->bihw", torch.linalg.inv(turn), torch.cat([lightness, chroma], 1)).clamp(-1, 1)
+
+
+def steadied(frames: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Tensor]:
+    """Pictures of a film without flicker, from pairs (content, stylised) of (1, 3, H, W).
+
+    Where the content is still, the last picture stays; where it moves, the new one is shown; in between they blend, as
+    motion-adaptive filters do against noise.
+    """
+    seen, shown = torch.zeros(()), torch.zeros(())
+    for content, x in frames:
+        if shown.shape == x.shape:
+            change = F.avg_pool2d((content - seen).abs().amax(1, keepdim=True), 5, 1, 2)
+            new = ((change - STILL) / (MOVED - STILL)).clamp(0, 1)
+            x = torch.lerp(shown, x, new)
+            content = torch.lerp(seen, content, new)  # what is seen is what the shown picture was made from
+        seen, shown = content, x
+        yield x

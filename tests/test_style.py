@@ -1,0 +1,426 @@
+"""Style: statistics, pixels by optimisation, the network for any style, films, measures, and the command."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pydantic import ValidationError
+from torch import nn
+
+from conftest import TINY, refused
+from huabi import choice, cli, weights
+from huabi.classic import gatys
+from huabi.classic.film import is_film, read_film, save_film
+from huabi.classic.gatys import Gatys, Objective, descend, schedule
+from huabi.config import configure
+from huabi.drawing import draw
+from huabi.errors import DataError, HuabiError, RequestError
+from huabi.families import fast_style
+from huabi.families.fast_style import FastStyle, FastStyleConfig
+from huabi.metrics.style import content_distance, style_distance, stylisation
+from huabi.model import DataSpec
+from huabi.nets.stylenet import moments, transformed
+from huabi.nets.vgg import VGG19
+from huabi.pictures import open_picture, read_recipe, to_image, to_tensor
+from huabi.requests import Stylize
+from huabi.style import Gram, Seer, Sliced, mixed, seer_of, style_of
+from huabi.stylizing import coloured_like, laid_over, recoloured, steadied
+
+RNG = torch.Generator().manual_seed(0)
+
+
+def stripes(size: int, period: int, colour: tuple[int, int, int] = (255, 120, 0), width: int | None = None) -> Any:
+    """Slanting stripes: a style that a few iterations can see; (H, W, 3) uint8."""
+    rows, columns = np.mgrid[:size, : width or size]
+    on = ((rows + columns) // period % 2)[..., None]
+    return (on * np.array(colour)).astype(np.uint8)
+
+
+def scene(size: int = 32, width: int | None = None) -> Any:
+    rows, columns = np.mgrid[:size, : width or size]
+    disc = (rows - size / 2) ** 2 + (columns - size / 2) ** 2 < (size / 3) ** 2
+    return np.stack([disc * 200, rows * 255 // size, 255 - columns * 255 // (width or size)], -1).astype(np.uint8)
+
+
+def small_seer() -> Seer:
+    return Seer("small", "seed 0", VGG19.random(width=0.06).layers, 2, (0, 1, 2), stride=16)
+
+
+@pytest.fixture(scope="module")
+def family() -> FastStyle:
+    """A tiny net that does something, since fresh residual blocks do nothing."""
+    torch.manual_seed(0)
+    net = FastStyle(configure(FastStyleConfig(), TINY["fast_style"]), DataSpec((16, 16), 3, count=8)).eval()
+    for parameter in net.net.parameters():
+        parameter.data.add_(torch.randn(parameter.shape), alpha=0.05)
+    return net
+
+
+def answer(model: Any, **fields: Any) -> torch.Tensor:
+    *_, last = model.sample([Stylize(**fields)])
+    assert isinstance(last, torch.Tensor)
+    return last
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"weights": (1.0,)}, "1 weights for 2 styles"),
+        ({"weights": (1.0, -0.5)}, "at least 0"),
+        ({"weights": (0.0, 0.0)}, "not all 0"),
+        ({"weights": (1.0, float("nan"))}, "at least 0"),
+        ({"masks": (scene(),)}, "1 masks for 2 styles"),
+        ({"styles": (scene(),) * 9}, "at most 8"),
+        ({"strength": 1.5}, "less than or equal to 1"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused(fields: dict[str, Any], word: str) -> None:
+    with pytest.raises(ValidationError, match=word):
+        Stylize(**({"image": scene(), "styles": (scene(), scene())} | fields))
+
+
+def test_the_gram_matrix_by_hand() -> None:
+    h = torch.tensor([[1.0, 2.0], [0.0, 3.0]])  # two channels, two places
+    assert torch.equal(Gram().whole([Gram().part(h, 0)], 2), torch.tensor([[2.5, 3.0], [3.0, 4.5]]))
+
+
+@pytest.mark.parametrize("statistics", [Gram(), Sliced()])
+def test_a_style_is_what_is_there_and_not_where(statistics: Any) -> None:
+    h = torch.randn(5, 60, generator=RNG)
+    moved = h[:, torch.randperm(60, generator=RNG)]
+    a, b = (statistics.whole([statistics.part(z, 0)], 60) for z in (h, moved))
+    halves = statistics.whole([statistics.part(h[:, :20], 0), statistics.part(h[:, 20:], 0)], 60)
+    assert statistics.distance(a, b) < 1e-9
+    torch.testing.assert_close(halves, a)
+    assert statistics.distance(a, statistics.whole([statistics.part(h * 2, 0)], 60)) > 0.1
+
+
+def test_styles_mix_along_the_shortest_way() -> None:
+    slices = Sliced()
+    a, b = (slices.whole([slices.part(torch.full((4, 10), value), 0)], 10) for value in (1.0, 3.0))
+    middle = slices.whole([slices.part(torch.full((4, 10), 2.0), 0)], 10)
+    torch.testing.assert_close(mixed([[a], [b]], (0.5, 0.5))[0], middle)
+    assert mixed([[a], [b[:, :5]]], (1, 0))[0].shape == a.shape  # of styles of different sizes
+
+
+def test_vgg_computes_what_its_published_form_does() -> None:
+    layers: list[nn.Module] = []
+    inner = 3
+    for item in (8, 8, 0, 16, 16, 0, 32, 32, 32, 32, 0, 64, 64, 64, 64, 0, 64):  # torchvision's order of layers
+        layers += [nn.Conv2d(inner, item, 3, padding=1), nn.ReLU()] if item else [nn.AvgPool2d(2)]
+        inner = item or inner
+    published = nn.Sequential(*layers)
+    net = VGG19(1 / 8)
+    for mine, theirs in zip(net.convolutions, (layer for layer in layers if isinstance(layer, nn.Conv2d))):
+        mine.load_state_dict(theirs.state_dict())
+    x = torch.rand(1, 3, 32, 32, generator=RNG)
+    mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    known = published((x - mean[:, None, None]) / deviation[:, None, None])
+    torch.testing.assert_close(net.layers(x * 2 - 1)[-1], known, atol=1e-4, rtol=1e-4)
+
+
+def test_missing_or_foreign_vgg_weights_are_told_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(HuabiError, match=r"vgg19-dcbb9e9d.pth to there \(548 MB\), or use"):
+        seer_of("vgg19")
+    (tmp_path / "other.pth").write_bytes(b"no weights")
+    with pytest.raises(HuabiError, match="not the expected file"):
+        weights.vgg19(tmp_path / "other.pth")
+
+
+def test_tiles_give_the_loss_and_the_gradient_of_the_whole() -> None:
+    seer, size = small_seer(), (64, 128)
+    content, style, start = (torch.rand(1, 3, *size, generator=RNG) * 2 - 1 for _ in range(3))
+    wanted, everywhere = [style_of(seer, Gram(), style)], [torch.ones(size)]
+    found = []
+    for tile in (64, 512):
+        x = start.clone().requires_grad_()
+        loss = Objective(seer, Gram(), content, everywhere, wanted, tile=tile)(x)
+        loss.backward()
+        assert x.grad is not None
+        found.append((loss.detach(), x.grad))
+    torch.testing.assert_close(found[0][0], found[1][0], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found[0][1], found[1][1], atol=1e-5, rtol=1e-2)
+
+
+@pytest.mark.parametrize("statistics", [Gram(), Sliced()])
+def test_descent_brings_the_style_nearer(statistics: Any) -> None:
+    seer = small_seer()
+    content, style = (to_tensor(Image.fromarray(x))[None] for x in (scene(), stripes(32, 4)))
+    objective = Objective(
+        seer, statistics, content, [torch.ones(32, 32)], [style_of(seer, statistics, style)], smoothness=0
+    )
+    *_, x = descend(objective, content, 30)
+    assert objective(x) < 0.5 * objective(content)
+    assert style_distance(seer, statistics, x, style) < 0.5 * style_distance(seer, statistics, content, style)
+
+
+def test_a_region_alone_takes_the_style() -> None:
+    seer = small_seer()
+    content, style = (to_tensor(Image.fromarray(x))[None] for x in (scene(32, 64), stripes(32, 4)))
+    left = torch.zeros(32, 64)
+    left[:, :24] = 1
+    objective = Objective(seer, Gram(), content, [left], [style_of(seer, Gram(), style)], smoothness=0)
+    *_, x = descend(objective, content, 10)
+    change = (x - content).abs().mean((0, 1))
+    assert change[:, :24].mean() > 20 * change[:, 48:].mean()
+
+
+def test_scales_go_from_coarse_to_fine_and_share_the_iterations() -> None:
+    assert schedule(512, 150) == [(64, 80), (128, 40), (256, 20), (512, 10)]
+    assert schedule(40, 7) == [(40, 7)]
+    assert [side for side, _ in schedule(2048, 2)] == [1024, 2048]
+
+
+def test_every_iterate_is_an_estimate_of_the_whole_picture() -> None:
+    request = Stylize(image=scene(40, 130), styles=(stripes(32, 4),), iterations=6)
+    estimates = list(Gatys().sample([request]))
+    assert len(estimates) == 6
+    assert {tuple(x.shape) for x in estimates} == {(1, 3, 40, 130)}
+    assert estimates[-1].abs().max() <= 1
+
+
+@pytest.mark.parametrize("statistic", ["gram", "sliced"])
+def test_without_strength_the_optimiser_keeps_the_picture(statistic: Any) -> None:
+    content = scene(32, 48)
+    x = answer(Gatys(), image=content, styles=(stripes(32, 4),), strength=0, iterations=3, statistic=statistic)
+    assert np.abs(np.asarray(to_image(x[0]), int) - content).max() <= 1
+
+
+def test_too_large_a_picture_is_refused_with_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gatys, "free_memory", lambda device: (1 << 30) + (1 << 20))
+    with pytest.raises(RequestError, match=r"about 10\d\d MB for 512x256 pixels, 1025 MB are free; say --size \d"):
+        answer(Gatys(), image=scene(256, 512), styles=(scene(),))
+
+
+def test_colours_are_those_of_the_other() -> None:
+    x, like = (torch.randn(1, 3, 40, 40, generator=RNG) * a + b for a, b in ((0.05, 0.2), (0.1, -0.1)))
+    flat, known = (z[0].flatten(1) for z in (recoloured(x, like), like))
+    torch.testing.assert_close(flat.mean(1), known.mean(1))
+    torch.testing.assert_close(flat.cov(), known.cov(), atol=1e-4, rtol=0.05)
+    turned = coloured_like(x, like)
+    grey = torch.tensor([0.299, 0.587, 0.114])
+    light, wanted, other = (torch.einsum("c,bchw->bhw", grey, z)[:, None] for z in (turned, x, like))
+    torch.testing.assert_close(light, wanted, atol=1e-3, rtol=0)
+    torch.testing.assert_close(turned - light, like - other, atol=1e-3, rtol=0)
+
+
+def test_features_are_brought_to_the_moments_that_are_asked() -> None:
+    h, other = (torch.randn(2, 6, 20, 20, generator=RNG) * a + b for a, b in ((2.0, 1.0), (3.0, -1.0)))
+    own, wanted = moments(h), moments(other)
+    torch.testing.assert_close(transformed(h, own, own), h, atol=1e-4, rtol=1e-4)
+    mean, covariance = moments(transformed(h, own, wanted))
+    torch.testing.assert_close(mean, wanted[0], atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(covariance, wanted[1], atol=0.05, rtol=0.02)
+
+
+def test_without_strength_the_network_keeps_the_picture(family: FastStyle) -> None:
+    content = scene(24, 40)
+    x = answer(family, image=content, styles=(stripes(32, 4),), strength=0)
+    assert np.abs(np.asarray(to_image(x[0]), int) - content).max() <= 1
+    assert (answer(family, image=content, styles=(stripes(32, 4),)) - x).abs().max() > 0.05
+
+
+def test_blends_lie_between_their_styles(family: FastStyle) -> None:
+    a, b = stripes(32, 4), scene(32)[::-1].copy()
+    ends = [answer(family, image=scene(), styles=(one,)) for one in (a, b)]
+    first, half = (answer(family, image=scene(), styles=(a, b), weights=w) for w in ((1.0, 0.0), (0.5, 0.5)))
+    torch.testing.assert_close(first, ends[0], atol=1e-4, rtol=1e-3)
+    assert 0 < (half - ends[0]).abs().mean() < (ends[1] - ends[0]).abs().mean()
+
+
+def test_chaos_strays_by_seed_alone(family: FastStyle) -> None:
+    same = {"image": scene(), "styles": (stripes(32, 4),), "chaos": 60}
+    a, b, other = (answer(family, **same, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(a, b)
+    assert not torch.allclose(a, other, atol=1e-3)
+
+
+def test_without_a_style_the_look_of_the_data_is_taken(family: FastStyle) -> None:
+    pictures = [to_tensor(Image.fromarray(stripes(32, period)))[None] for period in (3, 5)]
+    for step, x in enumerate(pictures):
+        family._learn_school(family.look(x), step)
+    torch.testing.assert_close(family.school.seen, torch.cat([family.look(x).seen for x in pictures]).mean(0)[None])
+    assert not torch.allclose(answer(family, image=scene()), answer(family, image=scene(), styles=(scene(),)))
+    with pytest.raises(RequestError, match="give one or more"):
+        answer(Gatys(), image=scene())
+
+
+def test_large_pictures_are_stylised_in_tiles_without_seams(family: FastStyle, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"image": scene(44, 330), "styles": (stripes(32, 4),)}
+    whole = answer(family, **asked)
+    monkeypatch.setattr(fast_style, "TILE", 64)
+    torch.testing.assert_close(answer(family, **asked), whole, atol=1e-4, rtol=1e-3)
+
+
+def test_each_style_stays_within_its_mask(family: FastStyle) -> None:
+    mask = np.zeros((32, 32), np.uint8)
+    mask[:, :16] = 255
+    content = scene()
+    found = np.asarray(to_image(answer(family, image=content, styles=(stripes(32, 4),), masks=(mask,))[0]), int)
+    assert np.array_equal(found[:, 16:], content[:, 16:])
+    assert np.abs(found[:, :16] - content[:, :16]).max() > 10
+    pictures = [torch.full((1, 3, 2, 2), value) for value in (1.0, 0.5)]
+    both = laid_over(torch.zeros(1, 3, 2, 2), pictures, [torch.ones(2, 2), torch.ones(2, 2)])
+    torch.testing.assert_close(both, torch.full((1, 3, 2, 2), 0.75))
+
+
+def test_the_colours_stay_where_that_is_asked(family: FastStyle) -> None:
+    grey = np.repeat(scene()[..., :1] // 2 + 60, 3, 2)
+    found = answer(family, image=grey, styles=(stripes(32, 4),), keep_colours=True)
+    assert (found.amax(1) - found.amin(1)).max() < 0.02
+
+
+def test_what_is_still_does_not_flicker() -> None:
+    content = torch.zeros(1, 3, 8, 8)
+    moved = content.clone()
+    moved[..., 4:] = 1
+    noise = [torch.rand(1, 3, 8, 8, generator=RNG) for _ in range(3)]
+    first, second, third = steadied(zip((content, content + 0.005, moved), noise))
+    assert torch.equal(first, second)
+    assert torch.equal(third[..., :2], first[..., :2])
+    assert torch.equal(third[..., 6:], noise[2][..., 6:])
+
+
+@pytest.mark.parametrize("steady", [False, True])
+def test_a_film_of_one_picture_stays_that_picture(family: FastStyle, steady: bool) -> None:
+    x = to_tensor(Image.fromarray(scene()))[None]
+    request = Stylize(image=scene(), styles=(stripes(32, 4),))
+    frames = list(family.film(request, [x, x, x], steady))
+    assert len(frames) == 3
+    for frame in frames:
+        torch.testing.assert_close(frame, answer(family, image=scene(), styles=(stripes(32, 4),)), atol=1e-4, rtol=1e-3)
+
+
+def test_films_are_read_as_they_were_written(tmp_path: Path) -> None:
+    pictures = [Image.fromarray(np.full((16, 24, 3), 80 * k, np.uint8)) for k in range(3)]
+    save_film(pictures, tmp_path / "a.gif", [100, 50, 100])
+    film = read_film(tmp_path / "a.gif")
+    assert film.times == (100, 50, 100)
+    for _ in range(2):
+        assert [frame.getpixel((3, 3)) for frame in film] == [(80 * k,) * 3 for k in range(3)]
+    (tmp_path / "frames").mkdir()
+    with pytest.raises(DataError, match="holds no pictures"):
+        read_film(tmp_path / "frames")
+    for k, size in enumerate(((16, 16), (16, 18))):
+        Image.new("RGB", size).save(tmp_path / "frames" / f"{k}.png")
+    with pytest.raises(DataError, match="1.png has 16x18 pixels, the frames before 16x16"):
+        read_film(tmp_path / "frames")
+    assert is_film(tmp_path / "frames")
+    assert not is_film(tmp_path / "frames" / "0.png")
+
+
+def test_measures_know_what_is_alike() -> None:
+    a, b = (to_tensor(Image.fromarray(x))[None] for x in (scene(), stripes(32, 4)))
+    seer = small_seer()
+    for statistics in (Gram(), Sliced()):
+        assert style_distance(seer, statistics, a, a) < 1e-6
+        assert style_distance(seer, statistics, a, b) > 0.05
+    assert content_distance(seer, a, a) < 1e-6
+    assert content_distance(seer, a, a.mean(1, keepdim=True).expand_as(a) / 2 + 0.3) < content_distance(seer, a, b)
+    grey = a[:, 1:2].expand_as(a)
+    assert content_distance(seer, grey, grey / 2 + 0.3) < 1e-6  # brightness and contrast are no content
+    scores = {score.name: score.value for score in stylisation([(a, b, a)], seer)}
+    assert scores["content"] < 1e-6
+    assert scores["combined"] == pytest.approx((1 + scores["content"]) * (1 + scores["style (sliced)"]))
+    with pytest.raises(DataError, match="no stylised pictures"):
+        stylisation([], seer)
+    with pytest.raises(DataError, match="32x32 and 32x16"):
+        content_distance(seer, a, a[..., :16, :])
+
+
+def test_every_field_of_a_request_has_its_option() -> None:
+    assert set(Stylize.model_fields) <= set(inspect.signature(cli.stylize.stylize).parameters)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    Image.fromarray(scene(24, 32)).save(tmp_path / "photo.png")
+    for name, period in (("a", 3), ("b", 6)):
+        Image.fromarray(stripes(24, period)).save(tmp_path / f"{name}.png")
+    Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
+    Image.new("L", (24, 24), 90).save(tmp_path / "grey.png")
+    Image.new("RGBA", (24, 24), (200, 40, 40, 128)).save(tmp_path / "glass.png")
+    Image.new("L", (32, 24)).save(tmp_path / "black.png")
+    save_film([Image.fromarray(scene(24, 32) // k) for k in (1, 2)], tmp_path / "film.gif")
+    return tmp_path
+
+
+FEW = ("--method", "gatys", "--iterations", 2)
+
+
+def test_the_whole_way_and_again(huabi: Any, files: Path) -> None:
+    out = files / "new.png"
+    given = (files / "photo.png", files / "a.png", files / "b.png")
+    done = huabi("stylize", *given, "--weights", ".7,.3", *FEW, "--out", out)
+    assert done.code == 0, done.err
+    recipe = read_recipe(out)
+    assert recipe is not None
+    assert open_picture(out).size == (32, 24)
+    assert recipe["request"]["weights"] == [0.7, 0.3]
+    assert "styles" not in recipe["request"]
+    refused(huabi("again", out, "--out", files / "same.png", "--input", files / "photo.png"), "is not the file")
+    inputs = [part for name in ("b", "photo", "a") for part in ("--input", files / f"{name}.png")]
+    again = huabi("again", out, "--out", files / "same.png", *inputs)
+    assert again.code == 0, again.err
+    assert "to the bit" in again.out
+
+
+def test_paths_and_films(huabi: Any, files: Path) -> None:
+    styles = (files / "a.png", files / "b.png")
+    done = huabi("stylize", files / "photo.png", *styles, "--path", 3, *FEW, "--out", files / "walk")
+    assert done.code == 0, done.err
+    recipes = [read_recipe(path) for path in sorted((files / "walk").glob("*.png"))]
+    assert [recipe and recipe["request"]["weights"] for recipe in recipes] == [[1, 0], [0.5, 0.5], [0, 1]]
+    done = huabi("stylize", files / "film.gif", styles[0], "--steady", *FEW, "--out", files / "new.gif")
+    assert done.code == 0, done.err
+    assert read_film(files / "new.gif").times == read_film(files / "film.gif").times
+
+
+@pytest.mark.parametrize("style", ["grey.png", "glass.png"])
+def test_grey_and_transparent_styles_are_styles_too(huabi: Any, files: Path, style: str) -> None:
+    assert huabi("stylize", files / style, files / style, *FEW, "--out", files / "new.png").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("photo.png", "dot.png"), ("dot.png", "1x1", "16 a side")),
+        (("dot.png", "a.png"), ("dot.png", "1x1")),
+        (("photo.png", *["a.png"] * 9), ("at most 8",)),
+        (("photo.png", "a.png", "--weights", "1,2"), ("2 weights for 1 styles",)),
+        (("photo.png", "a.png", "--weights=-1"), ("at least 0",)),
+        (("photo.png", "a.png", "--weights", "0"), ("not all 0",)),
+        (("photo.png", "a.png", "--weights", "much"), ("as .7,.3",)),
+        (("photo.png", "a.png", "--mask", "b.png"), ("24x24", "32x24", "as large")),
+        (("photo.png", "a.png", "--mask", "black.png"), ("all black",)),
+        (("photo.png", "a.png", "--strength", 2), ("--strength",)),
+        (("photo.png", "a.png", "--features", "vgg16"), ("--features", "vgg19")),
+        (("photo.png", "a.png", "--path", 1, "--out", "walk"), ("2 pictures at least",)),
+        (("photo.png", "a.png", "--path", 3), ("new.png is one picture",)),
+        (("film.gif", "a.png"), ("new.png is one picture",)),
+        (("photo.png", "a.png", "--out", "folder"), ("one picture is made",)),
+        (("photo.png",), ("give one or more",)),
+        (("photo.png", "missing.png"), ("missing.png",)),
+        (("photo.png", "a.png", "--method", "nothing"), ("nothing",)),
+    ],
+)
+def test_bad_input_gets_one_line(huabi: Any, files: Path, words: tuple[Any, ...], says: tuple[str, ...]) -> None:
+    out = () if "--out" in words else ("--out", files / "new.png")
+    method = () if "--method" in words else FEW
+    named = (".png", ".gif", "walk", "folder")
+    given = [files / word if str(word).endswith(named) else word for word in words]
+    refused(huabi("stylize", *given, *method, *out), *says)
+
+
+def test_where_no_run_is_known_the_pixels_are_optimised() -> None:
+    assert isinstance(choice.model_for(Stylize, "gatys"), Gatys)
+    with pytest.raises(RequestError, match="does not answer Stylize"):
+        list(draw(choice.model_for(Stylize, "brush"), [Stylize(image=scene(), styles=(scene(),))]))
+
