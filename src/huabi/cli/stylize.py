@@ -148,7 +148,8 @@ def _filmed(model: Model, request: Stylize, film: Film, out: Path, steady: bool)
             x = to_tensor(frame)[None]
             yield x if request.size is None else resized(x, request.size)
 
-    done, filters = list[Image.Image](), guard()
+    done: list[Image.Image] = []
+    filters = guard()
     filters.request(request)
     with showing() as display:
         for n, x in enumerate(model.film(request, frames(), steady)):

@@ -7,10 +7,9 @@ SIGTERM: what it trained is saved.
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import threading
-
-from ..cli import main
 
 
 def _watch() -> None:
@@ -21,4 +20,4 @@ def _watch() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_watch, daemon=True).start()
-    main()
+    runpy.run_module("huabi", run_name="__main__", alter_sys=True)
