@@ -27,8 +27,10 @@ def dye() -> Dye:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, dye: Dye) -> Iterator[Running]:
     with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("server")
         patch.setitem(shelves.BUILT_IN, "dye", lambda: dye)
-        running = Running(tmp_path_factory.mktemp("server"))
+        patch.setenv("HUABI_HOME", str(folder))  # no runs of others are offered
+        running = Running(folder)
         yield running
         dye.gate.set()
         running.stop()

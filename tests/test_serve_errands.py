@@ -19,9 +19,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     (folder / "runs").mkdir()
     write_pictures(folder / "data" / "flowers")
     (folder / "data" / "away").symlink_to("/etc")
-    running = Running(folder)
-    yield running
-    running.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HUABI_HOME", str(folder))  # no runs of others are offered
+        running = Running(folder)
+        yield running
+        running.stop()
 
 
 TRAIN: dict[str, Any] = {"task": "train", "family": "gan", "data": "flowers", "name": "mine", "steps": 2, "size": 8}

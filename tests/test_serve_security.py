@@ -33,8 +33,10 @@ GIVEN = {"Authorization": f"Bearer {KEY}"}
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("guarded")
         patch.setitem(shelves.BUILT_IN, "dye", Dye)
-        running = Running(tmp_path_factory.mktemp("guarded"), Access(KEY, body=100_000), Limits(pixels=64 * 64))
+        patch.setenv("HUABI_HOME", str(folder))  # no runs of others are offered
+        running = Running(folder, Access(KEY, body=100_000), Limits(pixels=64 * 64))
         yield running
         running.stop()
 

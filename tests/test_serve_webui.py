@@ -17,8 +17,10 @@ from test_serve_api import call
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("webui")
         patch.setitem(shelves.BUILT_IN, "dye", Dye)
-        running = Running(tmp_path_factory.mktemp("webui"))
+        patch.setenv("HUABI_HOME", str(folder))  # no runs of others are offered
+        running = Running(folder)
         yield running
         running.stop()
 
