@@ -36,6 +36,7 @@ __all__ = [
     "flatten",
     "format_of",
     "grid",
+    "mask_image",
     "open_picture",
     "read_recipe",
     "read_xmp",
@@ -239,16 +240,21 @@ def write_picture(data: bytes, path: str | Path) -> None:
         raise PictureError(f"cannot be written ({(error.strerror or str(error)).lower()})", str(path)) from None
 
 
+def mask_image(mask: Picture, image: Picture) -> Image.Image:
+    """A mask of `image` in grey; raises `RequestError` where their sizes differ."""
+    seen, whole = mask.image(1), image.image()
+    if seen.size != whole.size:
+        sizes = [f"{one.width}x{one.height}" for one in (seen, whole)]
+        raise RequestError(f"the mask has {sizes[0]} pixels, the picture {sizes[1]}; make the mask as large")
+    return seen
+
+
 def check_mask(mask: Picture, image: Picture, expand: int = 0) -> list[str]:
     """What to tell people of a mask, white where `image` is drawn anew.
 
     Raises `RequestError` where their sizes differ, or where it is black and nothing is added around the picture.
     """
-    seen, whole = mask.image(1), image.image()
-    if seen.size != whole.size:
-        sizes = [f"{one.width}x{one.height}" for one in (seen, whole)]
-        raise RequestError(f"the mask has {sizes[0]} pixels, the picture {sizes[1]}; make the mask as large")
-    levels = seen.histogram()
+    levels = mask_image(mask, image).histogram()
     if not any(levels[128:]) and not expand:
         raise RequestError("the mask is all black, so nothing would change; paint white what shall be drawn anew")
     return ["the mask is all white, so the whole picture is drawn anew"] if not any(levels[:128]) else []

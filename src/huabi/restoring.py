@@ -12,6 +12,7 @@ from .damage import grey
 from .deep import to_deep_tensor
 from .errors import RequestError
 from .machine import free_memory
+from .pictures import mask_image
 from .requests import Restore
 
 __all__ = ["hole_of", "restored"]
@@ -72,10 +73,7 @@ def hole_of(request: Restore) -> Tensor | None:
         return None
     if request.mask is None:
         raise RequestError("inpaint wants a mask, white where the picture is missing: say --mask FILE")
-    mask, picture = request.mask.image(1), request.image.image(1)
-    if mask.size != picture.size:
-        sizes = [f"{one.width}x{one.height}" for one in (mask, picture)]
-        raise RequestError(f"the mask has {sizes[0]} pixels, the picture {sizes[1]}; make the mask as large")
+    mask = mask_image(request.mask, request.image)
     levels = mask.histogram()
     if not any(levels[128:]):
         raise RequestError("the mask is all black, so nothing is missing; paint white what is to be filled")

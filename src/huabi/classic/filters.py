@@ -8,22 +8,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["box", "gaussian", "guided", "noise_level", "to_rgb", "to_ycc"]
+from ..damage import LUMA
 
-_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+__all__ = ["box", "gaussian", "guided", "noise_level", "to_rgb", "to_ycc"]
 
 
 def to_ycc(rgb: Tensor) -> Tensor:
     """Luminance and the differences to it of blue and red (..., 3, H, W), of colours in the same range (BT.601)."""
     red, green, blue = rgb.unbind(-3)
-    y = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    y = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
     return torch.stack([y, blue - y, red - y], -3)
 
 
 def to_rgb(ycc: Tensor) -> Tensor:
     """The inverse of `to_ycc`; what lies outside of the colours' range stays so."""
     y, blue, red = ycc.unbind(-3)
-    green = y - (_LUMA[0] * red + _LUMA[2] * blue) / _LUMA[1]
+    green = y - (LUMA[0] * red + LUMA[2] * blue) / LUMA[1]
     return torch.stack([y + red, green, y + blue], -3)
 
 

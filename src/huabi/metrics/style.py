@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..damage import LUMA
 from ..errors import DataError, HuabiError
 from ..style import Gram, Seer, Sliced, Statistics, seer_of, style_of
 from .score import Protocol, Score, averaged
@@ -53,7 +54,7 @@ def content_distance(seer: Seer, x: Tensor, content: Tensor) -> Tensor:
 
 def _lightness(x: Tensor) -> Tensor:
     """Pictures (B, 3, H, W) in grey, of mean 0 and deviation 1/2."""
-    weights = torch.tensor([0.299, 0.587, 0.114]).to(x)
+    weights = torch.tensor(LUMA).to(x)
     grey = torch.einsum("c,bchw->bhw", weights, x)[:, None]
     grey = grey - grey.mean((2, 3), keepdim=True)
     scale = grey.square().mean((2, 3), keepdim=True).sqrt().clamp(min=1e-3)
