@@ -22,33 +22,26 @@ SLOPE = 0.2  # of every leaky ReLU
 
 
 class BatchNorm(nn.Module):
-    """BatchNorm whose scale and shift are the class's own, and the noise's where it hears it.
-
-    Sources: Dumoulin et al. 2017 and Miyato and Koyama 2018 (classes); Brock et al. 2019, section 3 (noise).
+    """BatchNorm whose scale and shift follow what each picture is told: its class (Dumoulin et al. 2017), its noise.
 
     Args:
-        std: of the classes' scales and shifts at the start. Wide, since a class that shows late is learnt late.
-        latent: length of the noise; 0 hears none. It comes in from nothing: heard from the start it delays training.
+        told: length of what is told; 0 is nothing.
+        std: of the weights that hear it. 0 lets it come in from nothing: what is heard from the start delays training.
     """
 
-    def __init__(self, width: int, classes: int, *, std: float, latent: int = 0) -> None:
+    def __init__(self, width: int, told: int, *, std: float = 0.0) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm2d(width, affine=classes == 0)
-        self.label = Labels(classes, 2 * width, std=std) if classes else None
-        self.noise = nn.Linear(latent, 2 * width, bias=False) if latent else None
-        if self.noise is not None:
-            nn.init.zeros_(self.noise.weight)
+        self.norm = nn.BatchNorm2d(width)
+        self.hear = nn.Linear(told, 2 * width, bias=False) if told else None
+        if self.hear is not None:
+            nn.init.normal_(self.hear.weight, std=std)
 
-    def forward(self, x: Tensor, label: Tensor | None, z: Tensor | None = None) -> Tensor:
-        x = self.norm(x)  # (B, width, H, W)
-        heard = []
-        if self.label is not None and label is not None:
-            heard.append(self.label(label).to(x.dtype))
-        if self.noise is not None and z is not None:
-            heard.append(self.noise(z).to(x.dtype))
-        if not heard:
+    def forward(self, x: Tensor, told: Tensor | None) -> Tensor:
+        """x (B, width, H, W), told (B, told) -> (B, width, H, W)."""
+        x = self.norm(x)
+        if self.hear is None or told is None:
             return x
-        scale, shift = sum(heard[1:], heard[0])[:, :, None, None].chunk(2, 1)
+        scale, shift = self.hear(told).to(x.dtype)[:, :, None, None].chunk(2, 1)
         return torch.addcmul(shift, x, 1 + scale)
 
 
@@ -66,17 +59,19 @@ class DCGANGenerator(nn.Module):
         self, channels: int, size: tuple[int, int], *, classes: int = 0, latent: int = 100, width: int = 64
     ) -> None:
         super().__init__()
-        self.size, self.latent, times = size, latent, doublings(size)
+        self.size, self.classes, times = size, classes, doublings(size)
         widths = [width * min(2**i, 8) for i in reversed(range(times))]
         self.base = (widths[0], *base_of(size, times))
         self.enter = nn.Linear(latent, math.prod(self.base), bias=False)
         self.grow = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False) for a, b in pairwise(widths))
         self.norms = nn.ModuleList(BatchNorm(w, classes, std=0.5) for w in widths)
         self.leave = nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1)
-        _small_weights(self)
+        _small_weights(self.enter, self.grow, self.leave)
 
     def forward(self, z: Tensor, label: Tensor | None = None, fine: Tensor | None = None) -> Tensor:
         """z (B, latent), label -> (B, C, H, W) in [-1, 1]."""
+        if label is not None and not label.is_floating_point():
+            label = F.one_hot(label, self.classes).to(z.dtype)  # (B, classes)
         h = laid(self.enter(z).unflatten(1, self.base))
         for level, norm in enumerate(self.norms):
             h = F.relu(norm(self.grow[level - 1](h) if level else h, label))
@@ -115,7 +110,7 @@ class DCGANCritic(nn.Module):
             size = (size[0] // 2, size[1] // 2)
         self.body = nn.Sequential(*layers)
         self.verdict = Verdict(widths[-1], size, classes, deviation)
-        _small_weights(self)
+        _small_weights(self.body, self.verdict)
         if spectral:
             _spectral(self)
 
@@ -153,7 +148,8 @@ class ResNetGenerator(nn.Module):
     """Residual generator: noise z (B, latent) -> pictures (B, C, H, W) in [-1, 1].
 
     Blocks of two 3x3 convolutions (Miyato et al. 2018, figure 10b) double a base grid up to the patches, pixels of
-    which leave as channels. Class and noise enter after every norm.
+    which leave as channels. Noise lays the base grid; noise and class, as one vector, enter after every norm
+    (Brock et al. 2019, section 3: one embedding for all norms).
 
     Args:
         width: channels of the finest level; they double with every halving, up to 4 times.
@@ -178,12 +174,14 @@ class ResNetGenerator(nn.Module):
         times = doublings(grid)
         widths = [width * min(2**i, 4) for i in reversed(range(times + 1))]
         self.base = (widths[0], *base_of(grid, times))
-        self.enter = nn.Linear(latent, math.prod(self.base))
+        self.enter = nn.Linear(latent, math.prod(self.base))  # no class here: each would be left with one picture
+        self.label = Labels(classes, latent) if classes else None
+        told = latent * (2 if classes else 1)
         self.blocks = nn.ModuleList()
         for inner, outer in pairwise(widths):
-            self.blocks.append(GrowBlock(inner, outer, classes, latent, up=True))
-            self.blocks.extend(GrowBlock(outer, outer, classes, latent) for _ in range(depth - 1))
-        self.norm = BatchNorm(widths[-1], classes, std=0.2, latent=latent)
+            self.blocks.append(GrowBlock(inner, outer, told, up=True))
+            self.blocks.extend(GrowBlock(outer, outer, told) for _ in range(depth - 1))
+        self.norm = BatchNorm(widths[-1], told)
         self.leave = nn.Conv2d(widths[-1], channels * self.patch**2, 3, padding=1)
         for layer in _weights(self.blocks, self.leave):
             if isinstance(layer, nn.Conv2d):
@@ -192,31 +190,36 @@ class ResNetGenerator(nn.Module):
     def forward(self, z: Tensor, label: Tensor | None = None, fine: Tensor | None = None) -> Tensor:
         """z (B, latent), label -> (B, C, H, W) in [-1, 1]; the finer half of the levels hears `fine`, where given."""
         h = laid(self.enter(z).unflatten(1, self.base))
+        told = self._told(z, label)
+        later = told if fine is None else self._told(fine, label)
         for level, block in enumerate(self.blocks):
-            coarse = fine is None or 2 * level < len(self.blocks)
-            h = block(h, label, z if coarse else fine)
-        h = self.leave(F.relu(self.norm(h, label, z if fine is None else fine)))
+            h = block(h, told if 2 * level < len(self.blocks) else later)
+        h = self.leave(F.relu(self.norm(h, later)))
         x = F.pixel_shuffle(h, self.patch).tanh()
         return x[..., : self.size[0], : self.size[1]]
+
+    def _told(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """What the norms hear (B, told): noise, and the class."""
+        return z if self.label is None or label is None else torch.cat([z, self.label(label)], 1)
 
 
 class GrowBlock(nn.Module):
     """skip(up(x)) + conv(relu(norm(conv(up(relu(norm(x))))))), up doubles both sides where asked for."""
 
-    def __init__(self, inner: int, outer: int, classes: int, latent: int, up: bool = False) -> None:
+    def __init__(self, inner: int, outer: int, told: int, up: bool = False) -> None:
         super().__init__()
         self.up = up
-        self.first_norm = BatchNorm(inner, classes, std=0.2, latent=latent)
+        self.first_norm = BatchNorm(inner, told)
         self.first = nn.Conv2d(inner, outer, 3, padding=1, bias=False)
-        self.second_norm = BatchNorm(outer, classes, std=0.2, latent=latent)
+        self.second_norm = BatchNorm(outer, told)
         self.second = nn.Conv2d(outer, outer, 3, padding=1)
         self.skip = nn.Conv2d(inner, outer, 1, bias=False) if inner != outer else nn.Identity()
 
-    def forward(self, x: Tensor, label: Tensor | None, z: Tensor | None) -> Tensor:
-        h, x = F.relu(self.first_norm(x, label, z)), self.skip(x)
+    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+        h, x = F.relu(self.first_norm(x, told)), self.skip(x)
         if self.up:
             h, x = F.interpolate(h, scale_factor=2.0), F.interpolate(x, scale_factor=2.0)
-        out: Tensor = x + self.second(F.relu(self.second_norm(self.first(h), label, z)))
+        out: Tensor = x + self.second(F.relu(self.second_norm(self.first(h), told)))
         return out
 
 
@@ -281,9 +284,9 @@ def _weights(*modules: nn.Module) -> list[nn.Module]:
     return [layer for module in modules for layer in module.modules() if isinstance(layer, kinds)]
 
 
-def _small_weights(net: nn.Module) -> None:
+def _small_weights(*nets: nn.Module) -> None:
     """Weights from N(0, 0.02^2), as DCGAN starts (Radford et al. 2016, section 4)."""
-    for layer in _weights(net):
+    for layer in _weights(*nets):
         nn.init.normal_(layer.weight, std=0.02)  # type: ignore[arg-type]
 
 
