@@ -1,6 +1,8 @@
 /** A surface of a picture with layers on it, drawn by mouse, pen or finger; every stroke can be undone. */
 import { el } from "./dom.js";
 
+const SIDE = 580; // pixels at which small pictures are shown
+
 /** The layers `mask` (white where it is repainted), `scribble` and `paint`, each a list of strokes. */
 export class Surface {
   constructor() {
@@ -22,7 +24,7 @@ export class Surface {
     pen.fillRect(0, 0, width, height);
     this.done = [];
     this.undone = [];
-    this.node.style.width = `${Math.max(width, Math.min(640, 640 * (width / height)))}px`;
+    this.node.style.width = `${Math.max(Math.min(width, 2 * SIDE), Math.min(SIDE, SIDE * (width / height)))}px`;
     this.redraw();
   }
 

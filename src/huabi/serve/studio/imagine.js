@@ -49,7 +49,8 @@ class Imagine {
     droppable(page, ([file]) => file && this.read(file), "dropping");
     this.prompt.value = remembered();
     onModels(() => {
-      fill(this.model, models("imagine", "generate").map((one) => [one.id, one.id]));
+      const first = models("imagine"); // who can be told stands before who cannot
+      fill(this.model, [...new Set([...first, ...models("generate")])].map((one) => [one.id, one.id]));
       this.adapt();
     });
     onWork((job) => { if (job.task !== "train") this.loadGallery().catch(() => {}); });
