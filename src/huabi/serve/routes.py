@@ -126,7 +126,11 @@ def routes(service: Service) -> APIRouter:
         found = await service.get(job)
 
         async def told() -> AsyncIterator[str]:
+            listening = False
             async for happened in service.follow(found):
+                if not listening and (last := service.hub.last(found.id)):
+                    yield event(last["type"], last)  # what came before anybody listened
+                listening = True
                 if isinstance(happened, Job):
                     yield event("end", {"job": view(happened, service)})
                 elif happened is None:

@@ -8,6 +8,7 @@ export class Surface {
   constructor() {
     this.base = el("canvas");
     this.layers = Object.fromEntries(["paint", "scribble", "mask"].map((name) => [name, el("canvas", { class: name })]));
+    for (const canvas of Object.values(this.layers)) canvas.getContext("2d", { willReadFrequently: true });
     this.top = el("canvas", { label: "Canvas" });
     this.node = el("div", { class: "board" }, this.base, ...Object.values(this.layers), this.top);
     this.brush = { layer: "mask", colour: "#ffffff", size: 40, erase: false };

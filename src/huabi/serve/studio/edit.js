@@ -96,6 +96,7 @@ class Editor {
     this.expand.hidden = mode !== "expand";
     this.erase(false);
     this.offer();
+    if (mode === "scribble") this.model.value = COLOURING;
     this.paintWith(this.colour);
   }
 
