@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("playwright")
-
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 

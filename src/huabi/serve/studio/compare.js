@@ -41,12 +41,14 @@ class Comparing {
 
   /** The families that fit the data and draw new pictures. */
   async families() {
+    this.kinds.replaceChildren(el("p", { class: "soft small", role: "status", t: "Looking at the pictures…" }));
     try {
       const found = await call("GET", `/v1/data/${encodeURIComponent(this.source.value)}/preflight`);
       const fit = found.families.filter((one) => !one.lacks.length && one.compares);
       this.kinds.replaceChildren(...fit.map((one) => el("label", { class: "check" }, el("input", { type: "checkbox", value: one.family, checked: true }), el("span", {}, one.family))));
       this.name.value = plainName(`${found.name.split(":")[0]}-compared`, "compared");
     } catch (error) {
+      this.kinds.replaceChildren();
       complain(error);
     }
   }

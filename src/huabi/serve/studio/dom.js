@@ -2,6 +2,7 @@
 import { t } from "./i18n.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+const FEW = 100; // pixels of a side below which they are shown as squares
 const ICONS = {
   imagine: "M12 3l1.9 5.6L19.500 10.500l-5.600 1.900L12 18l-1.900-5.600L4.500 10.500l5.600-1.900zM19 16v4M17 18h4",
   canvas: "M4 20l1-4L16.500 4.500a2.100 2.100 0 0 1 3 3L8 19zM14 7l3 3",
@@ -131,7 +132,7 @@ export function toast(words, { bad = false, values } = {}) {
 /** An image of a recipe's size, whose few pixels stay square where it is small. */
 export function picture(src, alt, width = 0) {
   const image = el("img", { src, alt, decoding: "async" });
-  const judge = () => image.classList.toggle("pixels", (width || image.naturalWidth) < 200);
+  const judge = () => image.classList.toggle("pixels", (width || image.naturalWidth) < FEW);
   image.addEventListener("load", judge);
   return image;
 }

@@ -38,7 +38,7 @@ class Editor {
     this.go = button("Generate", () => this.generate(), { kind: "main", id: "edit-go" });
     this.stop = button("Stop", () => this.job && cancel(this.job).catch(complain), { hidden: true });
     this.status = el("p", { class: "soft small", role: "status" });
-    this.results = el("div", { class: "candidates", id: "edit-results" });
+    this.results = el("div", { class: "candidates few", id: "edit-results" });
     this.modes = choices("What to do", MODES, this.mode, (mode) => this.turn(mode));
     this.build(page);
     this.wire(page);
@@ -54,7 +54,7 @@ class Editor {
     const tools = el("div", { class: "row apart" }, this.modes, el("div", { class: "row" }, this.undo, this.redo, this.eraser,
       button("New", () => this.blank(), { kind: "small" }), button("Open", () => this.open(), { kind: "small", symbol: "picture" })));
     this.area = el("div", { class: "stack" }, tools, this.surface.node, this.status, this.results);
-    this.fields = { strength: this.strength, expand: this.expand, prompt: field("Prompt", this.prompt) };
+    this.fields = { prompt: field("Prompt", this.prompt) };
     page.append(el("h1", { t: "Canvas" }), el("div", { class: "columns" }, this.area,
       el("div", { class: "panel stack" }, this.note, this.swatches, this.size, this.fields.prompt, this.expand, this.strength, this.n,
         field("Model", this.model), el("div", { class: "row" }, this.go, this.stop))));
@@ -69,6 +69,7 @@ class Editor {
   wire(page) {
     droppable(this.area, ([file]) => file && this.load(file), "dropping");
     this.size.input.addEventListener("input", () => this.dip());
+    this.model.addEventListener("change", () => this.adapt());
     this.prompt.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); this.generate(); }
     });
@@ -97,6 +98,7 @@ class Editor {
     this.erase(false);
     this.offer();
     if (mode === "scribble") this.model.value = COLOURING;
+    this.adapt();
     this.paintWith(this.colour);
   }
 
@@ -107,6 +109,11 @@ class Editor {
     fill(this.model, [...first, ...found.filter((one) => one.id !== COLOURING)].map((one) => [one.id, one.id === COLOURING ? "Without training" : one.id, one.id === COLOURING]));
     this.go.disabled = !found.length;
     say(this.status, found.length ? "" : "No model here repaints pictures: train diffusion or text_to_image, or start the studio with --model.");
+  }
+
+  /** What needs no training takes no words, and always colours alike. */
+  adapt() {
+    for (const one of [this.fields.prompt, this.strength, this.n]) one.hidden = this.model.value === COLOURING;
   }
 
   erase(on = !this.surface.brush.erase) {

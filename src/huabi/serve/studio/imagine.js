@@ -31,7 +31,7 @@ class Imagine {
       el("div", { class: "row" }, this.model, this.label, this.more, el("span", { class: "grow" }), this.go), this.settings.node);
     this.batches = el("div", { class: "stack", id: "batches" });
     this.gallery = el("div", { class: "gallery", id: "gallery" });
-    this.past = el("section", { class: "stack", hidden: true }, el("h2", { t: "Earlier pictures" }), this.gallery);
+    this.past = el("section", { class: "stack", hidden: true }, el("h2", { t: "Gallery" }), this.gallery);
     this.none = el("div", { class: "empty" }, icon("imagine"), el("h2", { t: "What shall it be?" }),
       el("p", { t: "Say it in English or Chinese and press Enter. Or drop a picture of Huabi's here: its settings come back." }));
     page.append(el("h1", { t: "Imagine" }), this.form, this.none, this.batches, this.past);

@@ -93,7 +93,7 @@ export class Run {
     const curves = Object.fromEntries(names.map((name) => [name, this.rows.filter((row) => name in row.losses).map((row) => [row.step, row.losses[name]])]));
     if (this.rows.length) this.curves.replaceChildren(el("h3", { t: "Losses" }), chart(curves, "Losses"));
     const tile = (value, words) => el("div", { class: "tile" }, el("b", {}, value), el("span", { t: words }));
-    this.tiles.replaceChildren(tile(short(log.step), "step"), tile(log.planned ? short(log.planned) : "–", "planned"), tile(clock(log.seconds), "time"), tile(log.images_per_second ? short(log.images_per_second) : "–", "pictures a second"));
+    this.tiles.replaceChildren(tile(short(log.step), "step"), tile(log.planned ? short(log.planned) : "–", "planned"), tile(clock(log.seconds), "time"), tile(log.images_per_second ? short(log.images_per_second) : "–", "pictures/s"));
     this.bar.value = log.planned ? log.step / log.planned : 0;
     this.alarms.replaceChildren(...log.alarms.slice(-4).map((line) => el("p", { class: line.endsWith(": over") ? "soft small" : "warn" }, line)));
     const newest = log.previews.at(-1);
@@ -118,7 +118,7 @@ export class Run {
     this.resume.hidden = !over || !this.log || this.log.finished;
     this.bar.hidden = over;
     if (job?.error) say(this.note, job.error.message);
-    else say(this.note, over ? "" : (job.progress?.line ?? ""));
+    else say(this.note, over || this.log?.step ? "" : (job.progress?.line ?? ""));
     this.note.className = job?.error ? "error" : "soft small";
   }
 

@@ -14,8 +14,8 @@ export function plainName(text, otherwise) {
   return name || otherwise;
 }
 
-/** A field that chooses data; `changed(name)` hears which. It has `load()` and `value`. */
-export function sourceField(id, changed = () => {}) {
+/** A field that chooses data, with `more` buttons; `changed(name)` hears which. It has `load()` and `value`. */
+export function sourceField(id, changed = () => {}, ...more) {
   const select = el("select", { class: "input", id });
   const options = el("input", { class: "input", placeholder: "styles=ink+flat,size=32,n=2000", id: `${id}-world`, label: "Settings of the world" });
   const worldField = field("Settings of the world", options, "Scenes that are drawn from seeds: no download, and their truth is known.");
@@ -23,7 +23,7 @@ export function sourceField(id, changed = () => {}) {
   const sending = el("div", { class: "row", hidden: true },
     button("Send a folder", async () => send(await choose({ folder: true })), { kind: "small", symbol: "picture" }),
     button("Send a .zip", async () => send(await choose({ accept: ".zip" })), { kind: "small" }));
-  const node = el("div", { class: "stack" }, field("Pictures to learn from", select), worldField, sending, status);
+  const node = el("div", { class: "stack" }, field("Pictures to learn from", select), worldField, el("div", { class: "row" }, sending, ...more), status);
 
   const value = () => (select.value === "world" && options.value.trim() ? WORLD + options.value.trim() : select.value);
   const tell = () => { worldField.hidden = select.value !== "world"; changed(value()); };

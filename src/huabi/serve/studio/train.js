@@ -17,7 +17,8 @@ export function train(page) {
 
 class Training {
   constructor(page) {
-    this.source = sourceField("data", (name) => this.look(name));
+    const look = button("Look at the pictures", () => this.look(this.source.value), { kind: "small", id: "look" });
+    this.source = sourceField("data", (name) => this.look(name), look);
     this.family = el("select", { class: "input", id: "family" });
     this.budget = el("select", { class: "input", id: "budget" });
     this.size = el("select", { class: "input", id: "size" });
@@ -34,7 +35,7 @@ class Training {
     this.none = el("div", { class: "empty" }, icon("train"), el("h2", { t: "A picture-maker of your own" }),
       el("p", { t: "Choose pictures, look at what is found in them, and train. Stop whenever you like: it goes on where it was." }));
     const form = el("form", { class: "panel stack", on: { submit: (event) => { event.preventDefault(); this.start(); } } }, this.source,
-      el("div", { class: "row" }, button("Look at the pictures", () => this.look(this.source.value), { kind: "small", id: "look" })), this.report,
+      this.report,
       field("Family", this.family), el("div", { class: "row" }, wide(field("Time", this.budget)), wide(field("Size", this.size))), field("Name of the model", this.name), this.closed, el("div", { class: "row" }, this.go));
     page.append(el("h1", { t: "Train" }), el("div", { class: "columns even" }, form, el("div", { class: "stack" }, this.none, this.run.node, this.past)));
   }

@@ -23,7 +23,7 @@ export function transform(page) {
 class Transformer {
   constructor(page) {
     this.task = "enhance";
-    this.source = slot("The picture", () => { this.result.hidden = true; });
+    this.source = slot("The picture", () => this.forget());
     this.model = el("select", { class: "input", label: "Model", id: "transform-model" });
     this.modelField = field("Model", this.model);
     this.go = button("Transform", () => this.run(), { kind: "main", id: "transform-go", symbol: "transform" });
@@ -32,12 +32,18 @@ class Transformer {
     this.bar = el("progress", { max: 1, value: 0, label: "Progress", hidden: true });
     this.result = el("section", { class: "stack", hidden: true });
     this.panels = { enhance: this.enhance(), restore: this.restore(), stylize: this.stylize(), paint: this.paint(), translate: this.translate() };
+    this.area = el("div", { class: "stack" }, this.result, this.source, this.bar, this.status);
     this.modes = choices("What to do", TASKS, this.task, (task) => this.turn(task));
     page.append(el("h1", { t: "Transform" }), this.modes, el("div", { class: "columns" },
-      el("div", { class: "stack" }, this.source, this.bar, this.status, this.result),
+      this.area,
       el("form", { class: "panel stack", on: { submit: (event) => { event.preventDefault(); this.run(); } } },
         ...Object.values(this.panels).map((panel) => panel.node), this.modelField, el("div", { class: "row" }, this.go, this.stop))));
     onModels(() => this.turn(this.task));
+  }
+
+  forget() {
+    this.result.hidden = true;
+    this.area.classList.remove("changed");
   }
 
   enhance() {
@@ -149,6 +155,7 @@ class Transformer {
     const on = async () => this.source.put(await fileOf(url));
     say(this.status, "");
     this.result.hidden = false;
+    this.area.classList.add("changed");
     this.result.replaceChildren(beforeAfter(before, url), el("div", { class: "row" },
       el("a", { class: "button", href: url, download: "huabi.png" }, icon("save"), el("span", { t: "Save" })), button("Go on with this", () => on().catch(complain))));
   }
