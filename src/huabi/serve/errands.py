@@ -16,12 +16,11 @@ from .hub import Hub
 from .jobs import Draft, Job, Store
 from .logs import log
 from .meters import Meters
-from .place import Place
+from .place import NAME, Place
 
 PAUSE = 1.0  # seconds between two looks at the queue
 SAVING = 60.0  # seconds that a child has to save what it trained
 
-NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"  # no path, no option
 Name = Annotated[str, Field(pattern=NAME)]
 Value = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+.-]{1,100}$")]
 Data = Annotated[

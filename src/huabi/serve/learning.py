@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import asyncio
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Annotated, Any
@@ -18,8 +18,9 @@ from ..errors import RunError
 from ..report import alarms_of, log_rows, losses_of, run_summary, suitable
 from ..tables import preflight_lines
 from .bodies import FAULTS
-from .errands import NAME, Data
+from .errands import Data
 from .faults import Fault
+from .place import NAME
 from .service import Service
 from .uploads import FILES, Kept, Sent, take
 
@@ -33,7 +34,7 @@ RunName = Annotated[str, Path(pattern=NAME)]
 def routes(service: Service) -> APIRouter:
     """The routes to a service."""
     router = APIRouter(tags=["training"], responses=FAULTS)
-    place, one = service.place, threading.Lock()
+    place, one = service.place, asyncio.Lock()
 
     @router.get("/v1/data", summary="What can be trained on, by name")
     async def data() -> dict[str, Any]:
@@ -52,12 +53,8 @@ def routes(service: Service) -> APIRouter:
     @router.get("/v1/data/{name}/preflight", summary="What is in the data, and which families can learn it")
     async def preflight(name: Data) -> dict[str, Any]:
         source = place.source(name)
-
-        def look() -> dict[str, Any]:
-            with one:  # it decodes by all cores
-                return _preflight(source, name)
-
-        return await run_in_threadpool(look)
+        async with one:  # it decodes by all cores
+            return await run_in_threadpool(_preflight, source, name)
 
     @router.get("/v1/runs", summary="The runs that have begun, the last changed first")
     async def runs() -> dict[str, Any]:
@@ -67,7 +64,10 @@ def routes(service: Service) -> APIRouter:
     @router.get("/v1/runs/{name}/log", summary="How a run has gone so far")
     async def log(name: RunName, after: Annotated[int, Query(ge=0)] = 0) -> dict[str, Any]:
         run = place.known_run(name)
-        return await run_in_threadpool(_log, run, after)
+        try:
+            return await run_in_threadpool(_log, run, after)
+        except RunError as error:
+            raise Fault(400, place.hidden(str(error)), "invalid_value") from None
 
     @router.get("/v1/runs/{name}/previews/{step}", response_class=Response, summary="What a run drew at a step")
     async def preview(name: RunName, step: Annotated[int, Path(ge=0, lt=10**12)]) -> Response:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import RequestError
 
+NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"  # no path, no option
 BUILT_IN = ("digits", "world")  # data that need no folder
 
 
@@ -41,7 +42,8 @@ class Place:
         """The runs that have begun, the last changed first."""
         if self._runs is None or not self._runs.is_dir():
             return []
-        found = [run for run in self._runs.iterdir() if (run / "run.json").is_file() and _inside(run)]
+        named = (run for run in self._runs.iterdir() if re.match(NAME, run.name))
+        found = [run for run in named if (run / "run.json").is_file() and _inside(run)]
         return sorted(found, key=lambda run: (run / "run.json").stat().st_mtime, reverse=True)
 
     def source(self, name: str) -> str:
@@ -57,7 +59,7 @@ class Place:
         """The names of the data that are there."""
         if self._data is None or not self._data.is_dir():
             return list(BUILT_IN)
-        folders = (f.name for f in self._data.iterdir() if f.is_dir() and not f.name.startswith(".") and _inside(f))
+        folders = (f.name for f in self._data.iterdir() if re.match(NAME, f.name) and f.is_dir() and _inside(f))
         return [*BUILT_IN, *sorted(folders)]
 
     def called(self, source: str) -> str | None:

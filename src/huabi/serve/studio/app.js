@@ -15,6 +15,7 @@ import { jobs } from "./jobs.js";
 const TABS = { imagine, canvas, transform, train, compare, models, jobs };
 const NAMES = { imagine: "Imagine", canvas: "Canvas", transform: "Transform", train: "Train", compare: "Compare", models: "Models", jobs: "Jobs" };
 const pages = new Map();
+const LOOK = 10_000; // milliseconds between two looks at how many jobs are at work
 const badge = el("span", { class: "count", hidden: true });
 
 function build() {
@@ -53,7 +54,6 @@ function show() {
     tab.tabIndex = other === name ? 0 : -1;
     page.hidden = other !== name;
   }
-  say(document.querySelector("title"), "{page} · Huabi", { page: "" });
   document.title = `${pages.get(name).tab.textContent.replace(/\d+$/, "")} · Huabi 画笔`;
   Promise.resolve(pages.get(name).show()).catch((error) => toast(error.message, { bad: true }));
 }
@@ -105,5 +105,6 @@ build();
 document.getElementById("language").addEventListener("click", () => switchLanguage(language() === "zh" ? "en" : "zh"));
 window.addEventListener("hashchange", show);
 onWork(() => count().catch(() => {}));
+setInterval(() => { if (!document.hidden) count().catch(() => {}); }, LOOK);
 refresh().then(() => { document.body.dataset.ready = "yes"; return count(); }).catch((error) => toast(error.message, { bad: true }));
 switchLanguage(language());

@@ -113,11 +113,12 @@ class Imagine {
 
   async vary(shown) {
     const image = await base64(pictureUrl(shown.id));
-    const tasks = model(shown.model)?.tasks ?? [];
-    const first = models("vary")[0];
-    if (tasks.includes("vary")) await this.draw({ task: "vary", model: shown.model, n: 4, previews: PREVIEWS, request: { image, strength: VARIED } });
-    else if (tasks.includes("generate") || !first) await this.draw(this.seeds(shown));
-    else await this.draw({ task: "vary", model: first.id, n: 4, previews: PREVIEWS, request: { image, strength: VARIED } });
+    const own = model(shown.model)?.tasks.includes("vary") ? shown.model : undefined;
+    const other = models("vary")[0]?.id;
+    const again = ["imagine", "generate"].includes(shown.task);
+    if (own || (other && !again)) await this.draw({ task: "vary", model: own ?? other, n: 4, previews: PREVIEWS, request: { image, strength: VARIED } });
+    else if (again) await this.draw(this.seeds(shown));
+    else throw new Error("No model here varies pictures: train vae or text_to_image.");
   }
 
   /** Other seeds of the same settings: what there is to vary where a model takes no pictures. */
@@ -204,7 +205,7 @@ class Batch {
   seen(event) {
     if (event.type === "progress" || event.type === "preview") {
       say(this.status, "Step {step} of {of}", event);
-      this.bar.value = event.step / event.of;
+      this.bar.value = event.of ? event.step / event.of : 0;
     }
     if (event.type !== "preview") return;
     event.positions.forEach((position, row) => {
@@ -223,7 +224,7 @@ class Batch {
     }
     this.stop.hidden = true;
     this.bar.hidden = true;
-    this.again.hidden = false;
+    this.again.hidden = this.body.task === "restore"; // it would come out the same
   }
 
   finish(pictures, job) {

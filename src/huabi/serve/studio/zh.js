@@ -44,6 +44,7 @@ export const CHINESE = {
   "the model's own": "模型默认",
   "by chance": "随机",
   none: "无",
+  "No model here varies pictures: train vae or text_to_image.": "这里还没有能做变化的模型：请训练 vae 或 text_to_image。",
   "Use these settings": "使用这些设置",
   Upscale: "放大",
   Vary: "变化",
