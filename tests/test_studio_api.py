@@ -20,6 +20,7 @@ from huabi.cli import serve as command
 from huabi.serve import shelf as shelves
 from huabi.serve.app import Address
 from huabi.serve.guard import Access
+from huabi.serve.place import Place
 from huabi.serve.uploads import safe
 from test_serve_api import call, png
 
@@ -193,6 +194,15 @@ def test_a_run_is_known_by_its_name_alone(server: Running) -> None:
         assert call(server, "GET", f"/v1/runs/{path}", **GIVEN)[0] in (400, 404)
     resume = {"task": "train", "family": "gan", "data": "flowers", "name": "gone", "resume": True}
     assert "no run called gone" in call(server, "POST", "/v1/jobs", resume, **GIVEN)[1]["error"]["message"]
+
+
+def test_paths_are_hidden_and_words_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = Place(Path("runs"), Path("data"))
+    assert place.hidden("the data of all runs") == "the data of all runs"
+    assert place.hidden(f"no pictures in {place.incoming('mine')}") == "no pictures in mine"
+    (tmp_path / "data" / "mine").mkdir(parents=True)
+    assert [place.called(name) for name in ("digits", "data/mine", "elsewhere/mine")] == ["digits", "mine", None]
 
 
 def test_a_browser_is_opened_where_there_is_one(monkeypatch: pytest.MonkeyPatch, huabi: Any, tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ class Errands:
         if self._leaving.is_set() and status != 0:
             return  # it goes on with the next start
         if status in (0, 1):
-            ended = self._store.finish(job.id, result=_result(job, self.place.hidden(out)))
+            ended = self._store.finish(job.id, result=_hidden(_result(job, out), self.place))
         else:
             line = last.removeprefix("huabi: ") or f"its process ended with {status}"
             ended = self._store.fail(job.id, line, "request" if status == 2 else "server")
@@ -188,6 +188,15 @@ class Errands:
             child.wait()
             self._job, self._child = "", None
         return child.returncode, "".join(printed), line
+
+
+def _hidden(value: object, place: Place) -> object:
+    """JSON without our paths."""
+    if isinstance(value, str):
+        return place.hidden(value)
+    if isinstance(value, list):
+        return [_hidden(one, place) for one in value]
+    return {key: _hidden(one, place) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def _result(job: Job, out: str) -> object:

@@ -15,7 +15,7 @@ class Place:
     """Runs lie in `runs`, data in the folders of `data`; either may be missing."""
 
     def __init__(self, runs: Path | None = None, data: Path | None = None) -> None:
-        self._runs, self._data = runs, data
+        self._runs, self._data = (folder.absolute() if folder else None for folder in (runs, data))
 
     @property
     def trains(self) -> bool:
@@ -66,8 +66,8 @@ class Place:
         """By which name a client asks for the data of a run; None where it cannot."""
         if source in BUILT_IN or source.startswith("world:"):
             return source
-        path = Path(source)
-        return path.name if self._data is not None and path.parent == self._data and path.is_dir() else None
+        path = Path(source).absolute()
+        return path.name if path.parent == self._data and path.is_dir() else None
 
     def incoming(self, name: str) -> Path:
         """The folder for data that a client sends."""

@@ -131,7 +131,12 @@ function rank(place, tie, row, score, most) {
   }
   return el("div", { class: "rank" }, el("span", { class: "place" }, String(place)),
     el("div", { class: "stack" }, el("div", { class: "row apart" }, el("div", { class: "row" }, el("strong", {}, row.family), tie ? el("span", { class: "tag", t: "tie" }) : null),
-      el("span", { class: "numbers" }, score ? (score.text ?? short(score.value)) : "")), el("div", { class: "whisker" }, span, mark), el("p", { class: "soft small" }, row.title)));
+      el("span", { class: "numbers" }, score ? figure(score) : "")), el("div", { class: "whisker" }, span, mark), el("p", { class: "soft small" }, row.title)));
+}
+
+/** A score with its interval, as far as there is one. */
+function figure(score) {
+  return score.low === null ? short(score.value) : `${short(score.value)} (${short(score.low)} – ${short(score.high)})`;
 }
 
 function complain(error) {
