@@ -140,6 +140,11 @@ def test_nothing_is_wider_than_a_phone(browser: Browser, server: Running) -> Non
         tab(page, "imagine")
         page.locator("#generate").tap()
         expect(page.locator(".toast")).to_be_visible()
+        canvas = tab(page, "canvas")
+        expect(canvas.get_by_label("Undo")).to_be_disabled()
+        page.locator(".board canvas").last.tap()  # by a finger
+        canvas.get_by_label("Undo").tap()
+        expect(canvas.get_by_label("Redo")).to_be_enabled()
 
 
 def test_four_candidates_appear_while_they_form(page: Page, server: Running, dye: Dye) -> None:

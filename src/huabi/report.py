@@ -20,7 +20,7 @@ from .data import Preflight, caches
 from .errors import HuabiError
 from .machine import free_memory, matrix_ceiling, pick_device, pick_precision, pick_threads, processor
 from .model import DataSpec
-from .requests import Generate, Translate
+from .requests import Generate, Imagine, Translate
 from .text import size_of
 
 EXTRAS = {"digits": "sklearn", "hub": "datasets", "board": "tensorboard"}
@@ -54,13 +54,13 @@ def suitable(found: Preflight) -> list[dict[str, Any]]:
     facts = (("scene", ()),) if found.kind == "world" else ()
     spec = DataSpec((found.size, found.size), 3, tuple(found.classes), bool(found.captions), count=found.usable)
     spec = replace(spec, pairing=found.pairing, facts=facts)  # type: ignore[arg-type]
-    compared = {Generate, Translate}  # what families are compared at
+    spoken = {Imagine} if not spec.captions else set()  # who draws what captions say is compared where there are some
     return [
         {
             "family": name,
             "title": kind.title,
             "lacks": spec.lacks(kind.needs),
-            "compares": bool(compared & set(kind.requests)),
+            "compares": bool({Generate, Translate} & set(kind.requests)) and not spoken & set(kind.requests),
         }
         for name, kind in ((name, families.find(name)) for name in families.names())
     ]

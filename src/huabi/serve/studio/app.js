@@ -104,6 +104,7 @@ askBy(askForKey);
 build();
 document.getElementById("language").addEventListener("click", () => switchLanguage(language() === "zh" ? "en" : "zh"));
 window.addEventListener("hashchange", show);
+for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault()); // a file beside its place opens nothing
 onWork(() => count().catch(() => {}));
 setInterval(() => { if (!document.hidden) count().catch(() => {}); }, LOOK);
 refresh().then(() => { document.body.dataset.ready = "yes"; return count(); }).catch((error) => toast(error.message, { bad: true }));

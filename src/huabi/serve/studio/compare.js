@@ -108,7 +108,7 @@ class Comparing {
     }
     const absent = facts.families.filter((row) => !scores.has(row.family));
     this.report.replaceChildren(el("section", { class: "panel" }, el("h2", { t: "Ranking" }),
-      el("p", { class: "soft small" }, `${facts.data} · ${facts.measure ?? ""} · n = ${facts.count}`), ...ranked,
+      el("p", { class: "soft small", t: "{measure}, smaller is better · {count} pictures of each · {data}", tv: { measure: facts.measure ?? "–", count: facts.count, data: facts.data } }), ...ranked,
       ...absent.map((row) => el("p", { class: "soft small" }, `${row.family}: ${row.why || row.state}`))),
     ...(facts.advice ? [el("p", { class: "panel flat" }, [facts.advice].flat().join(" "))] : []));
   }

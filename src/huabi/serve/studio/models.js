@@ -13,8 +13,7 @@ function card(model) {
     el("div", { class: "row apart" }, el("h2", {}, model.id), el("span", { class: "soft small numbers" }, size)),
     el("div", { class: "tags" }, model.tasks.map((task) => el("span", { class: "tag", t: TASKS[task] ?? task }))),
     model.undoes.length ? el("p", { class: "soft small" }, model.undoes.join(" · ")) : null,
-    labels.length ? el("div", {}, el("h3", { t: "Labels" }), el("p", { class: "soft small" }, labels.join(", "), rest > 0 ? ` +${rest}` : "")) : null,
-    model.built_in ? el("p", { class: "soft small", t: "Needs no training." }) : null);
+    labels.length ? el("div", {}, el("h3", { t: "Labels" }), el("p", { class: "soft small" }, labels.join(", "), rest > 0 ? ` +${rest}` : "")) : null);
 }
 
 /** Builds the tab. */

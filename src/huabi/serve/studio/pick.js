@@ -1,4 +1,4 @@
-/** Picking a picture: by a click, by dropping it, by pasting it. */
+/** Picking a picture: by a click, or by dropping it. */
 import { base64 } from "./api.js";
 import { el, icon, picture, toast } from "./dom.js";
 

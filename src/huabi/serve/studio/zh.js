@@ -187,6 +187,7 @@ export const CHINESE = {
   Name: "名称",
   "Choose at least one family.": "请至少选择一个家族。",
   Ranking: "排名",
+  "{measure}, smaller is better · {count} pictures of each · {data}": "{measure}，越小越好 · 每个 {count} 张 · {data}",
   tie: "并列",
 
   "words to picture": "文生图",
@@ -200,7 +201,6 @@ export const CHINESE = {
   paint: "手绘",
   "any size": "任意尺寸",
   Labels: "类别",
-  "Needs no training.": "无需训练。",
   "No trained model yet": "还没有训练过的模型",
   "Train one on a folder of pictures; it appears here as soon as it draws.": "用一个图片文件夹训练一个，能画图后就会出现在这里。",
   "Train a model": "训练模型",
