@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-slow lint install clean
+.PHONY: demo test test-slow lint install browser clean
 
 # What the demo trains on: a built-in set, or a folder of pictures of your own.
 DATA ?= world:styles=flat,size=32,n=4000
@@ -28,7 +28,13 @@ test: install
 test-slow: install
 	$(BIN)/python -m pytest -m slow
 
-install: $(STAMP)
+install: $(STAMP) browser
+
+# The browser that the studio is tested in: Debian's, where this may install it; without one those tests are skipped.
+browser:
+	@if ! command -v chromium >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null \
+			|| echo "chromium could not be installed: the studio is not tested in a browser"; fi
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -18,9 +18,9 @@ from huabi.model import DataSpec, Identity, Model
 from huabi.requests import Edit, Generate, Imagine, Vary
 from huabi.serve import shelf as shelves
 from huabi.serve.app import Address, configured, run
-from huabi.serve.errands import Place
 from huabi.serve.guard import Access
 from huabi.serve.jobs import Store
+from huabi.serve.place import Place
 from huabi.serve.service import Limits, Service
 from huabi.serve.shelf import Shelf
 

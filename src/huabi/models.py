@@ -54,3 +54,9 @@ def described(path: Path) -> tuple[tuple[type[Request], ...], DataSpec]:
     family = find(header["family"])
     requests, _ = family.role(configure(family.Config(), header["config"]))
     return requests, DataSpec.from_json(header["spec"])
+
+
+def undoes(path: Path) -> tuple[tuple[str, ...], int]:
+    """Which damage the restorer in `path` was trained to undo, and how many times it enlarges."""
+    config = Checkpoint.open(path).header["config"]
+    return tuple(config["task"]), config["scale"]

@@ -20,6 +20,7 @@ from .data import Preflight, caches
 from .errors import HuabiError
 from .machine import free_memory, matrix_ceiling, pick_device, pick_precision, pick_threads, processor
 from .model import DataSpec
+from .requests import Generate, Imagine, Translate
 from .text import size_of
 
 EXTRAS = {"digits": "sklearn", "hub": "datasets", "board": "tensorboard"}
@@ -46,6 +47,23 @@ def families_forecast(
             rows.append({"family": name, "title": kind.title, "refused": str(error)})
     progress("measuring families", len(names), len(names))
     return replace(found, families=tuple(rows))
+
+
+def suitable(found: Preflight) -> list[dict[str, Any]]:
+    """Each family: its name and title, what it needs that the data does not have, and whether it can be compared."""
+    facts = (("scene", ()),) if found.kind == "world" else ()
+    spec = DataSpec((found.size, found.size), 3, tuple(found.classes), bool(found.captions), count=found.usable)
+    spec = replace(spec, pairing=found.pairing, facts=facts)  # type: ignore[arg-type]
+    spoken = {Imagine} if not spec.captions else set()  # who draws what captions say is compared where there are some
+    return [
+        {
+            "family": name,
+            "title": kind.title,
+            "lacks": spec.lacks(kind.needs),
+            "compares": bool({Generate, Translate} & set(kind.requests)) and not spoken & set(kind.requests),
+        }
+        for name, kind in ((name, families.find(name)) for name in families.names())
+    ]
 
 
 def run_summary(path: Path) -> dict[str, Any]:

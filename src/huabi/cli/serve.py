@@ -1,37 +1,97 @@
-"""The server: serve."""
+"""The server: serve, and studio, which is the same with pages for a browser."""
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
+import webbrowser
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import RequestError
 from .options import Device, app
 
+if TYPE_CHECKING:
+    from ..serve.app import Address
+
+Host = Annotated[str, typer.Option(help="elsewhere than on this machine alone it needs --api-key")]
+Port = Annotated[int, typer.Option(min=1, max=65535)]
+Key = Annotated[
+    str, typer.Option(envvar="HUABI_API_KEY", help="what callers must say; the environment hides it from others")
+]
+Hosts = Annotated[list[str] | None, typer.Option(help="a name that callers may use for this server")]
 Names = Annotated[list[str] | None, typer.Option(help="a run, or a name; may be said again; all known ones by default")]
+Runs = Annotated[Path | None, typer.Option(help="a folder whose runs are offered as soon as they are there")]
+Folder = Annotated[Path | None, typer.Option(help="a folder whose folders may be trained on, and that takes new ones")]
+Where = Annotated[str | None, typer.Option(help="the jobs: a file, or the URL of a PostgreSQL database")]
+Aside = Annotated[bool, typer.Option("--set-aside", help="move a damaged --store aside, begin anew")]
+Queue = Annotated[int, typer.Option(min=1, help="jobs that wait at most")]
+Keep = Annotated[str, typer.Option(help="how long pictures can be fetched")]
+Memory = Annotated[float, typer.Option(min=0, help="GB of models kept loaded; 0 is half of what is free")]
 
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="elsewhere than on this machine alone it needs --api-key")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8700,
-    api_key: Annotated[
-        str, typer.Option(envvar="HUABI_API_KEY", help="what callers must say; the environment hides it from others")
-    ] = "",
-    allow_host: Annotated[list[str] | None, typer.Option(help="a name that callers may use for this server")] = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8700,
+    api_key: Key = "",
+    allow_host: Hosts = None,
     model: Names = None,
-    runs: Annotated[Path | None, typer.Option(help="a folder whose runs are offered as soon as they are there")] = None,
-    data: Annotated[Path | None, typer.Option(help="a folder whose folders may be trained on")] = None,
-    store: Annotated[str | None, typer.Option(help="the jobs: a file, or the URL of a PostgreSQL database")] = None,
-    set_aside: Annotated[bool, typer.Option("--set-aside", help="move a damaged --store aside, begin anew")] = False,
-    queue: Annotated[int, typer.Option(min=1, help="jobs that wait at most")] = 256,
-    keep: Annotated[str, typer.Option(help="how long pictures can be fetched")] = "1h",
-    memory: Annotated[float, typer.Option(min=0, help="GB of models kept loaded; 0 is half of what is free")] = 0,
+    runs: Runs = None,
+    data: Folder = None,
+    store: Where = None,
+    set_aside: Aside = False,
+    queue: Queue = 256,
+    keep: Keep = "1h",
+    memory: Memory = 0,
     device: Device = "auto",
 ) -> None:
     """Serve models over HTTP: OpenAI's Images API, the web UIs' API, and jobs of every kind."""
+    _serve(host, port, api_key, allow_host, model, runs, data, store, set_aside, queue, keep, memory, device)
+
+
+@app.command()
+def studio(
+    host: Host = "127.0.0.1",
+    port: Port = 8700,
+    api_key: Key = "",
+    allow_host: Hosts = None,
+    model: Names = None,
+    runs: Runs = None,
+    data: Folder = None,
+    store: Where = None,
+    set_aside: Aside = False,
+    queue: Queue = 256,
+    keep: Keep = "7d",
+    memory: Memory = 0,
+    device: Device = "auto",
+    no_open: Annotated[bool, typer.Option("--no-open", help="leave the browser alone")] = False,
+) -> None:
+    """Open the studio in the browser: draw, edit, transform, train and compare; the server of `serve` is in it."""
+    pages = "closed" if no_open or not _has_display() else "opened"
+    _serve(host, port, api_key, allow_host, model, runs, data, store, set_aside, queue, keep, memory, device, pages)
+
+
+def _serve(
+    host: str,
+    port: int,
+    api_key: str,
+    allow_host: list[str] | None,
+    model: list[str] | None,
+    runs: Path | None,
+    data: Path | None,
+    store: str | None,
+    set_aside: bool,
+    queue: int,
+    keep: str,
+    memory: float,
+    device: str,
+    pages: str = "",
+) -> None:
+    """Serves; `pages` says whether those of the studio are served, and whether a browser is opened."""
     try:
         import fastapi  # noqa: F401
         import uvicorn  # noqa: F401
@@ -39,9 +99,9 @@ def serve(
         raise RequestError("the server needs its extra: pip install 'huabi[serve]'") from None
     from .. import index, text
     from ..serve.app import Address, run
-    from ..serve.errands import Place
     from ..serve.guard import Access
     from ..serve.jobs import Store
+    from ..serve.place import Place
     from ..serve.service import Limits, Service
     from ..serve.shelf import Shelf
 
@@ -51,9 +111,33 @@ def serve(
     for name, folder in (("runs", runs), ("data", data)):
         if folder is not None and not folder.is_dir():
             raise RequestError(f"--{name} {folder} is no folder")
+    kept = text.duration(keep)
     address.bind().close()  # before models are looked at
-    shelf = Shelf(model or (), runs, device, int(memory * 2**30))
+    known = bool(pages) and not model and runs is None
+    if pages:
+        runs, data = runs or _own("runs"), data or _own("data")
+    shelf = Shelf(model or (), runs, device, int(memory * 2**30), known)
     jobs = Store(store or str(index.home() / "serve" / "jobs.db"), queue, set_aside)
-    service = Service(jobs, shelf, Limits(keep=text.duration(keep)), Place(runs, data))
+    service = Service(jobs, shelf, Limits(keep=kept), Place(runs, data))
     typer.echo(f"http://{host}:{port} offers {', '.join(shelf.cards())}", err=True)
-    run(service, Access(api_key, (host, *(allow_host or ()))), address)
+    access = Access(api_key, (host, *(allow_host or ())), studio=bool(pages))
+    run(service, access, address, lambda: _open(address) if pages == "opened" else None)
+
+
+def _own(name: str) -> Path:
+    """A folder of the studio's own, where none is said."""
+    from .. import index
+
+    folder = index.home() / "studio" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _has_display() -> bool:
+    return sys.platform in ("win32", "darwin") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
+
+
+def _open(address: Address) -> None:
+    """Opens the studio in the browser, which may take its time and may fail: the server does not wait for it."""
+    host = address.host if address.is_local else "localhost"
+    threading.Thread(target=webbrowser.open, args=(f"http://{host}:{address.port}/",), daemon=True).start()

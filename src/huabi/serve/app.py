@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request, Response
 
 from .. import __version__
 from ..errors import RequestError
-from . import faults, openai, routes, webui
+from . import faults, learning, openai, pages, routes, webui
 from .bodies import describe
 from .guard import Access, Guard
 from .service import ClientLeft, Service
@@ -48,9 +48,11 @@ def create_app(service: Service, access: Access) -> FastAPI:
     async def left(request: Request, error: Exception) -> Response:
         return Response(status_code=LEFT)
 
-    for part in (routes, openai, webui):
+    for part in (routes, learning, openai, webui):
         app.include_router(part.routes(service))
-    describe(app, [routes.JobBody, *openai.BODIES, *webui.BODIES])
+    if access.studio:
+        app.include_router(pages.routes())
+    describe(app, [routes.JobBody, routes.PictureBody, *openai.BODIES, *webui.BODIES])
     app.add_middleware(Guard, access=access, meters=service.meters)
     return app
 
@@ -98,9 +100,17 @@ def configured(service: Service, access: Access) -> uvicorn.Config:
     )
 
 
-def run(service: Service, access: Access, address: Address) -> None:
-    """Serves until SIGINT or SIGTERM; open calls then have `DRAIN` seconds to end."""
+def run(
+    service: Service, access: Access, address: Address, on_listening: Callable[[], object] = lambda: None
+) -> None:
+    """Serves until SIGINT or SIGTERM; open calls then have `DRAIN` seconds to end.
+
+    Args:
+        on_listening: called as soon as callers can connect; they are answered a moment later.
+    """
     with address.bind() as listening:
+        listening.listen()
+        on_listening()
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("huabi.serve").setLevel(logging.INFO)
         uvicorn.Server(configured(service, access)).run(sockets=[listening])

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,12 +16,12 @@ from .hub import Hub
 from .jobs import Draft, Job, Store
 from .logs import log
 from .meters import Meters
+from .place import NAME, Place
 
 PAUSE = 1.0  # seconds between two looks at the queue
 SAVING = 60.0  # seconds that a child has to save what it trained
 
-_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"  # no path, no option
-Name = Annotated[str, Field(pattern=_NAME)]
+Name = Annotated[str, Field(pattern=NAME)]
 Value = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+.-]{1,100}$")]
 Data = Annotated[
     str,
@@ -52,6 +50,7 @@ class Train(_Errand):
     batch: int | None = Field(default=None, ge=1, le=4096)
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     settings: dict[Name, Value] = Field(default_factory=dict, description="the family's own, by dotted name")
+    resume: bool = Field(default=False, description="goes on with the run of that name, which was stopped")
 
     def words(self, place: Place) -> list[str]:
         out = place.run(self.name)
@@ -104,34 +103,6 @@ ERRANDS: dict[str, type[Train] | type[Evaluate] | type[Compare]] = {
 }
 
 
-class Place:
-    """The folders of a server in which errands read and write; clients know what is in them by names alone."""
-
-    def __init__(self, runs: Path | None = None, data: Path | None = None) -> None:
-        self._runs, self._data = runs, data
-
-    def run(self, name: str) -> Path:
-        if self._runs is None:
-            raise RequestError("this server keeps no runs; start it with --runs DIR")
-        return self._runs / name
-
-    def source(self, name: str) -> str:
-        """What `huabi` takes for the data of this name; raises `RequestError` where there is none."""
-        if name == "digits" or re.match(r"world(:|$)", name):
-            return name
-        folder = self._data / name if self._data else None
-        if folder is None or not folder.is_dir() or folder.resolve().parent != folder.parent.resolve():
-            raise RequestError(f"no data {name!r} here; put its folder into the server's --data DIR")
-        return str(folder)
-
-    def hidden(self, line: str) -> str:
-        """A line of a child without our paths."""
-        for folder in (self._runs, self._data):
-            if folder is not None:
-                line = line.replace(f"{folder}/", "").replace(str(folder), "")
-        return line
-
-
 class Errands:
     """One thread that runs long work, a child at a time; an engine beside the `Worker`."""
 
@@ -145,10 +116,10 @@ class Errands:
     def draft(self, errand: Train | Evaluate | Compare, key: str) -> Draft:
         """The job of an errand; raises `RequestError` where its data or its place is missing, or its name is taken."""
         errand.words(self.place)
-        if not isinstance(errand, Evaluate) and self.place.run(errand.name).exists():
+        if isinstance(errand, Evaluate) or (isinstance(errand, Train) and errand.resume):
+            self.place.known_run(errand.name)
+        elif self.place.run(errand.name).exists():
             raise RequestError(f"there is a run called {errand.name} already; give another name")
-        if isinstance(errand, Evaluate) and not (self.place.run(errand.name) / "run.json").exists():
-            raise RequestError(f"no run called {errand.name} here")
         return Draft(errand.task, errand.name, errand.model_dump_json(exclude_unset=True), key)
 
     def start(self) -> None:
@@ -190,7 +161,7 @@ class Errands:
         if self._leaving.is_set() and status != 0:
             return  # it goes on with the next start
         if status in (0, 1):
-            ended = self._store.finish(job.id, result=_result(job, out))
+            ended = self._store.finish(job.id, result=_hidden(_result(job, out), self.place))
         else:
             line = last.removeprefix("huabi: ") or f"its process ended with {status}"
             ended = self._store.fail(job.id, line, "request" if status == 2 else "server")
@@ -217,6 +188,15 @@ class Errands:
             child.wait()
             self._job, self._child = "", None
         return child.returncode, "".join(printed), line
+
+
+def _hidden(value: object, place: Place) -> object:
+    """JSON without our paths."""
+    if isinstance(value, str):
+        return place.hidden(value)
+    if isinstance(value, list):
+        return [_hidden(one, place) for one in value]
+    return {key: _hidden(one, place) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def _result(job: Job, out: str) -> object:

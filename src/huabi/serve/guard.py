@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from . import pages
 from .faults import FINAL, Fault, of
 from .logs import log
 from .meters import Meters
@@ -41,6 +42,7 @@ class Access:
     key: str = ""
     hosts: tuple[str, ...] = ()  # names beside localhost and plain addresses, which no foreign page can take over
     body: int = 64 << 20  # bytes of a call at most
+    studio: bool = False  # whether its pages are served, which need no key
 
     def check(self, path: str, headers: Headers) -> None:
         """Raises `Fault` where a call is refused."""
@@ -52,9 +54,12 @@ class Access:
             raise Fault(403, "calls from another site's pages are refused", "origin_refused")
         if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
             raise Fault(403, "calls from another site's pages are refused", "origin_refused")
-        if self.key and path not in OPEN and not path.startswith(BY_ID) and not self._has_key(headers):
+        if self.key and not self._is_open(path) and not self._has_key(headers):
             asks = {"www-authenticate": 'Bearer realm="huabi"'}
             raise Fault(401, "the API key is missing or wrong; send it as Bearer token", "invalid_api_key", None, asks)
+
+    def _is_open(self, path: str) -> bool:
+        return path in OPEN or path.startswith(BY_ID) or (self.studio and pages.is_open(path))
 
     def _has_key(self, headers: Headers) -> bool:
         """Whether the key is said, as Bearer token or as password; the time tells nothing of how much is right."""

@@ -82,6 +82,15 @@ class Kept(NamedTuple):
     recipe: dict[str, Any]
 
 
+class Shown(NamedTuple):
+    """A stored picture, and the job that drew it."""
+
+    kept: Kept
+    job: str
+    task: str
+    model: str
+
+
 _COLUMNS = [jobs.c[name] for name in Job.__dataclass_fields__]
 
 
@@ -270,6 +279,18 @@ class Store:
         mine = select(pictures.c.id, pictures.c.recipe).where(pictures.c.job == job).order_by(pictures.c.position)
         with self._reading() as connection:
             return [Kept(str(row.id), json.loads(row.recipe)) for row in connection.execute(mine)]
+
+    def gallery(self, limit: int) -> list[Shown]:
+        """The last pictures that were drawn, the newest first."""
+        last = (
+            select(pictures.c.id, pictures.c.recipe, jobs.c.id.label("job"), jobs.c.task, jobs.c.model)
+            .join(jobs, pictures.c.job == jobs.c.id)
+            .order_by(jobs.c.place.desc(), pictures.c.position)
+            .limit(limit)
+        )
+        with self._reading() as connection:
+            rows = connection.execute(last)
+            return [Shown(Kept(str(r.id), json.loads(r.recipe)), str(r.job), str(r.task), str(r.model)) for r in rows]
 
     def picture(self, picture: str) -> Drawn | None:
         """A stored picture, by its id."""

@@ -13,16 +13,18 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 from starlette.concurrency import run_in_threadpool
 
 from ..drawing import REQUESTS
+from ..pictures import Picture
 from ..requests import Request
 from .bodies import FAULTS, event, stream, taking
 from .database import StoreError
 from .errands import ERRANDS
 from .faults import Fault
-from .jobs import Job
+from .jobs import Job, Shown
 from .service import Caller, Service
 from .shelf import Card
 from .worker import Worker
 
+LONG = ("image", "mask", "masks", "reference", "scribble", "sound", "styles")
 Id = Annotated[str, Path(max_length=100)]
 
 
@@ -52,6 +54,14 @@ class JobBody(RootModel[Annotated[_ANY, Field(discriminator="task")]]):
     """A job of any kind, which its `task` says."""
 
 
+class PictureBody(BaseModel):
+    """A picture whose recipe is asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    image: Picture
+
+
 def view(job: Job, service: Service) -> dict[str, Any]:
     """What a client is told of a job."""
     last = service.hub.last(job.id)
@@ -66,7 +76,9 @@ def card_view(card: Card) -> dict[str, Any]:
     """What a client is told of a model."""
     tasks = [task.__name__.lower() for task in card.tasks]
     openai = {"id": card.name, "object": "model", "created": int(card.changed), "owned_by": "huabi"}
-    return openai | {"tasks": tasks, "size": list(card.spec.size), "labels": list(card.spec.labels)}
+    known = {"tasks": tasks, "size": list(card.spec.size), "labels": list(card.spec.labels)}
+    known |= {"domains": list(card.spec.domains), "undoes": list(card.undoes), "built_in": card.path is None}
+    return openai | known
 
 
 def routes(service: Service) -> APIRouter:
@@ -114,7 +126,11 @@ def routes(service: Service) -> APIRouter:
         found = await service.get(job)
 
         async def told() -> AsyncIterator[str]:
+            listening = False
             async for happened in service.follow(found):
+                if not listening and (last := service.hub.last(found.id)):
+                    yield event(last["type"], last)  # what came before anybody listened
+                listening = True
                 if isinstance(happened, Job):
                     yield event("end", {"job": view(happened, service)})
                 elif happened is None:
@@ -123,6 +139,17 @@ def routes(service: Service) -> APIRouter:
                     yield event(happened["type"], happened)
 
         return stream(told())
+
+    @router.get("/v1/pictures", summary="The last pictures, the newest first, and what they were drawn from")
+    async def gallery(call: Call, limit: Annotated[int, Query(ge=1, le=500)] = 60) -> dict[str, Any]:
+        found = await run_in_threadpool(service.store.gallery, limit)
+        return {"pictures": [_shown(call, shown) for shown in found]}
+
+    @router.post("/v1/recipe", openapi_extra=taking(PictureBody), summary="What a picture was drawn from")
+    async def recipe(call: Call) -> dict[str, Any]:
+        asked = await service.read(PictureBody, await call.body())
+        found = await run_in_threadpool(service.recipe, asked.image)
+        return {"recipe": _plain(found) if found else None, "model": found and await service.drew(found)}
 
     @router.get("/v1/pictures/{picture}", response_class=Response, summary="A picture, as PNG with its recipe inside")
     async def picture(picture: Id) -> Response:
@@ -157,6 +184,19 @@ def routes(service: Service) -> APIRouter:
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router
+
+
+def _plain(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe without the pictures and sounds in its request, which are long."""
+    request = recipe.get("request")
+    kept = {name: value for name, value in request.items() if name not in LONG} if isinstance(request, dict) else {}
+    return recipe | {"request": kept}
+
+
+def _shown(call: Call, shown: Shown) -> dict[str, Any]:
+    """A picture of the gallery."""
+    known = {"id": shown.kept.id, "url": picture_url(call, shown.kept.id)}
+    return known | {"job": shown.job, "task": shown.task, "model": shown.model, "recipe": _plain(shown.kept.recipe)}
 
 
 def picture_url(call: Call, picture: str) -> str:

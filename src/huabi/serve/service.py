@@ -15,18 +15,20 @@ from fastapi import Request as Call
 from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 
+from .. import index
 from ..decoding import limited
 from ..errors import RequestError
 from ..model import DataSpec
-from ..pictures import Picture
-from ..requests import Request
+from ..pictures import Picture, read_recipe
+from ..requests import Request, Restore
 from .database import StoreError
-from .errands import Compare, Errands, Evaluate, Place, Train
+from .errands import Compare, Errands, Evaluate, Train
 from .faults import Fault, of, raise_end
 from .hub import Event, Hub
 from .jobs import LEASE, Draft, Job, Kept, Store
 from .logs import log
 from .meters import Meters
+from .place import Place
 from .shelf import Card, Shelf
 from .worker import STEPS, Engine, Worker, drafted
 
@@ -153,6 +155,8 @@ class Service:
         self, request: Request, model: str | None, n: int, caller: Caller, previews: int = 0, choice: Card | None = None
     ) -> Job:
         """Accepts the drawing of `n` pictures, whose seeds go up from the one asked for, or from one by chance."""
+        if model is None and choice is None and isinstance(request, Restore):
+            choice = await run_in_threadpool(self.shelf.restorer, request.task, request.scale)
         card = choice or await self.choose(model, type(request))
         if type(request) not in card.tasks:
             known = ", ".join(task.__name__ for task in card.tasks)
@@ -267,6 +271,19 @@ class Service:
         """Cancels a job whose client has left a stream; nobody needs to wait for it."""
         self._spawn(self.cancel(job.id))
 
+    def recipe(self, picture: Picture) -> dict[str, Any] | None:
+        """The recipe inside a picture, if it is one of Huabi's."""
+        with limited(FORMATS, self.limits.pixels):
+            found = read_recipe(picture.data)
+        return found if found and isinstance(found.get("request"), dict) else None
+
+    async def drew(self, recipe: dict[str, Any]) -> str | None:
+        """By which name the model of a recipe is offered here; None where it is not known."""
+        cards = (await run_in_threadpool(self.shelf.cards)).values()
+        path, family = index.find(str(recipe.get("model"))), recipe.get("family")
+        known = (card.name for card in cards if card.path == path and (path or card.name == family))
+        return next(known, None)
+
     async def data(self, picture: str) -> bytes:
         """The PNG of a stored picture; raises a 404 `Fault` where there is none (any more)."""
         found = await run_in_threadpool(self.store.picture, picture)
@@ -283,14 +300,15 @@ async def _left(call: Call) -> None:
 
 def work(request: Request, spec: DataSpec) -> int:
     """Pixels x steps of one picture, as far as they can be told beforehand."""
-    sizes = [getattr(request, "size", None) or spec.size]
+    asked = getattr(request, "size", None) or spec.size
+    sizes = [asked if isinstance(asked, tuple) else (asked, asked)]  # Stylize says the long side alone
     for value in (getattr(request, name) for name in type(request).model_fields):
         for picture in value if isinstance(value, tuple | list) else (value,):
             if isinstance(picture, Picture):
                 sizes.append(picture.size())
-    grown = 2 * getattr(request, "expand", 0)
-    pixels = max((rows + grown) * (columns + grown) for rows, columns in sizes)
-    return pixels * (getattr(request, "steps", None) or STEPS)
+    grown, scale = 2 * getattr(request, "expand", 0), getattr(request, "scale", 1)
+    pixels: int = max(scale**2 * (rows + grown) * (columns + grown) for rows, columns in sizes)
+    return pixels * (getattr(request, "steps", None) or getattr(request, "iterations", None) or STEPS)
 
 
 def _seeded(request: Request, n: int) -> list[Request]:

@@ -6,19 +6,22 @@ import gc
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from .. import index, models
+from .. import classic, index, models
 from ..classic.painter import Painter
 from ..errors import HuabiError, RequestError, nearest
 from ..external import is_pipeline
 from ..machine import free_memory, pick_device
 from ..model import DataSpec, Model
-from ..requests import Request
+from ..requests import Request, Restore
 
+SCRIBBLE = "scribble"  # answers an `Edit` with strokes alone, so that it is never chosen for others
 FRAMES = 8  # of a painting, between which it can be stopped
 BUILT_IN: dict[str, Callable[[], Model]] = {"brush": lambda: Painter(FRAMES)}
+BUILT_IN |= {name: partial(classic.model, name) for name in ("enhance", "gatys", SCRIBBLE, *classic.METHODS)}
 SHARE = 0.5  # of the memory that is free at the start, for models
 
 
@@ -30,6 +33,8 @@ class Card(NamedTuple):
     tasks: tuple[type[Request], ...]
     spec: DataSpec
     changed: float  # seconds since 1970
+    undoes: tuple[str, ...] = ()  # which damage, where it answers `Restore`
+    scale: int = 0  # of upscale, where it knows one alone
 
 
 class UnknownModel(RequestError):
@@ -43,16 +48,22 @@ class Shelf:
         names: runs, models that come with Huabi, pipelines; without any, all that the user-level index knows.
         folder: whose runs appear by themselves.
         budget: bytes of weights that are kept loaded; half of what is free by default. The one at work always is.
+        known: whether the index's are offered beside those in `folder`.
 
     Raises `HuabiError` where a name is no model.
     """
 
     def __init__(
-        self, names: Sequence[str] = (), folder: Path | None = None, device: str = "auto", budget: int = 0
+        self,
+        names: Sequence[str] = (),
+        folder: Path | None = None,
+        device: str = "auto",
+        budget: int = 0,
+        known: bool = False,
     ) -> None:
         self.device, self._folder = device, folder
         self.budget = budget or int(SHARE * free_memory(pick_device(device)))
-        self._known = bool(names)
+        self._known = known or not (names or folder)
         self._places: dict[str, Path] = {}
         for name in names:
             path = models.located(name)
@@ -69,14 +80,13 @@ class Shelf:
 
     def cards(self) -> dict[str, Card]:
         """What is offered now, by name."""
-        places = dict(self._places)
+        places = {run.name: run for run in reversed(index.known())} if self._known else {}
         if self._folder is not None and self._folder.is_dir():
-            places = {run.name: run for run in sorted(self._folder.iterdir())} | places
-        elif not self._known:
-            places = {run.name: run for run in reversed(index.known())}
+            places |= {run.name: run for run in sorted(self._folder.iterdir())}
+        places |= self._places
         found = {name: card for name, path in places.items() if (card := self._card(name, path))}
         for name, make in BUILT_IN.items():
-            found.setdefault(name, Card(name, None, *_facts(make()), changed=0.0))
+            found.setdefault(name, _built_in(name, make()))
         return found
 
     def card(self, name: str) -> Card:
@@ -86,12 +96,19 @@ class Shelf:
             raise UnknownModel(f"no model {name!r:.100}; {nearest(name[:100], cards)}")
         return cards[name]
 
+    def restorer(self, damage: str, scale: int) -> Card:
+        """The first model that undoes this damage, a trained one before the textbook's."""
+        for card in self.cards().values():
+            if damage in card.undoes and (damage != "upscale" or card.scale in (0, scale)):
+                return card
+        raise UnknownModel(f"no model here undoes {damage}; train one: huabi train restorer, with task={damage}")
+
     def first(self, *tasks: type[Request]) -> Card:
         """The first model that answers one of `tasks`, the first task before the next."""
         cards = self.cards().values()
         for task in tasks:
             for card in cards:
-                if task in card.tasks:
+                if task in card.tasks and card.name != SCRIBBLE:
                     return card
         raise UnknownModel(f"no model here answers {tasks[0].__name__}; start the server with --model NAME")
 
@@ -106,9 +123,10 @@ class Shelf:
         if old is None or old.changed != changed:
             try:
                 tasks, spec = models.described(path)
+                undoes = models.undoes(path) if Restore in tasks else ((), 0)
             except (HuabiError, ImportError, KeyError, TypeError):  # damaged, or of a family that is not installed
                 return None
-            old = self._cards[path] = Card(name, path, tasks, spec, changed)
+            old = self._cards[path] = Card(name, path, tasks, spec, changed, *undoes)
         return old if old.tasks else None
 
     def load(self, name: str) -> Model:
@@ -136,8 +154,8 @@ class Shelf:
         return tuple(self._loaded)
 
 
-def _facts(model: Model) -> tuple[tuple[type[Request], ...], DataSpec]:
-    return model.requests, model.spec
+def _built_in(name: str, model: Model) -> Card:
+    return Card(name, None, model.requests, model.spec, 0.0, getattr(model, "tasks", ()))
 
 
 def weight(model: object) -> int:

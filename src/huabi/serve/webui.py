@@ -19,6 +19,7 @@ from ..requests import Edit, Generate, Imagine, Request, Vary
 from .bodies import FAULTS, taking
 from .faults import Fault
 from .service import Caller, Service
+from .shelf import SCRIBBLE
 
 PREVIEWS = 8
 LARGEST = 8  # times, of enlarging
@@ -160,7 +161,8 @@ def routes(service: Service) -> APIRouter:
     @router.get("/sd-models", summary="The models that are offered")
     async def models() -> list[dict[str, Any]]:
         cards = (await run_in_threadpool(service.shelf.cards)).values()
-        usable = [card for card in cards if any(task.__name__.lower() in TASKS for task in card.tasks)]
+        drawing = (card for card in cards if card.name != SCRIBBLE)
+        usable = [card for card in drawing if any(task.__name__.lower() in TASKS for task in card.tasks)]
         return [
             {"title": c.name, "model_name": c.name, "hash": None, "sha256": None, "filename": c.name, "config": None}
             for c in usable

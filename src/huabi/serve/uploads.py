@@ -1,0 +1,135 @@
+"""Data that a client sends to train on: pictures and captions under safe names, in a new folder, and bounded."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import BinaryIO, NamedTuple
+
+from ..data.files import PICTURES, SPARE, list_archive, read
+from ..decoding import PictureError
+from ..errors import DataError, RequestError
+
+FILES = 256  # of one call
+LARGEST = 64 << 20  # bytes of a file
+MOST = 50_000  # files of a folder
+ROOM = 4 << 30  # bytes of a folder
+DEEP = 4  # folders in folders
+LONGEST = 120  # bytes of a part of a name
+NAMES = (".txt", ".json", ".jsonl", ".csv")  # captions and metadata
+MARK = ".sent"  # in a folder that was made here: no other is ever added to
+_BAD = frozenset('<>:"|?*')
+_DEVICES = frozenset(("con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))))
+
+
+class Sent(NamedTuple):
+    """A file as it came: its name, which is not believed, and what is in it."""
+
+    name: str
+    file: BinaryIO
+
+
+class Kept(NamedTuple):
+    """How many files were taken, and how many left out."""
+
+    taken: int
+    left_out: int
+
+
+def safe(name: str) -> PurePosixPath | None:
+    """The name that a file gets below its folder; None where it is no picture, no caption, or leads elsewhere."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+    if not 1 <= len(parts) <= DEEP or not all(map(_plain, parts)):
+        return None
+    path = PurePosixPath(*parts)
+    return path if path.suffix.lower() in (*PICTURES, *NAMES) else None
+
+
+def _plain(part: str) -> bool:
+    """Whether a part of a name can be one on any system, and hides nothing."""
+    if len(part.encode("utf-8", "replace")) > LONGEST or not part.isprintable() or _BAD & {*part}:
+        return False
+    ends = part.startswith((".", " ")) or part.endswith((".", " "))
+    return not ends and part.split(".")[0].lower() not in _DEVICES
+
+
+def take(folder: Path, sent: Sequence[Sent], more: bool) -> Kept:
+    """Puts files into a new folder, or with `more` to those that were sent there before; zips are unpacked.
+
+    Raises `RequestError` where the folder is another's, where nothing can be used, or where it is too much.
+    """
+    if more and not (folder / MARK).is_file():
+        raise RequestError(f"{folder.name} was not sent here; nothing is added to it")
+    if not more:
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            raise RequestError(f"there are data called {folder.name} already; give another name") from None
+        except OSError as error:
+            raise RequestError(f"the data cannot be kept ({error.strerror}); ask whoever runs the server") from None
+        (folder / MARK).touch()
+    whole = False
+    try:
+        kept = _written(folder, sent)
+        if not kept.taken and not more:
+            raise RequestError("none of these files is a picture; send pictures, or a .zip of them")
+        whole = True
+        return kept
+    except OSError as error:
+        raise RequestError(f"the data cannot be written ({error.strerror}); free some space on the disk") from None
+    finally:
+        if not whole and not more:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _written(folder: Path, sent: Sequence[Sent]) -> Kept:
+    there = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    count, room, taken, left_out = len(there), ROOM - sum(there), 0, 0
+    for name, data in _files(folder, sent):
+        place = safe(name)
+        if place is None or data is None or (folder / place).exists():
+            left_out += 1
+            continue
+        count, room, taken = count + 1, room - len(data), taken + 1
+        if count > MOST or room < 0:
+            raise RequestError(f"a folder holds at most {MOST:,} files and {ROOM >> 30} GB; send fewer")
+        if shutil.disk_usage(folder).free < SPARE:
+            raise RequestError("the server's disk is full; free some space there")
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        with (folder / place).open("xb") as file:
+            file.write(data)
+    return Kept(taken, left_out)
+
+
+def _files(folder: Path, sent: Sequence[Sent]) -> Iterator[tuple[str, bytes | None]]:
+    """Names and bytes, those in archives as well; None where a file is too large or cannot be read."""
+    for name, file in sent:
+        if name.lower().endswith(".zip"):
+            yield from _unpacked(folder, file)
+        else:
+            data = file.read(LARGEST + 1)
+            yield name, data if len(data) <= LARGEST else None
+
+
+def _unpacked(folder: Path, file: BinaryIO) -> Iterator[tuple[str, bytes | None]]:
+    """What a zip holds; a folder that holds all of it is no label and is left out of the names."""
+    with TemporaryDirectory(dir=folder.parent, prefix=".unpacking-", ignore_cleanup_errors=True) as temporary:
+        archive = Path(temporary) / "sent.zip"
+        with archive.open("wb") as copy:
+            shutil.copyfileobj(file, copy)
+        try:
+            entries = list_archive(archive).entries[: MOST + 1]
+        except DataError:
+            raise RequestError("this .zip cannot be read; pack it again, or send the pictures themselves") from None
+        tops = {entry.name.partition("/")[0] for entry in entries}
+        cut = len(next(iter(tops))) + 1 if len(tops) == 1 and all("/" in entry.name for entry in entries) else 0
+        for entry in entries:
+            if safe(entry.name[cut:]) is None or entry.where.size > LARGEST:
+                yield entry.name[cut:], None
+                continue
+            try:
+                yield entry.name[cut:], read(entry.where)
+            except PictureError:
+                yield entry.name[cut:], None
