@@ -26,7 +26,7 @@ TEACHES: dict[type[Request], str] = {
 def model_for(task: type[Request], name: str | Path | None = None, device: str = "auto") -> Model:
     """The model called `name`, or the first known one that answers `task`, which the index remembers from now on.
 
-    A name may be that of a method that needs no training, one of `classic.MODELS`.
+    A name may be that of a method that needs no training, one of `classic.MODELS`, or `A+B`: see `models.parts`.
 
     Raises `HuabiError` where `name` is no model, `RequestError` where no model is known that answers.
     """
@@ -47,10 +47,8 @@ def restorer_for(request: Restore, name: str | Path | None = None, device: str =
 def _opened(name: str | Path, device: str) -> Model:
     if str(name) in classic.MODELS and not Path(name).exists():
         return classic.model(str(name))
-    path = models.located(name)
-    model = models.load(path, device)
-    if model.identity is not None:
-        index.add(model.identity.hash, path)
+    model = models.load(name, device)
+    models.remember(model, name)
     return model
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from . import __version__, classic, index, models
 from .checkpoint import unpack
 from .classic.scribbles import with_strokes
+from .enlarging import JOIN
 from .errors import RequestError
 from .model import Identity, Model
 from .pictures import Picture, open_picture, read_recipe, to_image
@@ -216,13 +217,11 @@ def _loaded(recipe: dict[str, Any], image: Path, model: str | None) -> Model:
         if found.identity is not None:
             found.identity = replace(found.identity, threads=recipe["threads"])
         return found
-    path = models.located(model) if model else index.find(recipe["model"]) or _shipped(recipe["model"])
-    if path is None:
-        raise RequestError(f"the model {recipe['model'][:12]} of {image} is not known here; say --model RUN")
-    loaded = models.load(path, "cuda" if recipe["device"] == "cuda" and torch.cuda.is_available() else "cpu")
+    places = models.parts(model) if model else [_place(digest, image) for digest in recipe["model"].split(JOIN)]
+    loaded = models.joined(places, "cuda" if recipe["device"] == "cuda" and torch.cuda.is_available() else "cpu")
     if loaded.identity is None or loaded.identity.hash != recipe["model"]:
-        model_hash = recipe["model"][:12]
-        raise RequestError(f"{path} was trained on, or changed: it no longer holds the model {model_hash} of {image}")
+        named, digest = f" {JOIN} ".join(map(str, places)), recipe["model"][:12]
+        raise RequestError(f"{named} was trained on, or changed: it no longer holds the model {digest} of {image}")
     loaded.identity = Identity(
         hash=recipe["model"],
         family=recipe["family"],
@@ -234,9 +233,13 @@ def _loaded(recipe: dict[str, Any], image: Path, model: str | None) -> Model:
     return loaded
 
 
-def _shipped(model_hash: str) -> Path | None:
-    """The run that comes with Huabi and holds the model of this hash."""
-    return next((run for run in index.shipped() if unpack(run / "model.safetensors")[1] == model_hash), None)
+def _place(digest: str, image: Path) -> Path:
+    """The run that holds the model of this hash: one that was seen here, or one that comes with Huabi."""
+    shipped = (run for run in index.shipped() if unpack(run / "model.safetensors")[1] == digest)
+    path = index.find(digest) or next(shipped, None)
+    if path is None:
+        raise RequestError(f"the model {digest[:12]} of {image} is not known here; say --model RUN")
+    return path
 
 
 def _difference(picture: Image.Image, image: Path) -> int:

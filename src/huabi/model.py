@@ -197,6 +197,21 @@ class Matches(Protocol):
         """Texts -> features (B, D)."""
 
 
+@runtime_checkable
+class Enlarges(Protocol):
+    """A model that makes pictures larger, by `scale` times their sides; 1 is not at all."""
+
+    spec: DataSpec
+    scale: int
+
+    def restore(self, x: Tensor) -> Tensor:
+        """Pictures (B, C, H, W) in [-1, 1] -> (B, C, scale H, scale W)."""
+
+
+class Finished(Tensor):
+    """Pictures (B, C, H, W) in [-1, 1] in place of estimates: they need no decoding."""
+
+
 class Family(Model, nn.Module):
     """A trainable model: `Family(config, spec)`. A family is final; there is no third level."""
 

@@ -1,12 +1,14 @@
-"""Whatever draws, by its name: a run, a model that comes with Huabi, or a big open model."""
+"""Whatever draws, by its name: a run, a model that comes with Huabi, a big open model, or one enlarged by another."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import external, index
 from .checkpoint import Checkpoint
 from .config import configure
+from .enlarging import JOIN, Enlarged
 from .errors import RunError
 from .families import find
 from .machine import pick_device
@@ -29,12 +31,40 @@ def located(name: str | Path) -> Path:
         raise
 
 
+def parts(name: str | Path) -> list[Path]:
+    """Where the model called `name` lies; of one called `A+B` where A lies, and where B, which enlarges its pictures.
+
+    Raises `HuabiError` where there is none.
+    """
+    if JOIN not in (whole := str(name)) or Path(whole).exists():
+        return [located(name)]
+    splits = [(whole[:at], whole[at + 1 :]) for at, sign in enumerate(whole) if sign == JOIN]
+    there = (pair for pair in splits if all(index.place(part).exists() for part in pair))  # folders may have it, too
+    return [located(part) for part in next(there, splits[-1])]
+
+
 def load(name: str | Path, device: str = "auto") -> Model:
     """The model called `name`, on `device`; no code from its folder runs.
 
     Raises `HuabiError` where it is missing, damaged, or not safe to load.
     """
-    path = located(name)
+    return joined(parts(name), device)
+
+
+def remember(model: Model, name: str | Path) -> None:
+    """Has the user-level index know where the model called `name` lies, as the last one used."""
+    if model.identity is not None:
+        for digest, path in zip(model.identity.hash.split(JOIN), parts(name)):
+            index.add(digest, path)
+
+
+def joined(places: Sequence[Path], device: str = "auto") -> Model:
+    """The model in the first of these places, its pictures enlarged by that in the second, where there is one."""
+    model, *enlargers = (_loaded(path, device) for path in places)
+    return Enlarged(model, enlargers[0]) if enlargers else model
+
+
+def _loaded(path: Path, device: str) -> Model:
     if external.is_pipeline(path):
         return external.load(path, device)
     return Checkpoint.load(path, pick_device(device))

@@ -34,8 +34,7 @@ def sample(
     no_recipe: NoRecipe = False,
 ) -> None:
     """Draw new pictures with a trained RUN."""
-    from .. import index
-    from ..api import load
+    from .. import models
     from ..drawing import draw
     from ..pictures import grid as sheet
     from ..provenance.publish import check_place, publish
@@ -50,7 +49,7 @@ def sample(
         check_place(target)
     same = {"label": label, "steps": steps, "guidance": guidance, "solver": solver}
     requests = _requests(n, seed, same | _settings(set_ or []), between, frames)
-    model = load(run, device)
+    model = models.load(run, device)
     pictures: dict[int, Image.Image] = {}
     recipe: dict[str, Any] = {}
     with showing() as display:
@@ -60,8 +59,7 @@ def sample(
             if out is not None:
                 target = out if out.suffix.lower() in IMAGE_SUFFIXES else out / _name(recipe, position, between)
                 publish(picture, target, recipe, not no_recipe)
-    if model.identity is not None:
-        index.add(model.identity.hash, index.place(run))
+    models.remember(model, run)
     if grid is not None:
         publish(sheet([pictures[i] for i in range(len(requests))]), grid, recipe, with_recipe=False)
     typer.echo(grid or out)

@@ -14,10 +14,6 @@ from ..pictures import check_mask, to_tensor
 from ..requests import Edit
 
 
-class Finished(Tensor):
-    """Pictures (B, C, H, W) in [-1, 1] in place of latents: they need no decoding."""
-
-
 def canvas_of(request: Edit, channels: int) -> tuple[Tensor, Tensor]:
     """The picture with its added border (C, H, W) in [-1, 1], and where it is drawn anew (1, H, W) bool.
 

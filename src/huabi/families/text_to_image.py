@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..diffusion import Flow, denoise, diffusion_loss
 from ..errors import RequestError
-from ..model import Batch, DataSpec, Family, Update
+from ..model import Batch, DataSpec, Family, Finished, Update
 from ..nets.textnet import TextNet, shape_for
 from ..nets.unet import Context
 from ..optim import Muon
@@ -23,7 +23,7 @@ from ..sampling import dpmpp_2m, euler, guided
 from ..weights import weights_of
 from ._codec import Codec, CodecConfig, Pixels, Standard
 from ._conditions import Conditions, ContextConfig, Shown, chaotic
-from ._edits import Finished, around, canvas_of, resized, working_size
+from ._edits import around, canvas_of, resized, working_size
 from ._meaning import Embedding, Meaning, Walk
 from ._rows import labels_of, latents_of, pixels_of, refuse
 from ._shortcut import FEW, STRIDES, ShortcutConfig, consistent, stride_between, stride_times
