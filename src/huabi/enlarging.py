@@ -70,7 +70,8 @@ class Enlarged(Model):
         if its == channels:
             return self.enlarger.restore(x)
         if its == 1:  # each colour by itself
-            return self.enlarger.restore(x.flatten(0, 1)[:, None]).unflatten(0, (rows, channels)).flatten(2, 3)
+            large = self.enlarger.restore(x.flatten(0, 1)[:, None])  # (B C, 1, scale H, scale W)
+            return large.view(rows, channels, *large.shape[2:])
         return self.enlarger.restore(x.expand(-1, its, -1, -1)).mean(1, keepdim=True)
 
 
