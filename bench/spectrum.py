@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from huabi import api
+from huabi import HuabiError, api
 from huabi.data import prepare
 from huabi.pictures import Picture, save_picture
 from huabi.requests import Generate, Vary
@@ -102,4 +103,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except HuabiError as error:
+        sys.exit(f"error: {error}")
