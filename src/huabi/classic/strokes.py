@@ -286,7 +286,7 @@ def _thin(batch: Batch, shape: tuple[int, ...], radius: float, least: int) -> Ba
         line = lists[0][n][: counts[0][n]] + lists[1][n][1 : counts[1][n]]
         if len(line) <= least:
             continue
-        if 5 * sum(cell in taken for cell in line) <= 2 * len(line):
+        if 5 * sum(map(taken.__contains__, line)) <= 2 * len(line):
             taken.update(line)
             found.append(n)
     return batch.take(np.sort(np.array(found, np.int64)))
@@ -328,12 +328,11 @@ def _strokes(batch: Batch, go: Pass, most: int) -> list[Stroke]:
     tenths = np.floor(paths * 10 + 0.5) / 10
     points = list(zip(tenths[:, 0].tolist(), tenths[:, 1].tolist()))
     ends = used.sum(1).cumsum().tolist()
-    colours = list(zip(*batch.colours.T.tolist()))
-    widths, opacities = np.round(batch.widths, 1).tolist(), np.round(batch.opacities, 2).tolist()
-    out = []
-    start = 0
-    for end, width, colour, opacity in zip(ends, widths, colours, opacities):
-        bristles = min(most, int(width / 3)) if width > 7 else 0
-        out.append(Stroke(tuple(points[start:end]), width, colour, opacity, go.taper, bristles, go.layer))
-        start = end
-    return out
+    rounded = np.round(batch.widths, 1)
+    bristles = np.where(rounded > 7, np.minimum(most, (rounded / 3).astype(np.int64)), 0).tolist()
+    colours = map(tuple, batch.colours.tolist())
+    rows = zip([0, *ends], ends, rounded.tolist(), colours, np.round(batch.opacities, 2).tolist(), bristles)
+    return [
+        Stroke(tuple(points[start:end]), width, colour, opacity, go.taper, many, go.layer)
+        for start, end, width, colour, opacity, many in rows
+    ]

@@ -70,7 +70,7 @@ def render(strokes: Sequence[Stroke], size: tuple[int, int], brush: Brush) -> Pi
 
 
 def _hex(colour: RGB) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*colour)
+    return f"#{bytes(colour).hex()}"
 
 
 def _element(stroke: Stroke, number: int) -> str:
