@@ -36,10 +36,11 @@ def box(image: Ints, radius: int) -> Ints:
     n = 2 * radius + 1
     out = image.astype(np.int64 if image.dtype == np.int64 else np.int32)
     for axis in (0, 1):
-        index = np.arange(-radius - 1, out.shape[axis] + radius).clip(0, out.shape[axis] - 1)
-        total = out.take(index, axis).cumsum(axis, dtype=out.dtype)
+        index = np.arange(-radius - 1, out.shape[axis] + radius)
+        total = out.take(index, axis, mode="clip").cumsum(axis, dtype=out.dtype)
         out = total[n:] - total[:-n] if axis == 0 else total[:, n:] - total[:, :-n]
-        out = (out + n // 2) // n
+        out += n // 2
+        out //= n
     return out
 
 
@@ -51,10 +52,8 @@ def luma(image: Ints) -> Ints:
 
 def gradient(grey: Ints) -> tuple[Ints, Ints]:
     """Central differences along x and y (H, W), one-sided at the border."""
-    rows, columns = np.arange(grey.shape[0]), np.arange(grey.shape[1])
-    down, up = grey[(rows + 1).clip(max=rows[-1])], grey[(rows - 1).clip(0)]
-    right, left = grey[:, (columns + 1).clip(max=columns[-1])], grey[:, (columns - 1).clip(0)]
-    return right - left, down - up
+    high, wide = (grey.take(np.arange(-1, side + 1), axis, mode="clip") for axis, side in enumerate(grey.shape))
+    return wide[:, 2:] - wide[:, :-2], high[2:] - high[:-2]
 
 
 def magnitude(grey: Ints) -> Ints:

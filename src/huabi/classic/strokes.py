@@ -8,6 +8,7 @@ Shapes: H rows, W columns, N strokes, K points to either side of a stroke's star
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,8 +17,7 @@ from .brushes import RGB, Brush, Pass
 from .raster import Floats, Ints, box, drift, hashed, levels, luma, magnitude, percentile, tangents, uniform
 
 
-@dataclass(frozen=True)
-class Stroke:
+class Stroke(NamedTuple):
     """One stroke: a smooth line through its points, in pixels of the picture, x to the right and y downwards."""
 
     points: tuple[tuple[float, float], ...]
@@ -126,20 +126,20 @@ def _pass(target: Ints, canvas: Ints, edges: Ints, go: Pass, radius: float, thre
     reference = box(target, round(go.blur * radius)).astype(np.uint8)
     grey = luma(reference)
     if go.start == "error":
-        error = np.abs(reference.astype(np.int32) - canvas).sum(2)  # (H, W) up to 765
-        starts, weights = _cells(error, max(3, round(go.gap * radius)), 2 * threshold, salt)
+        told = _difference(reference, canvas)
+        starts, weights = _cells(told, max(3, round(go.gap * radius)), 2 * threshold, salt)
     elif go.start == "edge":
         # sixteenths of a level a pixel; a picture of low contrast has its lines too
-        threshold = min(16 * threshold, max(24, _high(edges)))
+        told, threshold = edges, min(16 * threshold, max(24, _high(edges)))
         starts, weights = _cells(edges, max(3, round(go.gap * radius)), threshold, salt, peak=True)
     else:
+        told = 255 - grey
         starts, weights = _hatch(255 - luma(target), go, radius, threshold, salt)
     order = np.argsort(hashed(salt, np.arange(len(starts))), kind="stable")
     starts, weights = starts[order], weights[order]
     field = tangents(grey, max(1, round(radius)), salt) if go.form > 0 else None
     colours = _colours(reference, starts, go, salt)
-    keep = 255 - grey if go.start == "hatch" else edges
-    paths, counts = _trace(reference, canvas, keep, field, starts, colours, go, radius, threshold, salt)
+    paths, counts = _trace(reference, told, field, starts, colours, go, radius, threshold, salt)
     rough = uniform(salt + 2, np.arange(len(starts)), 0.8, 1.2)
     widths, opacities = 2 * radius * rough, np.full(len(starts), go.opacity)
     if go.start != "error":
@@ -204,8 +204,7 @@ def _colours(reference: Ints, starts: Ints, go: Pass, salt: int) -> Ints:
 
 def _trace(
     reference: Ints,
-    canvas: Ints,
-    keep: Ints,
+    told: Ints,
     field: tuple[Floats, Floats] | None,
     starts: Ints,
     colours: Ints,
@@ -214,7 +213,10 @@ def _trace(
     threshold: int,
     salt: int,
 ) -> tuple[Floats, Ints]:
-    """Follows all strokes at once, to either side of their starts: paths (2, N, K + 1, 2) and counts (2, N)."""
+    """Follows all strokes at once, to either side of their starts: paths (2, N, K + 1, 2) and counts (2, N).
+
+    `told` (H, W) says where they end: at most as far off as the canvas is, or where it is dark, or at an edge.
+    """
     height, width = reference.shape[:2]
     n, (least, most) = len(starts), go.length
     which = np.arange(2 * n) % max(n, 1)
@@ -255,17 +257,21 @@ def _trace(
         px, py = x[live].astype(np.int64), y[live].astype(np.int64)
         if go.start == "error":
             if k >= least:
-                here = reference[py, px].astype(np.int32)
-                worse = np.abs(here - own[live]).sum(1) > np.abs(here - canvas[py, px]).sum(1)
-                live = live[~worse]
+                live = live[_difference(reference[py, px], own[live]) <= told[py, px]]
         else:
-            fits = keep[py, px] >= (threshold if go.start == "hatch" else threshold // 2)
+            fits = told[py, px] >= (threshold if go.start == "hatch" else threshold // 2)
             live = live[fits]
         if not len(live):
             break
         paths[live, k + 1, 0], paths[live, k + 1, 1] = x[live], y[live]
         counts[live] = k + 2
     return paths.reshape(2, n, most + 1, 2), counts.reshape(2, n)
+
+
+def _difference(image: Ints, other: Ints) -> Ints:
+    """How far two pictures (..., 3) are apart, over all channels: (...) int32, up to 765."""
+    apart = np.abs(image.astype(np.int32) - other)
+    return apart[..., 0] + apart[..., 1] + apart[..., 2]
 
 
 def _thin(batch: Batch, shape: tuple[int, ...], radius: float, least: int) -> Batch:
@@ -280,7 +286,7 @@ def _thin(batch: Batch, shape: tuple[int, ...], radius: float, least: int) -> Ba
         line = lists[0][n][: counts[0][n]] + lists[1][n][1 : counts[1][n]]
         if len(line) <= least:
             continue
-        if 5 * sum(cell in taken for cell in line) <= 2 * len(line):
+        if 5 * sum(map(taken.__contains__, line)) <= 2 * len(line):
             taken.update(line)
             found.append(n)
     return batch.take(np.sort(np.array(found, np.int64)))
@@ -295,15 +301,20 @@ def _stamp(canvas: Ints, batch: Batch, opacity: int) -> None:
     used = np.arange(batch.paths.shape[2]) < batch.counts[..., None]  # (2, N, K + 1)
     # in the order of the strokes: where several cover a pixel, the last one is left behind
     which, side, k = np.nonzero(used.transpose(1, 0, 2))
-    centres = batch.paths[side, which, k].astype(np.int64)
-    top = np.full(canvas.shape[:2], -1, np.int64)
-    dx, dy = dx[disc], dy[disc]
-    part = max(1, 1_000_000 // len(dx))  # bounds the memory
+    centres = batch.paths[side, which, k].astype(np.int64) + reach
+    # what a disc has beyond the border counts at the border
+    height, width = canvas.shape[:2]
+    wide = np.full((height + 2 * reach, width + 2 * reach), -1)
+    offsets = (dy * wide.shape[1] + dx)[disc]
+    part = max(1, 1_000_000 // len(offsets))  # bounds the memory
     for start in range(0, len(which), part):
         here = slice(start, start + part)
-        x = (centres[here, :1] + dx).clip(0, canvas.shape[1] - 1)
-        y = (centres[here, 1:] + dy).clip(0, canvas.shape[0] - 1)
-        top.reshape(-1)[(y * canvas.shape[1] + x).ravel()] = np.repeat(which[here], len(dx))
+        middles = centres[here, 1] * wide.shape[1] + centres[here, 0]
+        wide.reshape(-1)[middles[:, None] + offsets] = which[here, None]
+    for edged in (wide, wide.T):
+        edged[reach] = edged[: reach + 1].max(0)
+        edged[-reach - 1] = edged[-reach - 1 :].max(0)
+    top = wide[reach : reach + height, reach : reach + width]
     hit = top >= 0
     mixed = canvas[hit].astype(np.int32) * (255 - opacity) + batch.colours[top[hit]].astype(np.int32) * opacity
     canvas[hit] = (mixed + 127) // 255
@@ -314,14 +325,14 @@ def _strokes(batch: Batch, go: Pass, most: int) -> list[Stroke]:
     back[:, 0] = False  # the start stands on both sides
     used = np.concatenate([back[:, ::-1], forth], 1)
     paths = np.concatenate([batch.paths[0][:, ::-1], batch.paths[1]], 1)[used]
-    points = list(map(tuple, (np.floor(paths * 10 + 0.5) / 10).tolist()))
+    tenths = np.floor(paths * 10 + 0.5) / 10
+    points = list(zip(tenths[:, 0].tolist(), tenths[:, 1].tolist()))
     ends = used.sum(1).cumsum().tolist()
-    colours = list(map(tuple, batch.colours.tolist()))
-    widths, opacities = np.round(batch.widths, 1).tolist(), np.round(batch.opacities, 2).tolist()
-    out = []
-    start = 0
-    for end, width, colour, opacity in zip(ends, widths, colours, opacities):
-        bristles = min(most, int(width / 3)) if width > 7 else 0
-        out.append(Stroke(tuple(points[start:end]), width, colour, opacity, go.taper, bristles, go.layer))
-        start = end
-    return out
+    rounded = np.round(batch.widths, 1)
+    bristles = np.where(rounded > 7, np.minimum(most, (rounded / 3).astype(np.int64)), 0).tolist()
+    colours = map(tuple, batch.colours.tolist())
+    rows = zip([0, *ends], ends, rounded.tolist(), colours, np.round(batch.opacities, 2).tolist(), bristles)
+    return [
+        Stroke(tuple(points[start:end]), width, colour, opacity, go.taper, many, go.layer)
+        for start, end, width, colour, opacity, many in rows
+    ]

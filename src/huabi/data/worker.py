@@ -106,16 +106,15 @@ def _drawn(where: Where, partner: Where | None, task: Task) -> Facts:
     if task.measure:
         return Facts(b"", *size, "", "", b"", b"", False)
 
-    def drawn(one: Where) -> Image.Image:
-        scene = Picture(one.offset, one.path, one.fixed).scene(size[1] / size[0])
-        return Image.fromarray(draw(scene, size, one.path)).convert(MODES[task.channels])
-
     what = [(one.offset, one.path, one.fixed) for one in (where, partner) if one is not None]
     sha = hashlib.sha256(repr((FORMAT, *(what if partner else what[0]))).encode()).digest()
-    facts = _facts(sha, size, "RGB", "world", drawn(where), drawn(partner) if partner else None, task)
-    if not task.size or partner or where.path not in STYLES:
+    scenes = [Picture(*one).scene(size[1] / size[0]) for one in what]
+    drawn = [Image.fromarray(draw(scene, size, style)) for scene, (_, style, _) in zip(scenes, what)]
+    image, *other = (one.convert(MODES[task.channels]) for one in drawn)
+    facts = _facts(sha, size, "RGB", "world", image, other[0] if other else None, task)
+    if not task.size or other or where.path not in STYLES:
         return facts
-    return facts._replace(truth=record(Picture(*what[0]).scene(size[1] / size[0]), where.path, size))
+    return facts._replace(truth=record(scenes[0], where.path, size))
 
 
 def _facts(

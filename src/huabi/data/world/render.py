@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import resvg_py
@@ -48,10 +49,11 @@ def to_hex(rgb: RGB) -> str:
     return "#{:02x}{:02x}{:02x}".format(*rgb)
 
 
-def thing_shapes(thing: Thing) -> list[Shape]:
+@lru_cache(maxsize=64)  # a picture and its mask are of the same things
+def thing_shapes(thing: Thing) -> tuple[Shape, ...]:
     """A thing's shapes in its own frame, in the colours of plain daylight."""
     dice = Dice("thing", thing.kind, thing.seed)
-    return KINDS[thing.kind].draw(dice, shades(thing.colour, dice))
+    return tuple(KINDS[thing.kind].draw(dice, shades(thing.colour, dice)))
 
 
 def _paint(shape: Shape, look: Look, grade: Callable[[RGB], RGB], unit: float, defs: list[str]) -> str:
@@ -92,7 +94,7 @@ def _frame(thing: Thing) -> str:
     )
 
 
-def layers(scene: Scene) -> Iterator[tuple[int, list[Shape]]]:
+def layers(scene: Scene) -> Iterator[tuple[int, Sequence[Shape]]]:
     """(index of a thing, shapes) from back to front; what is inside a vessel comes between its two halves."""
     inside: dict[int, list[int]] = {}
     for relation in scene.relations:
@@ -179,8 +181,9 @@ def _silhouettes(scene: Scene, size: tuple[int, int], only: int | None = None) -
     return rasterize(_document(size, scene, body, [], crisp=True))
 
 
+@lru_cache(maxsize=1)  # pixel art has its rims from what is then the picture's truth
 def masks(scene: Scene, size: tuple[int, int]) -> Pixels:
-    """(rows, columns): 0 the backdrop, k + 1 where thing k is seen; the numbers grow towards the viewer."""
+    """(rows, columns), read-only: 0 the backdrop, k + 1 where thing k is seen; the numbers grow towards the viewer."""
     return _silhouettes(scene, size)[..., 0]
 
 

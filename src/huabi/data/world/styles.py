@@ -54,9 +54,8 @@ def noise(size: tuple[int, int], cell: float, seed: int) -> NDArray[np.float32]:
     iy, ix = fy.astype(np.intp), fx.astype(np.intp)
     ty, tx = (f - i for f, i in ((fy, iy), (fx, ix)))
     ty, tx = (t * t * (3 - 2 * t) for t in (ty, tx))
-    upper = values[iy][:, ix] * (1 - tx) + values[iy][:, ix + 1] * tx
-    lower = values[iy + 1][:, ix] * (1 - tx) + values[iy + 1][:, ix + 1] * tx
-    mixture: NDArray[np.float32] = upper * (1 - ty[:, None]) + lower * ty[:, None]
+    across = values[:, ix] * (1 - tx) + values[:, ix + 1] * tx
+    mixture: NDArray[np.float32] = across[iy] * (1 - ty[:, None]) + across[iy + 1] * ty[:, None]
     return mixture.astype(np.float32)
 
 
