@@ -55,5 +55,18 @@ bench-env: .bench/.installed
 	$(BENCH_PIP) --no-deps -r bench/requirements.txt
 	touch $@
 
+.PHONY: test-ray
+RAY_PIP := .ray/bin/python -m pip install --quiet --disable-pip-version-check
+
+# Replicas on Ray, in an environment of their own: it brings some 70 packages that nothing else needs.
+test-ray: .ray/.installed
+	.ray/bin/python -m pytest -m ray tests/test_serve_crowd.py
+
+.ray/.installed: pyproject.toml constraints.txt
+	test -x .ray/bin/python || $(PYTHON) -m venv .ray
+	$(RAY_PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -c constraints.txt torch
+	$(RAY_PIP) -c constraints.txt -e '.[scale]' hypothesis openai pytest
+	touch $@
+
 clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache

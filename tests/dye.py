@@ -23,6 +23,7 @@ from huabi.serve.jobs import Store
 from huabi.serve.place import Place
 from huabi.serve.service import Limits, Service
 from huabi.serve.shelf import Shelf
+from huabi.serve.worker import Worker
 
 
 class Dye(Model):
@@ -68,10 +69,12 @@ def until(true: Callable[[], Any], patience: float = 20.0) -> Any:
 class Running:
     """A server in a thread of this process, on a free port."""
 
-    def __init__(self, folder: Path, access: Access | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self, folder: Path, access: Access | None = None, limits: Limits | None = None, engine: Any = Worker
+    ) -> None:
         store, shelf = Store(str(folder / "jobs.db"), 9), Shelf(folder=folder / "runs", budget=1 << 20)
         place = Place(folder / "runs", folder / "data")
-        self.service = Service(store, shelf, limits or Limits(), place)
+        self.service = Service(store, shelf, limits or Limits(), place, engine)
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         self.server = uvicorn.Server(configured(self.service, access or Access()))

@@ -18,11 +18,12 @@ from huabi.errors import RequestError, RunError
 from huabi.model import DataSpec, Model
 from huabi.requests import Generate, Imagine
 from huabi.serve import shelf as shelves
+from huabi.serve.desk import drafted
 from huabi.serve.hub import Hub
 from huabi.serve.jobs import Draft, Job, Store
 from huabi.serve.meters import Meters
 from huabi.serve.shelf import Shelf, UnknownModel
-from huabi.serve.worker import Worker, drafted
+from huabi.serve.worker import Worker
 
 
 class Setting:

@@ -6,8 +6,9 @@ import os
 import sys
 import threading
 import webbrowser
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -31,6 +32,10 @@ Aside = Annotated[bool, typer.Option("--set-aside", help="move a damaged --store
 Queue = Annotated[int, typer.Option(min=1, help="jobs that wait at most")]
 Keep = Annotated[str, typer.Option(help="how long pictures can be fetched")]
 Memory = Annotated[float, typer.Option(min=0, help="GB of models kept loaded; 0 is half of what is free")]
+Engine = Annotated[
+    Literal["local", "ray"], typer.Option(help="ray: replicas on Ray Serve draw, at RAY_ADDRESS or on this machine")
+]
+Replicas = Annotated[str, typer.Option(help="of --engine ray: how many, or the least and the most, as 1:4")]
 
 
 @app.command()
@@ -48,9 +53,12 @@ def serve(
     keep: Keep = "1h",
     memory: Memory = 0,
     device: Device = "auto",
+    engine: Engine = "local",
+    replicas: Replicas = "1",
 ) -> None:
     """Serve models over HTTP: OpenAI's Images API, the web UIs' API, and jobs of every kind."""
-    _serve(host, port, api_key, allow_host, model, runs, data, store, set_aside, queue, keep, memory, device)
+    crowd = replicas if engine == "ray" else ""
+    _serve(host, port, api_key, allow_host, model, runs, data, store, set_aside, queue, keep, memory, device, "", crowd)
 
 
 @app.command()
@@ -90,8 +98,14 @@ def _serve(
     memory: float,
     device: str,
     pages: str = "",
+    crowd: str = "",
 ) -> None:
-    """Serves; `pages` says whether those of the studio are served, and whether a browser is opened."""
+    """Serves.
+
+    Args:
+        pages: whether those of the studio are served, and whether a browser is opened.
+        crowd: how many replicas draw on Ray; this process does where it is empty.
+    """
     try:
         import fastapi  # noqa: F401
         import uvicorn  # noqa: F401
@@ -99,11 +113,13 @@ def _serve(
         raise RequestError("the server needs its extra: pip install 'huabi[serve]'") from None
     from .. import index, text
     from ..serve.app import Address, run
+    from ..serve.crowd import Crowd, Replicas
     from ..serve.guard import Access
     from ..serve.jobs import Store
     from ..serve.place import Place
     from ..serve.service import Limits, Service
     from ..serve.shelf import Shelf
+    from ..serve.worker import Worker
 
     address = Address(host, port)
     if not address.is_local and not api_key:
@@ -116,9 +132,11 @@ def _serve(
     known = bool(pages) and not model and runs is None
     if pages:
         runs, data = runs or _own("runs"), data or _own("data")
-    shelf = Shelf(model or (), runs, device, int(memory * 2**30), known)
+    stock = partial(Shelf, tuple(model or ()), runs, device, int(memory * 2**30), known)
+    shelf = stock()
+    draws = partial(Crowd, replicas=Replicas.of(crowd), stock=stock) if crowd else Worker
     jobs = Store(store or str(index.home() / "serve" / "jobs.db"), queue, set_aside)
-    service = Service(jobs, shelf, Limits(keep=kept), Place(runs, data))
+    service = Service(jobs, shelf, Limits(keep=kept), Place(runs, data), draws)
     typer.echo(f"http://{host}:{port} offers {', '.join(shelf.cards())}", err=True)
     access = Access(api_key, (host, *(allow_host or ())), studio=bool(pages))
     run(service, access, address, lambda: _open(address) if pages == "opened" else None)

@@ -122,6 +122,10 @@ class Errands:
             raise RequestError(f"there is a run called {errand.name} already; give another name")
         return Draft(errand.task, errand.name, errand.model_dump_json(exclude_unset=True), key)
 
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
     def start(self) -> None:
         self._thread.start()
 

@@ -242,11 +242,21 @@ class Store:
         with self._writing() as connection:
             connection.execute(update(jobs).where(jobs.c.id == job).values(client=what))
 
-    def give_back(self) -> None:
-        """Puts what this owner could not end back into the queue, as if it had not begun."""
+    def give_back(self, ids: Sequence[str] | None = None) -> None:
+        """Puts what this owner could not end back into the queue, or those of it in `ids`, as if it had not begun."""
         mine = update(jobs).where(jobs.c.state == "running", jobs.c.owner == self.owner)
+        if ids is not None:
+            mine = mine.where(jobs.c.id.in_(ids))
         with self._writing() as connection:
             connection.execute(mine.values(state="queued", attempts=jobs.c.attempts - 1, owner=""))
+
+    def retry(self, ids: Sequence[str]) -> list[str]:
+        """Queues again what died elsewhere while this owner had it, or parks it; returns which are parked."""
+        mine = (jobs.c.state == "running") & (jobs.c.owner == self.owner) & jobs.c.id.in_(ids)
+        with self._writing() as connection:
+            parked = connection.execute(select(jobs.c.id).where(mine, jobs.c.attempts >= ATTEMPTS)).scalars().all()
+            self._requeue(connection, mine)
+        return [str(job) for job in parked]
 
     def recover(self, all_of_them: bool = False) -> int:
         """Queues again, or parks, jobs whose owner died; returns how many.
@@ -254,17 +264,20 @@ class Store:
         Args:
             all_of_them: whether every running job is a dead owner's, as where a server starts on a file of its own.
         """
-        now = time.time()
         dead = jobs.c.state == "running"
         if not all_of_them:
-            dead &= jobs.c.lease < now
-        parked = {"state": "parked", "finished": now, "fault": "server"}
-        parked["error"] = f"the server died {ATTEMPTS} times while this job ran; it is not tried again"
+            dead &= jobs.c.lease < time.time()
         with self._writing() as connection:
             if all_of_them:  # who waited for an answer lost it
                 connection.execute(update(jobs).where(jobs.c.client == "waiting").values(client="gone"))
-            ended = connection.execute(update(jobs).where(dead, jobs.c.attempts >= ATTEMPTS).values(parked)).rowcount
-            again = connection.execute(update(jobs).where(dead).values(state="queued", owner="")).rowcount
+            return self._requeue(connection, dead)
+
+    def _requeue(self, connection: Connection, dead: Any) -> int:
+        """Parks jobs that died too often, and queues the others."""
+        parked = {"state": "parked", "finished": time.time(), "fault": "server"}
+        parked["error"] = f"the server died {ATTEMPTS} times while this job ran; it is not tried again"
+        ended = connection.execute(update(jobs).where(dead, jobs.c.attempts >= ATTEMPTS).values(parked)).rowcount
+        again = connection.execute(update(jobs).where(dead).values(state="queued", owner="")).rowcount
         return int(ended + again)
 
     def sweep(self, older: float) -> int:

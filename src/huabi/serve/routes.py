@@ -22,7 +22,6 @@ from .faults import Fault
 from .jobs import Job, Shown
 from .service import Caller, Service
 from .shelf import Card
-from .worker import Worker
 
 LONG = ("image", "mask", "masks", "reference", "scribble", "sound", "styles")
 Id = Annotated[str, Path(max_length=100)]
@@ -174,7 +173,7 @@ def routes(service: Service) -> APIRouter:
             await run_in_threadpool(service.store.counts)
         except StoreError as error:
             raise Fault(503, str(error), "not_ready") from None
-        if service.draining or not all(e.alive for e in service.engines if isinstance(e, Worker)):
+        if service.draining or not all(engine.alive for engine in service.engines):
             raise Fault(503, "the server takes no jobs now", "not_ready")
         return {"status": "ready"}
 

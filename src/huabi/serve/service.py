@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import math
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -22,6 +22,8 @@ from ..model import DataSpec
 from ..pictures import Picture, read_recipe
 from ..requests import Request, Restore
 from .database import StoreError
+from .desk import drafted
+from .easel import STEPS
 from .errands import Compare, Errands, Evaluate, Train
 from .faults import Fault, of, raise_end
 from .hub import Event, Hub
@@ -30,7 +32,7 @@ from .logs import log
 from .meters import Meters
 from .place import Place
 from .shelf import Card, Shelf
-from .worker import STEPS, Engine, Worker, drafted
+from .worker import Engine, Worker
 
 FORMATS = ("PNG", "JPEG", "WEBP")  # that clients may send
 SEEDS = 2**31  # from which a seed is drawn, where none is given
@@ -86,12 +88,12 @@ class Service:
     shelf: Shelf
     limits: Limits = field(default_factory=Limits)
     place: Place = field(default_factory=Place)
+    engine: Callable[[Store, Shelf, Hub, Meters], Engine] = Worker  # that draws
 
     def __post_init__(self) -> None:
         self.hub, self.meters = Hub(), Meters()
         self.errands = Errands(self.store, self.place, self.hub, self.meters)
-        worker = Worker(self.store, self.shelf, self.hub, self.meters)
-        self.engines: list[Engine] = [worker, self.errands]
+        self.engines: list[Engine] = [self.engine(self.store, self.shelf, self.hub, self.meters), self.errands]
         self.meters.watch(self._gauges)
         self.draining = False
         self._tasks: set[asyncio.Task[None]] = set()
