@@ -79,7 +79,7 @@ def colours(server: Running, job: str) -> list[int]:
 
 def test_jobs_go_through_two_replicas_in_batches_and_each_gets_its_own(server: Running, folder: Path) -> None:
     (folder / "hold").touch()
-    jobs = [ask(server, seed) for seed in range(2)]
+    jobs = [ask(server, seed, request={"seed": seed, "steps": 2 + seed}) for seed in range(2)]  # no one batch
     until(lambda: len({drawing.process for drawing in crowd.read(folder)}) == 2, 120)  # both are at work
     jobs += [ask(server, seed) for seed in range(2, 24)]
     (folder / "hold").unlink()
@@ -101,7 +101,7 @@ def test_previews_come_from_the_replica(server: Running, folder: Path) -> None:
     publish = server.service.hub.publish
     server.service.hub.publish = lambda job, event: (seen.append(event), publish(job, event))  # type: ignore[method-assign, assignment, func-returns-value]
     try:
-        end(server, ask(server, 9, previews=2))
+        end(server, ask(server, 9, previews=2, request={"seed": 9, "steps": 4}))  # it has four estimates
     finally:
         server.service.hub.publish = publish  # type: ignore[method-assign]
     assert len([event for event in seen if event["type"] == "preview"]) == 2
@@ -116,11 +116,12 @@ def test_a_bad_job_spoils_no_other(server: Running) -> None:
 
 def test_a_cancelled_job_stops_its_replica(server: Running, folder: Path) -> None:
     (folder / "hold").touch()
-    jobs = [ask(server, seed) for seed in (1, 2)]
+    jobs = [ask(server, seed, request={"seed": seed, "steps": 2 + seed}) for seed in (1, 2)]  # no one batch
     until(lambda: len(crowd.read(folder)) == 2, 60)
     for job in jobs:
         assert call(server, "POST", f"/v1/jobs/{job}/cancel")[1]["state"] == "cancelled"
-    after = [ask(server, seed) for seed in (3, 4)]  # which finds a replica free, though nothing is let go
+    # which find a replica free, though nothing is let go
+    after = [ask(server, seed, request={"seed": seed, "steps": 2 + seed}) for seed in (3, 4)]
     until(lambda: {seed for drawing in crowd.read(folder) for seed in drawing.seeds} >= {3, 4}, 60)
     (folder / "hold").unlink()
     assert [end(server, job)["state"] for job in after] == ["done"] * 2

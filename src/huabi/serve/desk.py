@@ -123,6 +123,8 @@ class Desk:
         """Remembers that a job was cancelled, if it is at work here."""
         if call := self._calls.get(job):
             call.dropped = True
+        else:
+            self._looked = 0.0  # it may have been claimed a moment ago: the next check asks the store
 
     def check(self, calls: Iterable[Call]) -> None:
         """Raises `Abandoned` where the engine halts, or where all the calls are over or cancelled."""
