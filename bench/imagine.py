@@ -1,6 +1,9 @@
 """Does a text-to-image run draw what is said? Captions of unseen scenes, drawn and read by the world's reader.
 
     python bench/imagine.py RUN [--n 2000] [--steps 18] [--guidance 3] [--split tune] [--language zh] [--out DIR]
+    python bench/imagine.py RUN --of prompts     # what is written by hand in prompts.txt, each with ten seeds
+    python bench/imagine.py RUN --of kept-out    # what the run's pictures never showed together, beside what they did
+    python bench/imagine.py RUN --of sounds      # nothing but unseen sounds of weather and mood
 
 Half of the captions are English and half Chinese. Everything that a caption says is looked for in the picture: kinds,
 colours, counts, relations, style, mood and what else there is, and all of it at once. Beside it stands what the
@@ -12,11 +15,13 @@ world that the run was trained on, in EfficientNet-Lite0's features.
 from __future__ import annotations
 
 import argparse
+import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
+from functools import partial
+from itertools import cycle, islice, repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,15 +34,23 @@ from huabi.checkpoint import Checkpoint
 from huabi.cores import cores
 from huabi.data import prepare
 from huabi.data.loader import to_unit
-from huabi.data.world.captions import written
+from huabi.data.world.captions import WRITERS, written
 from huabi.data.world.compose import draw_scene
+from huabi.data.world.dice import Dice
+from huabi.data.world.kinds import KINDS
+from huabi.data.world.palette import COLOURS
 from huabi.data.world.scene import STYLES
+from huabi.data.world.sounds import MAKERS, sound
+from huabi.data.world.spec import parse
 from huabi.data.world.styles import draw as draw_world
-from huabi.data.world.telling import Mention, Told
+from huabi.data.world.telling import Link, Mention, Told
 from huabi.drawing import draw
+from huabi.mel import RATE
 from huabi.model import Reads
+from huabi.models import located
 from huabi.pictures import grid, save_picture
 from huabi.requests import Imagine
+from huabi.sounds import Sound
 from huabi.truth import Reading
 from quality import Judge
 from world import UNSEEN
@@ -48,11 +61,13 @@ CHUNK, ROWS = 8, 50
 
 
 class Asked(NamedTuple):
-    """A caption of an unseen scene, what it says, and the world's own picture."""
+    """What is asked, what that says, and the world's own picture of it, where there is one."""
 
     told: Told
     text: str
-    picture: np.ndarray  # (H, W, 3) uint8
+    picture: np.ndarray | None = None  # (H, W, 3) uint8
+    sound: Sound | None = None
+    group: str = "drawn"
 
 
 def scenes(start: int, count: int, size: tuple[int, int], languages: Sequence[str]) -> list[Asked]:
@@ -61,6 +76,82 @@ def scenes(start: int, count: int, size: tuple[int, int], languages: Sequence[st
         scene, style = draw_scene(seed), STYLES[seed % len(STYLES)]
         told, text = written(scene, style, languages[seed // len(STYLES) % len(languages)], seed)
         found.append(Asked(told, text, draw_world(scene, size, style)))
+    return found
+
+
+def captions(split: str, count: int, size: tuple[int, int], languages: Sequence[str]) -> list[Asked]:
+    with ProcessPoolExecutor(cores()) as pool:
+        starts = range(SPLITS[split], SPLITS[split] + count, CHUNK)
+        parts = pool.map(scenes, starts, repeat(CHUNK), repeat(size), repeat(languages))
+        return [one for part in parts for one in part][:count]
+
+
+def by_hand(count: int) -> list[Asked]:
+    """The prompts of prompts.txt, one after the other and again, and what each says."""
+    lines = Path(__file__).with_name("prompts.txt").read_text("utf-8").splitlines()
+    parts = (line.rpartition(" | ") for line in lines if line and not line.startswith("#"))
+    return list(islice(cycle([Asked(understood(said.split()), text) for text, _, said in parts]), count))
+
+
+def understood(said: Sequence[str]) -> Told:
+    """What `cat:black*2 cat<on>bench mood=calm` claims."""
+    mentions: list[Mention] = []
+    links: list[Link] = []
+    frame: dict[str, str] = {}
+    for word in said:
+        if link := re.fullmatch(r"([^<]+)<(\w+)>([^>]+)", word):
+            first, name, second = _mention(link[1]), link[2], _mention(link[3])
+            subject, target = (second, first) if name == "front" else (first, second)
+            links.append(Link(subject, {"front": "behind", "left": "left of"}.get(name, name), target))
+        elif "=" in word:
+            name, _, value = word.partition("=")
+            frame[name] = value
+        else:
+            mentions.append(_mention(word))
+    style = frame.pop("style", None)
+    return Told("phrase", tuple(mentions), tuple(links), frame, style, clouds=False, water=None)
+
+
+def _mention(text: str) -> Mention:
+    """`cat:black*2`; what has no number is not counted."""
+    name, _, number = text.partition("*")
+    kind, _, colour = name.partition(":")
+    if kind not in KINDS or colour not in ("", *COLOURS):
+        raise SystemExit(f"prompts: no {text!r} in the world")
+    return Mention(kind, colour or None, frozenset(range(int(number or 1))), counted=bool(number))
+
+
+def kept_out(data: str, count: int, languages: Sequence[str]) -> list[Asked]:
+    """Phrases of one thing and one style: half name a combination that no picture showed, half one that some did.
+
+    The seen ones share a word with one that was kept out: other colours of the kind, other kinds in that style.
+    """
+    found = []
+    without = parse(data).without
+    for k in range(count):
+        words, dice = without[k // 2 % len(without)], Dice("kept out", k)
+        kind = next(word for word in words if word in KINDS)
+        colour = next((word for word in words if word in COLOURS), None)
+        style = next((word for word in words if word in STYLES), None)
+        if seen := bool(k % 2):
+            if colour:
+                colour = dice.choice([other for other in COLOURS if other != colour])
+            else:
+                style = dice.choice([other for other in STYLES if other != style])
+        told = Told("phrase", (Mention(kind, colour, frozenset({0})),), (), {}, style, clouds=False, water=None)
+        text = WRITERS[languages[k // 2 // len(without) % len(languages)]](told, dice).caption()
+        found.append(Asked(told, text, group="seen" if seen else "kept out"))
+    return found
+
+
+def sounds(count: int) -> list[Asked]:
+    """Sounds of a weather and a mood by unseen dice, and no word."""
+    found = []
+    for k in range(count):
+        dice = Dice("unseen sound", k)
+        frame = {name: dice.choice(list(MAKERS[name])) for name in ("weather", "mood")}
+        told = Told("phrase", (), (), frame, None, clouds=False, water=None)
+        found.append(Asked(told, "", sound=Sound.of((sound(frame, dice, 6.0, "all"), RATE))))
     return found
 
 
@@ -73,9 +164,12 @@ def claims(told: Told, reading: Reading) -> Iterator[tuple[str, bool]]:
         if mention.counted:
             yield "count", reading.count(mention.kind, mention.colour) == mention.count
     for link in told.links:
-        yield "relation", any(
-            name == link.name and meant(link.subject, reading, a) and meant(link.target, reading, b)
-            for a, name, b in reading.relations
+        yield (
+            "relation",
+            any(
+                name == link.name and meant(link.subject, reading, a) and meant(link.target, reading, b)
+                for a, name, b in reading.relations
+            ),
         )
     for name, word in [*told.frame.items(), *([("style", told.style)] if told.style else [])]:
         yield name, reading.scene[name] == word
@@ -104,17 +198,17 @@ class Tally:
         return " | ".join([self.name, *(f"{100 * self.right[n] / max(1, self.asked[n]):.1f}" for n in names)])
 
 
-def read(model: Reads, asked: Sequence[Asked], pictures: Sequence[np.ndarray], tallies: Sequence[Tally]) -> None:
+def read(model: Reads, asked: Sequence[Asked], pictures: Sequence[np.ndarray], tallies: Mapping[str, Tally]) -> None:
     for start in range(0, len(asked), ROWS):
         x = to_unit(np.stack(pictures[start : start + ROWS]))
         for one, reading in zip(asked[start : start + ROWS], model.read(x)):
-            for tally in tallies:
-                tally.add(one.told, reading)
+            tallies[one.group].add(one.told, reading)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
+    parser.add_argument("--of", choices=("captions", "prompts", "kept-out", "sounds"), default="captions")
     parser.add_argument("--n", type=int, default=2000)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--guidance", type=float)
@@ -123,33 +217,42 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/imagine"), help="a sheet, and features")
     args = parser.parse_args()
     model, reader = huabi.load(args.run), huabi.load("world-reader")
+    data: str = Checkpoint.open(located(args.run)).header["data"]
     size = reader.spec.size
     languages = (args.language,) if args.language else LANGUAGES
-    with ProcessPoolExecutor(cores()) as pool:
-        starts = range(SPLITS[args.split], SPLITS[args.split] + args.n, CHUNK)
-        parts = pool.map(scenes, starts, repeat(CHUNK), repeat(size), repeat(languages))
-        asked = [one for part in parts for one in part][: args.n]
+    sources = {
+        "captions": partial(captions, args.split, size=size, languages=languages),
+        "prompts": by_hand,
+        "kept-out": partial(kept_out, data, languages=languages),
+        "sounds": sounds,
+    }
+    asked = sources[args.of](count=args.n)
     said = {"steps": args.steps, "guidance": args.guidance, "size": size}
-    requests = [Imagine(prompt=one.text, seed=seed, **said) for seed, one in enumerate(asked)]
+    requests = [Imagine(prompt=one.text, sound=one.sound, seed=seed, **said) for seed, one in enumerate(asked)]
     begun, made = time.perf_counter(), dict.fromkeys(range(len(asked)), np.zeros(0))
     for place, picture, _ in draw(model, requests):
         made[place] = np.asarray(picture.convert("RGB"))
     seconds = time.perf_counter() - begun
-    drawn, world = Tally("drawn"), Tally("the world's own")
-    read(reader, asked, list(made.values()), [drawn])
-    read(reader, asked, [one.picture for one in asked], [world])
-    names = [name for name, _ in world.asked.most_common() if name != "all"] + ["all"]
-    print(f"{len(asked)} captions, {seconds / len(asked):.3f} s a picture")
-    print("| | " + " | ".join(names) + " |\n|---" + "|--:" * len(names) + "|")
-    print("| asked | " + " | ".join(f"{world.asked[name]:,}" for name in names) + " |")
-    print(f"| {drawn.row(names)} |\n| {world.row(names)} |")
-    data = prepare(Checkpoint.open(args.run).header["data"], size=size)
-    score = Judge(data, args.out / "features").score(np.stack(list(made.values())))
-    print(f"KD {score['kd']} (standard error {score['kd_error']}), FD {score['fd']}")
+    tallies = {one.group: Tally(one.group) for one in asked}
+    read(reader, asked, list(made.values()), tallies)
+    own = [one.picture for one in asked if one.picture is not None]
+    if own:
+        world = Tally("the world's own")
+        read(reader, asked, own, {one.group: world for one in asked})
+        tallies["world"] = world
+    counts = Counter(name for tally in tallies.values() for name in tally.asked.elements() if name != "all")
+    names = [*(name for name, _ in counts.most_common()), "all"]
+    print(f"{len(asked)} {args.of}, {seconds / len(asked):.3f} s a picture")
+    print("| | " + " | ".join(names) + " | asked |\n|---" + "|--:" * len(names) + "|---|")
+    for tally in tallies.values():
+        print(f"| {tally.row(names)} | " + ", ".join(f"{tally.asked[name]:,}" for name in names) + " |")
+    if args.of == "captions":
+        pictures = prepare(data, size=size)
+        score = Judge(pictures, args.out / "features").score(np.stack(list(made.values())))
+        print(f"KD {score['kd']} (standard error {score['kd_error']}), FD {score['fd']}")
     args.out.mkdir(parents=True, exist_ok=True)
     save_picture(grid([Image.fromarray(made[place]) for place in range(min(64, len(made)))], 8), args.out / "sheet.png")
-    for place in range(min(64, len(asked))):
-        print(place, asked[place].text)
+    (args.out / "sheet.txt").write_text("\n".join(one.text for one in asked[:64]), "utf-8")
 
 
 if __name__ == "__main__":

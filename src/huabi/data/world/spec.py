@@ -14,12 +14,16 @@ from .compose import at_time, draw_scene
 from .dice import Dice
 from .kinds import KINDS
 from .palette import COLOURS
+from .prompts import prompt
 from .scene import MOODS, SEASONS, SETTINGS, STYLES, TIMES, WEATHERS, Scene
 
 FORMAT = 3  # raised when the same seed draws another picture
 MOST = 1_000_000  # pictures of one data set
 LANGUAGES = ("en", "zh", "both")
-NUMBERS = {"n": (1, MOST), "size": (8, 1024), "seed": (0, (1 << 31) - 1), "captions": (1, 16)}  # lowest, highest
+NUMBERS = {  # lowest, highest
+    **{"n": (1, MOST), "size": (8, 1024), "seed": (0, (1 << 31) - 1)},
+    **{"captions": (1, 16), "prompts": (0, 16)},
+}
 ATTRIBUTES = {"setting": SETTINGS, "time": TIMES, "weather": WEATHERS, "season": SEASONS, "mood": MOODS}
 LABELS = (*ATTRIBUTES, "style", "kind")
 WORDS = (*KINDS, *COLOURS, *STYLES, *itertools.chain(*ATTRIBUTES.values()))
@@ -62,6 +66,7 @@ class WorldSpec:
     label: str = "setting"  # what serves as the class
     language: str = "en"  # of the captions
     captions: int = 1  # of each picture
+    prompts: int = 0  # beside them, as people type them
     setting: str = ""  # the same in all pictures, where given
     time: str = ""
     weather: str = ""
@@ -109,11 +114,13 @@ class WorldSpec:
         return str(getattr(scene, self.label))
 
     def captions_of(self, picture: Picture, scene: Scene, language: str = "") -> list[str]:
-        """What is said of the picture, each caption by dice of its own; in the spec's language by default."""
+        """What is said of the picture, each text by dice of its own; in the spec's language by default."""
         asked, said = language or self.language, []
-        for seed in (picture.seed + (k << 64) for k in range(self.captions)):
+        for k in range(self.captions + self.prompts):
+            seed = picture.seed + (k << 64)
             spoken = Dice("language", seed).choice(LANGUAGES[:2]) if asked == "both" else asked
-            said.append(caption(scene, picture.style, spoken, seed))
+            write = caption if k < self.captions else prompt
+            said.append(write(scene, picture.style, spoken, seed))
         return said
 
 
