@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from conftest import TINY
 from huabi import api, models
+from huabi.choice import model_for, restorer_for
 from huabi.drawing import again, draw
 from huabi.enlarging import Enlarged
 from huabi.errors import HuabiError, RequestError
 from huabi.pictures import to_tensor
 from huabi.provenance.publish import publish
-from huabi.requests import Generate, Imagine, Vary
+from huabi.requests import Generate, Imagine, Restore, Vary
+from huabi.serve.shelf import Shelf
 
 SAME = {"size": 16, "steps": 2, "threads": 1}
 
@@ -24,7 +28,8 @@ SAME = {"size": 16, "steps": 2, "threads": 1}
 def runs(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("runs")
     upscale = TINY["restorer"] | {"task": "upscale", "crop": 16}
-    wanted = {"gan": ("gan", TINY["gan"]), "up": ("restorer", upscale), "denoise": ("restorer", TINY["restorer"])}
+    wanted = {name: (name, TINY[name]) for name in ("gan", "vae")}
+    wanted |= {"up": ("restorer", upscale), "denoise": ("restorer", TINY["restorer"])}
     for name, (family, settings) in wanted.items():
         api.train(family, "digits", folder / name, **SAME, settings=settings)
     return {name: folder / name for name in wanted}
@@ -105,3 +110,40 @@ def test_a_run_may_have_the_sign_in_its_own_name(runs, tmp_path):
     assert isinstance(api.load(f"{place}+{runs['up']}"), Enlarged)
     with pytest.raises(HuabiError, match="no run in"):
         api.load(f"{place}+{place}/nowhere")
+
+
+@pytest.fixture
+def shipped(runs, tmp_path, monkeypatch) -> Path:
+    """The two as if they came with Huabi, one to enlarge the other's pictures."""
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    for name in ("vae", "up"):
+        shutil.copytree(runs[name], folder / name)
+    monkeypatch.setattr("huabi.index.SHIPPED", folder)
+    monkeypatch.setattr("huabi.index.ENLARGERS", {"vae": "up"})
+    monkeypatch.setenv("HUABI_HOME", str(tmp_path / "home"))
+    return folder
+
+
+def test_what_comes_along_is_enlarged_by_default_and_never_taken_for_photographs(shipped):
+    assert model_for(Vary).spec.size == (32, 32)
+    with pytest.raises(RequestError, match="no model is known here that answers Restore"):
+        restorer_for(Restore(image=Image.new("RGB", (8, 8)), task="upscale", scale=2))
+    shutil.rmtree(shipped / "up")
+    assert model_for(Vary).spec.size == (16, 16)
+
+
+def test_a_server_offers_the_two_as_one_model(runs, shipped):
+    shelf = Shelf()
+    assert {"vae", "vae+up"} <= set(shelf.cards())
+    assert "up" not in shelf.cards()
+    assert shelf.card("vae+up").spec.size == (32, 32)
+    assert shelf.first(Vary).name == "vae+up"
+    assert isinstance(shelf.load("vae+up"), Enlarged)
+    whole = shelf.used
+    shelf.load("vae")
+    assert shelf.used - whole < whole  # the two weigh more than the one
+    both = Shelf([joined(runs, "vae")])
+    assert both.card("vae+up").tasks == tuple(models.load(joined(runs, "vae")).requests)
+    with pytest.raises(HuabiError, match="no run"):
+        Shelf([f"{runs['vae']}+nothing"])

@@ -8,6 +8,7 @@ from typing import Any
 
 from . import classic, index, models
 from .checkpoint import Checkpoint
+from .enlarging import ENLARGED, JOIN
 from .errors import HuabiError, RequestError
 from .model import Model
 from .requests import Edit, Imagine, Request, Restore, Stylize, Translate, Vary
@@ -59,9 +60,11 @@ def _first(
 
     Runs of the family that is made for the task come before others.
     """
-    answering = [found for run in index.known() if (found := _answering(run, task)) and fits(found[1]["config"])]
+    runs = [run for run in index.known() if not index.enlarges(run)]
+    answering = [found for run in runs if (found := _answering(run, task)) and fits(found[1]["config"])]
     for run, _ in sorted(answering, key=lambda found: found[1]["family"] != TEACHES[task]):
-        return run
+        larger = index.enlarger(run) if task in ENLARGED else None
+        return f"{run}{JOIN}{larger}" if larger else run
     if task in UNTRAINED:
         return UNTRAINED[task]
     raise RequestError(

@@ -13,9 +13,10 @@ from .errors import RequestError
 from .model import Enlarges, Finished, Identity, Model
 from .requests import Generate, Imagine, Vary
 
-__all__ = ["JOIN", "Enlarged"]
+__all__ = ["ENLARGED", "JOIN", "Enlarged"]
 
 JOIN = "+"  # between the names of the two, and between their hashes
+ENLARGED = (Generate, Imagine, Vary)  # what can be asked of the two: pictures in a size of the model's own
 
 
 class Enlarged(Model):
@@ -37,7 +38,7 @@ class Enlarged(Model):
         self.model, self.enlarger, self.scale = model, enlarger, enlarger.scale
         rows, columns = model.spec.size
         self.spec = replace(model.spec, size=(rows * self.scale, columns * self.scale))
-        self.requests = tuple(task for task in model.requests if task in (Generate, Imagine, Vary))
+        self.requests = tuple(task for task in model.requests if task in ENLARGED)
         self.identity = _both(model.identity, enlarger.identity)
 
     def sample(self, requests: Sequence[Any]) -> Iterator[Tensor]:
@@ -78,6 +79,4 @@ class Enlarged(Model):
 def _both(model: Identity | None, enlarger: Identity | None) -> Identity | None:
     if model is None or enlarger is None:
         return model
-    return replace(
-        model, hash=f"{model.hash}{JOIN}{enlarger.hash}", family=f"{model.family}{JOIN}{enlarger.family}"
-    )
+    return replace(model, hash=f"{model.hash}{JOIN}{enlarger.hash}", family=f"{model.family}{JOIN}{enlarger.family}")

@@ -14,6 +14,7 @@ from .durable import write_json
 from .errors import RunError, nearest
 
 SHIPPED = Path(__file__).parent / "shipped"  # runs that come with Huabi
+ENLARGERS = {"world-imagine": "world-enlarger"}  # of these, and which of them enlarges the pictures of which
 
 
 def home() -> Path:
@@ -80,6 +81,17 @@ def named(name: str | Path) -> Path:
 def shipped() -> list[Path]:
     """The runs that come with Huabi."""
     return sorted(run for run in SHIPPED.iterdir() if (run / "run.json").exists())
+
+
+def enlarger(run: Path) -> Path | None:
+    """What comes with Huabi to enlarge the pictures of a run that comes with it, where there is such a thing."""
+    found = SHIPPED / ENLARGERS.get(run.name, "")
+    return found if run.parent == SHIPPED and (found / "run.json").exists() else None
+
+
+def enlarges(run: Path) -> bool:
+    """Whether a run came along for the pictures of another one alone."""
+    return run.parent == SHIPPED and run.name in ENLARGERS.values()
 
 
 def known() -> list[Path]:

@@ -76,7 +76,7 @@ def card_view(card: Card) -> dict[str, Any]:
     tasks = [task.__name__.lower() for task in card.tasks]
     openai = {"id": card.name, "object": "model", "created": int(card.changed), "owned_by": "huabi"}
     known = {"tasks": tasks, "size": list(card.spec.size), "labels": list(card.spec.labels)}
-    known |= {"domains": list(card.spec.domains), "undoes": list(card.undoes), "built_in": card.path is None}
+    known |= {"domains": list(card.spec.domains), "undoes": list(card.undoes), "built_in": not card.places}
     return openai | known
 
 

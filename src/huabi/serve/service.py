@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 from .. import index
 from ..decoding import limited
+from ..enlarging import JOIN
 from ..errors import RequestError
 from ..model import DataSpec
 from ..pictures import Picture, read_recipe
@@ -282,8 +283,9 @@ class Service:
     async def drew(self, recipe: dict[str, Any]) -> str | None:
         """By which name the model of a recipe is offered here; None where it is not known."""
         cards = (await run_in_threadpool(self.shelf.cards)).values()
-        path, family = index.find(str(recipe.get("model"))), recipe.get("family")
-        known = (card.name for card in cards if card.path == path and (path or card.name == family))
+        found, family = [index.find(part) for part in str(recipe.get("model")).split(JOIN)], recipe.get("family")
+        places = tuple(filter(None, found))
+        known = (card.name for card in cards if card.places == places and (places or card.name == family))
         return next(known, None)
 
     async def data(self, picture: str) -> bytes:

@@ -6,12 +6,14 @@ import gc
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from .. import classic, index, models
 from ..classic.painter import Painter
+from ..enlarging import ENLARGED, JOIN
 from ..errors import HuabiError, RequestError, nearest
 from ..external import is_pipeline
 from ..machine import free_memory, pick_device
@@ -26,10 +28,10 @@ SHARE = 0.5  # of the memory that is free at the start, for models
 
 
 class Card(NamedTuple):
-    """What is known of a model that is offered; `path` is never shown to a client."""
+    """What is known of a model that is offered; `places` are never shown to a client."""
 
     name: str
-    path: Path | None
+    places: tuple[Path, ...]  # a run, and what enlarges its pictures; none of what is built in
     tasks: tuple[type[Request], ...]
     spec: DataSpec
     changed: float  # seconds since 1970
@@ -64,27 +66,28 @@ class Shelf:
         self.device, self._folder = device, folder
         self.budget = budget or int(SHARE * free_memory(pick_device(device)))
         self._known = known or not (names or folder)
-        self._places: dict[str, Path] = {}
+        self._places: dict[str, tuple[Path, ...]] = {}
         for name in names:
-            path = models.located(name)
-            called = path.name if Path(name).exists() else name
+            places = tuple(models.parts(name))
+            called = JOIN.join(place.name for place in places) if Path(name).exists() or len(places) > 1 else name
             if called in self._places:
                 raise RequestError(f"two models are called {called}; rename one of their folders")
-            self._places[called] = path
+            self._places[called] = places
         self._cards: dict[Path, Card] = {}
         self._loaded: OrderedDict[str, tuple[float, int, Model]] = OrderedDict()
         self._lock = threading.Lock()
-        for called, path in self._places.items():
-            if self._card(called, path) is None:
-                raise RequestError(f"--model {called} draws no pictures, or is damaged; `huabi show {path}` says more")
+        for called, places in self._places.items():
+            if self._card(called, places) is None:
+                run = places[0]
+                raise RequestError(f"--model {called} draws no pictures, or is damaged; `huabi show {run}` says more")
 
     def cards(self) -> dict[str, Card]:
         """What is offered now, by name."""
-        places = {run.name: run for run in reversed(index.known())} if self._known else {}
+        places = _offered() if self._known else {}
         if self._folder is not None and self._folder.is_dir():
-            places |= {run.name: run for run in sorted(self._folder.iterdir())}
+            places |= {run.name: (run,) for run in sorted(self._folder.iterdir())}
         places |= self._places
-        found = {name: card for name, path in places.items() if (card := self._card(name, path))}
+        found = {name: card for name, parts in places.items() if (card := self._card(name, parts))}
         for name, make in BUILT_IN.items():
             found.setdefault(name, _built_in(name, make()))
         return found
@@ -112,8 +115,22 @@ class Shelf:
                     return card
         raise UnknownModel(f"no model here answers {tasks[0].__name__}; start the server with --model NAME")
 
-    def _card(self, name: str, path: Path) -> Card | None:
-        """What a folder holds; None where it is no run that draws."""
+    def _card(self, name: str, places: tuple[Path, ...]) -> Card | None:
+        """What folders hold; None where the first is no run that draws."""
+        found = [self._read(place) for place in places]
+        if None in found:
+            return None
+        card, *larger = (one for one in found if one)
+        if larger:
+            rows, columns = card.spec.size
+            scale = larger[0].scale
+            spec = replace(card.spec, size=(rows * scale, columns * scale))
+            tasks = tuple(task for task in card.tasks if task in ENLARGED)
+            card = Card(name, places, tasks, spec, max(card.changed, larger[0].changed))
+        return card._replace(name=name) if card.tasks else None
+
+    def _read(self, path: Path) -> Card | None:
+        """What one folder holds; None where it is no run."""
         weights = path if is_pipeline(path) else path / "model.safetensors"
         try:
             changed = weights.stat().st_mtime
@@ -126,8 +143,8 @@ class Shelf:
                 undoes = models.undoes(path) if Restore in tasks else ((), 0)
             except (HuabiError, ImportError, KeyError, TypeError):  # damaged, or of a family that is not installed
                 return None
-            old = self._cards[path] = Card(name, path, tasks, spec, changed, *undoes)
-        return old if old.tasks else None
+            old = self._cards[path] = Card(path.name, (path,), tasks, spec, changed, *undoes)
+        return old
 
     def load(self, name: str) -> Model:
         """The model of this name, ready to draw; the ones that were not used for longest leave for it."""
@@ -136,7 +153,7 @@ class Shelf:
             changed, _, model = self._loaded.get(name, (None, 0, None))
             if model is None or changed != card.changed:
                 self._loaded.pop(name, None)
-                model = models.load(card.path, self.device) if card.path else BUILT_IN[name]()
+                model = models.joined(card.places, self.device) if card.places else BUILT_IN[name]()
                 self._loaded[name] = (card.changed, weight(model), model)
             self._loaded.move_to_end(name)
             while len(self._loaded) > 1 and self.used > self.budget:
@@ -154,14 +171,29 @@ class Shelf:
         return tuple(self._loaded)
 
 
+def _offered() -> dict[str, tuple[Path, ...]]:
+    """The known runs by name, and where something came along to enlarge the pictures of one, the two as well.
+
+    What came along for that alone is not offered by itself.
+    """
+    found: dict[str, tuple[Path, ...]] = {}
+    for run in reversed(index.known()):
+        if larger := index.enlarger(run):
+            found[f"{run.name}{JOIN}{larger.name}"] = (run, larger)
+        if not index.enlarges(run):
+            found[run.name] = (run,)
+    return found
+
+
 def _built_in(name: str, model: Model) -> Card:
-    return Card(name, None, model.requests, model.spec, 0.0, getattr(model, "tasks", ()))
+    return Card(name, (), model.requests, model.spec, 0.0, getattr(model, "tasks", ()))
 
 
 def weight(model: object) -> int:
     """Bytes of a model's weights, those of its parts included."""
     from torch import nn
 
-    parts = [model, *getattr(getattr(model, "pipe", None), "components", {}).values()]
+    parts = [model, *(getattr(model, name, None) for name in ("model", "enlarger"))]
+    parts += [*getattr(getattr(model, "pipe", None), "components", {}).values()]
     nets = [part for part in parts if isinstance(part, nn.Module)]
     return sum(x.numel() * x.element_size() for net in nets for x in (*net.parameters(), *net.buffers()))

@@ -240,7 +240,9 @@ def prompt(scene: Scene, style: str | None = None, language: str = "en", seed: i
 class _Writer:
     """What both languages share: things, then circumstances, style and mood in any order, between commas."""
 
-    comma, wishes, praise = ", ", WISHES, PRAISE
+    comma = ", "
+    wishes: Sequence[str] = WISHES
+    praise: Sequence[str] = PRAISE
     frame: Mapping[str, Wide] = {
         "setting": SETTINGS,
         "time": TIMES,
