@@ -1,4 +1,4 @@
-"""What a sound says in words, for models that know words and no sounds."""
+"""What models know of words and sounds: what a sound says in words, and which words one cannot know."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from .data.world.captions import prompt_words
+from .data.world.vocabulary import unknown
 from .families.listener import Listener
 from .model import DataSpec
 from .models import load
@@ -17,7 +18,7 @@ from .prompt import Asked
 from .requests import Imagine
 from .sounds import Sound
 
-__all__ = ["heard", "in_words"]
+__all__ = ["heard", "in_words", "never_said"]
 
 SURE = 0.6  # share from which on a word is believed
 _HAN = re.compile("[\u3400-\u9fff]")
@@ -61,3 +62,12 @@ def in_words(asked: Asked, spec: DataSpec) -> Asked:
         joined = tuple(f"{prompt}, {said}" if prompt else said for prompt in prompts)
         update |= {"between": joined} if request.between else {"prompt": joined[0]}
     return replace(asked, request=request.model_copy(update=update), notes=(*asked.notes, note))
+
+
+def never_said(request: Any, spec: DataSpec) -> list[str]:
+    """A note of the words that a model of `spec` never heard, where that is known: of the picture world's."""
+    if not isinstance(request, Imagine) or not spec.facts or not spec.captions:
+        return []
+    words = unknown(" ".join(request.between or (request.prompt,)))
+    few = ", ".join(words[:8]) + (" ..." if len(words) > 8 else "")
+    return [f"this model never heard of: {few}; it knows the picture world alone, see docs/world.md"] if words else []
