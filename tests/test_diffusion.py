@@ -16,7 +16,7 @@ from huabi.ranks import Ranks
 from huabi.requests import Generate
 from huabi.trainer import Trainer
 
-PATHS = [EDM(), Flow(), Flow(mean=-0.5, std=1.2, shift=2.0), Flow(clean=True), DDPM()]
+PATHS = [EDM(), Flow(), Flow(mean=-0.5, std=1.2, shift=2.0), Flow(clean=True), Flow(sigma_data=0.5), DDPM()]
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -79,15 +79,29 @@ def test_edm_weighs_as_karras() -> None:
     torch.testing.assert_close(net.c_noise, sigma.log() / 4)
 
 
-def test_edm_and_ddpm_feed_the_network_unit_variance() -> None:
-    g = rng()
-    eps = torch.randn(3, 3, 64, 64, generator=g)
-    for path, std in ((EDM(), 0.5), (DDPM(), 1.0)):
-        net = Recorder()
-        diffusion_loss(
-            net, path, std * torch.randn(3, 3, 64, 64, generator=g), eps, torch.tensor([0.1, 1.0, 10.0])
-        )
-        assert (net.x.flatten(1).std(1) - 1).abs().max() < 0.03
+@pytest.mark.parametrize(
+    ("path", "std", "times"),
+    [
+        (EDM(), 0.5, (0.1, 1.0, 10.0)),
+        (DDPM(), 1.0, (0.1, 1.0, 10.0)),
+        (Flow(sigma_data=0.5), 0.5, (0.05, 0.5, 0.95)),
+    ],
+    ids=str,
+)
+def test_scaled_paths_feed_the_network_unit_variance(path: Path, std: float, times: tuple[float, ...]) -> None:
+    g, net = rng(), Recorder()
+    x0, eps = std * torch.randn(3, 3, 64, 64, generator=g), torch.randn(3, 3, 64, 64, generator=g)
+    asked = diffusion_loss(net, path, x0, eps, torch.tensor(times))  # of an answer of 0: what is asked for, squared
+    assert (net.x.flatten(1).std(1) - 1).abs().max() < 0.03
+    if not isinstance(path, DDPM):
+        assert (asked - 1).abs().max() < 0.05
+
+
+def test_a_scaled_flow_asks_for_the_picture_in_noise_and_for_the_noise_in_the_picture() -> None:
+    x0, eps = pictures(64)
+    path = Flow(sigma_data=0.5)
+    assert diffusion_loss(Recorder(2 * x0), path, x0, eps, torch.full((64,), 0.999)).mean() < 1e-4
+    assert diffusion_loss(Recorder(-eps), path, x0, eps, torch.full((64,), 0.001)).mean() < 1e-4
 
 
 @pytest.mark.parametrize("path", PATHS, ids=str)

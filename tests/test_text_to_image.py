@@ -20,7 +20,7 @@ from huabi.checkpoint import Checkpoint
 from huabi.config import configure
 from huabi.cost import example
 from huabi.data.world.truth import FACTS
-from huabi.diffusion import Flow
+from huabi.diffusion import Flow, denoise
 from huabi.errors import RequestError, RunError
 from huabi.families._codec import Codec, Standard
 from huabi.families._conditions import stirred
@@ -191,7 +191,8 @@ def test_few_steps_are_whole_strides(steps: int) -> None:
         assert t % (t - t_next) == 0  # where such strides were trained
 
 
-def test_a_stride_leads_where_two_of_half_its_length_do() -> None:
+@pytest.mark.parametrize("path", [Flow(), Flow(sigma_data=0.5)], ids=["plain", "scaled"])
+def test_a_stride_leads_where_two_of_half_its_length_do(path: Flow) -> None:
     def net(x: Tensor, t: Tensor, context: Context, stride: Tensor) -> Tensor:
         return x * (1 + t + 0.1 * stride).view(-1, 1, 1, 1) + context.pooled.view(-1, 1, 1, 1)
 
@@ -199,13 +200,18 @@ def test_a_stride_leads_where_two_of_half_its_length_do() -> None:
     x0, eps = torch.randn(STRIDES, 3, 2, 2, generator=rng), torch.randn(STRIDES, 3, 2, 2, generator=rng)
     stride, u = torch.arange(1, STRIDES + 1), torch.rand(STRIDES, generator=rng)
     told, nothing = (Context(torch.zeros(0), torch.zeros(0), torch.full((STRIDES, 1), v)) for v in (1.0, 0.0))
-    start, noise, t = consistent(net, Flow(), x0, eps, stride, u, told, nothing, guidance=3.0)
+
+    def velocity(x: Tensor, t: Tensor, context: Context, stride: Tensor) -> Tensor:
+        estimate = denoise(net, path, x, t, context=context, stride=stride)
+        return (x - estimate) / t.view(-1, 1, 1, 1)
+
+    start, noise, t = consistent(net, path, x0, eps, stride, u, told, nothing, guidance=3.0)
     length, said = length_of(stride).view(-1, 1, 1, 1), torch.ones(STRIDES, 1)
     said[0] = 3.0  # guided: 0 + 3 (1 - 0), in the shortest alone
     context = told._replace(pooled=said)
     x = Flow().mix(x0, eps, t)
-    half = x - length / 2 * net(x, t, context, stride - 1)
-    end = half - length / 2 * net(half, t - length.flatten() / 2, context, stride - 1)
+    half = x - length / 2 * velocity(x, t, context, stride - 1)
+    end = half - length / 2 * velocity(half, t - length.flatten() / 2, context, stride - 1)
     torch.testing.assert_close(Flow().mix(start, noise, t), x)
     torch.testing.assert_close(x - length * (noise - start), end)
 

@@ -124,13 +124,18 @@ class Flow(Path):
     uniform: float = 0.2  # share of training times that are uniform: of the rest hardly any is near pure noise
     shift: float = 2.5  # above 1 the grid spends more steps near noise (Esser et al. 2024, eq. 23)
     clean: bool = False  # whether the network predicts x0
+    sigma_data: float = 0.0  # the pictures' standard deviation, where the network is scaled as EDM's is; 0 is without
 
     def mix(self, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
         return x0.lerp(eps, _like(t, x0))
 
     def precondition(self, t: Tensor) -> Precondition:
         one = torch.ones_like(t)
-        return Precondition(0 * one, one, one, t) if self.clean else Precondition(one, -t, one, t)
+        if not self.sigma_data:
+            return Precondition(0 * one, one, one, t) if self.clean else Precondition(one, -t, one, t)
+        total = ((1 - t) ** 2 * self.sigma_data**2 + t**2).sqrt()  # x_t's standard deviation
+        skip = (1 - t) * self.sigma_data**2 / total**2
+        return Precondition(skip, t * self.sigma_data / total, 1 / total, t)
 
     def quantile(self, u: Tensor) -> Tensor:
         rest = (_normal((u - self.uniform) / (1 - self.uniform)) * self.std + self.mean).sigmoid()

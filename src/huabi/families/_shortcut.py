@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..diffusion import Net, Path
+from ..diffusion import Net, Path, denoise
 from ..nets.unet import Context
 
 STRIDES = 5  # lengths 1/16 to 1
@@ -69,9 +69,9 @@ def consistent(
     shortest = (stride == 1).view(-1, 1, 1, 1)
 
     def slope(x: Tensor, t: Tensor) -> Tensor:
-        told = net(x, t, context=context, stride=stride - 1).to(x.dtype)
-        free = net(x, t, context=nothing, stride=stride - 1).to(x.dtype)
-        return torch.where(shortest, free.lerp(told, guidance), told)
+        told = denoise(net, path, x, t, context=context, stride=stride - 1)
+        free = denoise(net, path, x, t, context=nothing, stride=stride - 1)
+        return (x - torch.where(shortest, free.lerp(told, guidance), told)) / t.view(-1, 1, 1, 1)
 
     x = path.mix(x0, eps, t)
     first = slope(x, t)

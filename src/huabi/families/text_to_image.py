@@ -39,7 +39,7 @@ Asked = Imagine | Edit | Vary | Generate
 class NetConfig:
     """The network's shape; patches and levels follow from the latents' size."""
 
-    width: int = 64  # channels of the first level; the second has twice as many, the third three times
+    width: int = 128  # channels of the first level; each further one has a quarter of them more
     depth: int = 2  # blocks of a level, on the way down and again on the way up
     attention: int = 2  # how many of the lowest levels attend, to themselves and to what is said
 
@@ -116,7 +116,8 @@ class TextToImage(Family):
             self.meaning = Meaning(spec, config.condition, config.context)
             shown = (config.condition.sight.features,)
         self.conditions = Conditions(spec, config.context, shown)
-        self.path = Flow(mean=0.0)  # more of the noise that layout is found in than `diffusion` trains on
+        # more of the noise that layout is found in than `diffusion` trains on; codes are standardised
+        self.path = Flow(mean=0.0, sigma_data=0.5 if self.source == "none" else 1.0)
         self.register_buffer("began", torch.tensor(-1))  # the step in which the flow's training began
 
     @classmethod

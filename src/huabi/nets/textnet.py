@@ -19,12 +19,12 @@ __all__ = ["TextNet", "shape_for"]
 def shape_for(size: int, width: int) -> dict[str, Any]:
     """Keywords of a TextNet for latents of `size` places a side.
 
-    Its levels, two at least, work at 16 places (if that can be) to 4. Each costs about half of the one above and
-    holds twice as many weights.
+    Its levels, two at least, work at 16 places (if that can be) to 4. The first is wide enough for a patch of 4 pixels,
+    whose 48 values are noise for the most part, and for what is found out about them.
     """
     patch = next((patch for patch in (1, 2) if size <= 16 * patch), 4)
     levels = max(2, math.ceil(math.log2(size / patch)) - 1)
-    return {"patch": patch, "widths": [width * (i + 1) for i in range(levels)]}
+    return {"patch": patch, "widths": [width * (4 + i) // 4 for i in range(levels)]}
 
 
 class TextNet(nn.Module):
