@@ -1,4 +1,4 @@
-"""What makes the pictures of `world-imagine` four times as wide: `huabi imagine ... --model world-imagine+world-enlarger`.
+"""What makes the pictures of `world-imagine` four times as wide: `--model world-imagine+world-enlarger`.
 
     python recipes/world_enlarger.py --out runs/world-enlarger     # trains it; goes on where it was stopped
     python recipes/world_enlarger.py --out runs/world-enlarger --ship src/huabi/shipped/world-enlarger
