@@ -145,13 +145,13 @@ def kept_out(data: str, count: int, languages: Sequence[str]) -> list[Asked]:
 
 
 def sounds(count: int) -> list[Asked]:
-    """Sounds of a weather and a mood by unseen dice, and no word."""
+    """Sounds of a place, an hour, a weather and a mood by unseen dice, and no word; the last two are asked for."""
     found = []
     for k in range(count):
         dice = Dice("unseen sound", k)
-        frame = {name: dice.choice(list(MAKERS[name])) for name in ("weather", "mood")}
-        told = Told("phrase", (), (), frame, None, clouds=False, water=None)
-        found.append(Asked(told, "", sound=Sound.of((sound(frame, dice, 6.0, "all"), RATE))))
+        facts = {name: dice.choice(list(words)) for name, words in MAKERS.items()}
+        told = Told("phrase", (), (), {name: facts[name] for name in ("weather", "mood")}, None, False, None)
+        found.append(Asked(told, "", sound=Sound.of((sound(facts, dice, 6.0, "all"), RATE))))
     return found
 
 
