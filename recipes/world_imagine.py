@@ -19,7 +19,6 @@ import huabi
 
 WITHOUT = "green-cat+pagoda-pixel+blue-house+horse-crayon"
 DATA = f"world:n=40000,size=64,seed=2,language=both,captions=4,prompts=4,without={WITHOUT}"
-SETTINGS = {"batch": 128}  # Muon's part of a step does not grow with it
 
 
 def main() -> None:
@@ -33,7 +32,7 @@ def main() -> None:
         ship(args.out, args.ship)
         return
     resume = (args.out / "run.json").exists()
-    options = {"size": 64, "settings": SETTINGS, "threads": args.threads, "save_every": 200, "resume": resume}
+    options = {"size": 64, "threads": args.threads, "save_every": 200, "resume": resume}
     huabi.train("text_to_image", DATA, args.out, budget=60 * args.minutes, on_report=tell, **options)
 
 
