@@ -124,7 +124,7 @@ def _mention(text: str) -> Mention:
 def kept_out(data: str, count: int, languages: Sequence[str]) -> list[Asked]:
     """Phrases of one thing and one style: half name a combination that no picture showed, half one that some did.
 
-    The seen ones share a word with one that was kept out: other colours of the kind, other kinds in that style.
+    The seen ones are of the same kinds, in other colours or styles.
     """
     found = []
     without = parse(data).without
@@ -164,12 +164,9 @@ def claims(told: Told, reading: Reading) -> Iterator[tuple[str, bool]]:
         if mention.counted:
             yield "count", reading.count(mention.kind, mention.colour) == mention.count
     for link in told.links:
-        yield (
-            "relation",
-            any(
-                name == link.name and meant(link.subject, reading, a) and meant(link.target, reading, b)
-                for a, name, b in reading.relations
-            ),
+        yield "relation", any(
+            name == link.name and meant(link.subject, reading, a) and meant(link.target, reading, b)
+            for a, name, b in reading.relations
         )
     for name, word in [*told.frame.items(), *([("style", told.style)] if told.style else [])]:
         yield name, reading.scene[name] == word

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from world_reader import tell
+from recipe import tell
 
 import huabi
 

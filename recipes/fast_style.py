@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from world_reader import ship, tell
+from recipe import ship, tell
 
 import huabi
 from huabi.classic.brush import BRUSHES, painted

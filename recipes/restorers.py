@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from world_reader import ship, tell
+from recipe import ship, tell
 
 import huabi
 

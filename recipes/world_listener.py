@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 import torch
-from world_reader import ship, tell
+from recipe import ship, tell
 
 import huabi
 from huabi.data.world.compose import draw_scene

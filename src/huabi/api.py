@@ -136,15 +136,15 @@ def imagine(
         rank: a contrast run that orders them, the one that fits the prompt best first; of=16 draws more to choose from.
         options: other fields of `huabi.Imagine`, ar="3:2" and, of a walk, frames=8; they win over those in the prompt.
     """
-    from .hearing import in_words, never_said
+    from .hearing import fitted
     from .ranking import ranking_for
 
     shape = text.size(str(size)) if size is not None else None
     asked = read(prompt, {**options, "n": n, "size": shape})
     ranking = ranking_for(asked, rank, device)
     chosen = model if isinstance(model, Model) else model_for(Imagine, model, device)
-    asked = in_words(asked, chosen.spec)
-    for note in [*asked.notes, *never_said(asked.request, chosen.spec)]:
+    asked = fitted(asked, chosen.spec)
+    for note in asked.notes:
         warnings.warn(note, stacklevel=2)
     pictures = list(draw(chosen, asked.requests(chosen.spec.size)))
     return pictures if ranking is None else [pictures[place] for place, _ in ranking.best(pictures)]

@@ -18,7 +18,7 @@ from .prompt import Asked
 from .requests import Imagine
 from .sounds import Sound
 
-__all__ = ["heard", "in_words", "never_said"]
+__all__ = ["fitted", "heard", "in_words", "never_said"]
 
 SURE = 0.6  # share from which on a word is believed
 _HAN = re.compile("[\u3400-\u9fff]")
@@ -71,3 +71,9 @@ def never_said(request: Any, spec: DataSpec) -> list[str]:
     words = unknown(" ".join(request.between or (request.prompt,)))
     few = ", ".join(words[:8]) + (" ..." if len(words) > 8 else "")
     return [f"this model never heard of: {few}; it knows the picture world alone, see docs/world.md"] if words else []
+
+
+def fitted(asked: Asked, spec: DataSpec) -> Asked:
+    """What is asked, in what a model of `spec` knows, with notes of what it does not; see `in_words`, `never_said`."""
+    asked = in_words(asked, spec)
+    return replace(asked, notes=(*asked.notes, *never_said(asked.request, spec)))

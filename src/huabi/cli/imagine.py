@@ -164,7 +164,7 @@ def _make(
     _check_out(out, grid, asked.kept, no_recipe)
     from ..choice import model_for
     from ..drawing import draw
-    from ..hearing import in_words, never_said
+    from ..hearing import fitted
     from ..pictures import grid as sheet
     from ..provenance.publish import publish
     from ..ranking import ranking_for
@@ -172,8 +172,8 @@ def _make(
     with showing() as display:
         ranking = ranking_for(asked, rank, device)
         chosen = model_for(type(asked.request), model, device) if model is None or isinstance(model, str) else model
-        asked = in_words(asked, chosen.spec)
-        for note in [*asked.notes, *never_said(asked.request, chosen.spec), *(notes or [])]:
+        asked = fitted(asked, chosen.spec)
+        for note in [*asked.notes, *(notes or [])]:
             display.say(f"note: {note}")
         requests = asked.requests(chosen.spec.size)
         pictures: dict[int, Any] = {}

@@ -1,0 +1,52 @@
+"""What recipes share: how a training tells of itself, what of a run ships, and the command line of the plain ones."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import huabi
+from huabi.checkpoint import Checkpoint, pack, unpack
+from huabi.durable import write_folder
+from huabi.trainer import Report
+
+
+def tell(report: Report) -> None:
+    if report.step % 50 == 0:
+        losses = "  ".join(f"{name} {loss:.3f}" for name, loss in report.losses.items())
+        print(f"step {report.step}  {report.images_per_second:.0f}/s  {losses}", flush=True)
+
+
+def ship(run: Path, to: Path) -> None:
+    """Writes what loading needs of a run, weights in fp16."""
+    header = Checkpoint.open(run).header | {"init": None}  # a folder of whoever trained it says nothing to others
+    tensors, _ = unpack(run / "model.safetensors")
+    half = pack({name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()})
+    write_folder(to, {"model.safetensors": half})
+    Checkpoint(to, header).write_header()
+
+
+def command(
+    doc: str | None, name: str, family: str, data: str, *, minutes: float | None = None, **options: Any
+) -> None:
+    """Trains `family` on `data` into --out, goes on where that was stopped, or ships it, as the words typed ask.
+
+    Args:
+        minutes: of the training, where `options` tell no steps; --minutes overrules them.
+        options: of `huabi.train`.
+    """
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("runs") / name)
+    if minutes is not None:
+        parser.add_argument("--minutes", type=float, default=minutes)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--ship", type=Path, metavar="FOLDER", help="write the trained model here; train nothing")
+    args = parser.parse_args()
+    if args.ship:
+        ship(args.out, args.ship)
+        return
+    if minutes is not None:
+        options["budget"] = 60 * args.minutes
+    resume = (args.out / "run.json").exists()
+    huabi.train(family, data, args.out, threads=args.threads, resume=resume, on_report=tell, **options)
