@@ -220,8 +220,8 @@ def test_the_width_follows_what_the_time_allows():
         return GAN.fit(GANConfig(), steps).net.width
 
     assert width(None) == 32
-    assert width(lambda config: 4000 * (32 / config.net.width) ** 2) == 32
-    assert width(lambda config: 10) == 16
+    assert width(lambda config: 12_000 * (32 / config.net.width) ** 2) == 32
+    assert width(lambda config: 10) == 24
     assert width(lambda config: 10**9) == 128
     asked = GANConfig(net=ResNet(width=24))
     assert GAN.fit(asked, lambda config: 10**9) == asked

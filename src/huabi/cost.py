@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,8 @@ from .truth import record_size, unpack
 
 SPARE = 0.6  # the share of free memory that a run may plan to take
 SMALL = 32 * 32  # pixels of pictures of which a whole batch is quick to time
+LAZY = 16  # steps of which one may do more than the others
+LOOK = 1.5  # seconds in which steps are timed
 SLACK = 2.0  # working memory of kernels and gradients in flight, over what autograd saves
 
 
@@ -64,13 +67,15 @@ def _truth(spec: DataSpec, count: int) -> torch.Tensor:
     return records
 
 
-def _train(family: Family, rows: int, steps: int = 1, micro: int | None = None, precision: str = "fp32") -> float:
-    """Trains a throw-away `family` on noise; the seconds of its fastest step."""
+def _train(family: Family, rows: int, steps: int = 1, micro: int | None = None, precision: str = "fp32") -> list[float]:
+    """Trains a throw-away `family` on noise; the seconds of each step, no more than three of which outlast `LOOK`."""
     trainer = Trainer(family, Plan.of_steps(steps), micro=micro, precision=precision, ranks=Ranks.alone())
     times = [time.perf_counter()]
     for _ in trainer.run([example(family.spec, rows)] * steps):
         times.append(time.perf_counter())
-    return min(after - before for before, after in itertools.pairwise(times))
+        if len(times) > 3 and times[-1] - times[0] > LOOK:
+            break
+    return [after - before for before, after in itertools.pairwise(times)]
 
 
 def saved_bytes(family: Family, rows: int, micro: int | None = None) -> int:
@@ -120,16 +125,20 @@ def fit_micro(cost: Cost, whole_batch: bool, rows: int, device: torch.device) ->
 def step_seconds(kind: type[Family], config: Any, spec: DataSpec, device: torch.device) -> float:
     """Seconds of a training step on `device`: of a whole one where the pictures are small, else from a few.
 
-    What a step takes whatever its rows, such as the optimizer's part, is told from what each row adds.
+    What a step takes whatever its rows, such as the optimizer's part, is told from what each row adds. The first step
+    does not count; the mean of the others has its share of what a family does in every 16th one alone.
     """
     precision = pick_precision(device)
     batch: int = config.batch
     rows = min(batch, max(4, batch * SMALL // (spec.size[0] * spec.size[1])))
-    seconds = _train(kind(config, spec).to(device), rows, steps=3, precision=precision)
+
+    def mean(rows: int) -> float:
+        return statistics.fmean(_train(kind(config, spec).to(device), rows, LAZY + 1, precision=precision)[1:])
+
+    seconds = mean(rows)
     if rows == batch:
         return seconds
-    row = (seconds - _train(kind(config, spec).to(device), 2, steps=3, precision=precision)) / (rows - 2)
-    return seconds + max(0.0, row) * (batch - rows)
+    return seconds + max(0.0, seconds - mean(2)) / (rows - 2) * (batch - rows)
 
 
 def forecast(kind: type[Family], config: Any, spec: DataSpec) -> dict[str, float]:
