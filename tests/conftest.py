@@ -67,6 +67,7 @@ VARIANTS = {  # of a family: its name, a dash, and what to call it
     "restorer-upscale": {"batch": 4, "net.width": 8, "net.depth": (1,), "task": ("upscale",)},
     "text_to_image-embedding": TINY["text_to_image"]  # and contrast=contrast_run()
     | {"condition": "embedding", "condition.width": 32, "condition.depth": 1, "condition.steps": 3},
+    "text_to_image-frozen": TINY["text_to_image"] | {"autoencoder": "none"},  # and text=contrast_run()
     "text_to_image-pixels": TINY["text_to_image"] | {"autoencoder": "none", "shortcut.start": 0.5},
     "vae-perceptual": TINY["vae"] | {"detail.perceptual": 0.1},
     "vae-plain": TINY["vae"] | {"detail.adversarial": 0, "detail.texture": 0},

@@ -51,7 +51,8 @@ def role_of(name: str) -> tuple[tuple[type[Request], ...], tuple[str, ...]]:
 def fits(name: str, spec: DataSpec) -> bool:
     """Whether a family learns from such data, and from what is peculiar to it."""
     needs = role_of(name)[1]
-    peculiar = name in ("classifier", "listener") if spec.facts else {"target", "other"} & set(needs)
+    scenes = ("classifier", "listener", "text_to_image-pixels")
+    peculiar = name in scenes if spec.facts else {"target", "other"} & set(needs)
     return not spec.lacks(needs) and bool(peculiar or (spec.pairing == "none" and not spec.facts))
 
 
@@ -84,6 +85,8 @@ def build(name: str, spec: DataSpec) -> Family:
         settings = settings | {"base": tiny_pipelines.base()}
     if name == "text_to_image-embedding":
         settings = settings | {"contrast": contrast_run(spec.channels)}
+    if name == "text_to_image-frozen":
+        settings = settings | {"text": contrast_run()}
     torch.manual_seed(0)
     return kind(kind.fit(configure(kind.Config(), settings)), spec)
 

@@ -240,14 +240,14 @@ class Job:
             raise DataError(_lacking(options.family, missing, data))
         if source is not None and DataSpec.from_json(source.header["spec"]).labels != data.spec.labels:
             raise RunError(f"--init {options.init} was trained with other labels than those of {options.data}")
+        device = pick_device(options.device)
+        config = kind.fit(config, None if options.steps else partial(self._affordable, kind, data.spec, device))
         whole = kind(config, data.spec).whole_batch
         rows = config.batch if whole else config.batch // self.ranks.world
         if rows * self.ranks.world != config.batch and not whole:
             raise RequestError(f"--batch {config.batch} cannot be shared by {self.ranks.world} processes equally")
         if options.micro is not None and whole and options.micro < rows:
             raise RequestError(f"{options.family} needs its batch whole; leave --micro out")
-        device = pick_device(options.device)
-        config = kind.fit(config, None if options.steps else partial(self._affordable, kind, data.spec, device))
         micro = options.micro or kind.micro
         micro = micro or cost.fit_micro(cost.measure(kind, config, data.spec), whole, rows, device)
         return Checkpoint.create(options.out, self._header(config, data, device, micro))

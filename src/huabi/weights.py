@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = [
     "EFFICIENTNET_LITE0",
     "INCEPTION",
     "VGG19_PREFIX",
+    "TextModel",
     "Transformer",
     "clip",
     "dinov2",
@@ -30,6 +32,7 @@ __all__ = [
     "inception_file",
     "inception_of",
     "read",
+    "text_model",
     "vgg19",
     "weights_of",
 ]
@@ -201,11 +204,60 @@ def dinov2(name: str, device: torch.device) -> Transformer:
     return Transformer(_digest(net), 224, mean, deviation, lambda x: net(pixel_values=x).pooler_output)
 
 
+@dataclass(frozen=True)
+class TextModel:
+    """A text encoder of the transformers library, frozen."""
+
+    sha256: str  # of its tensors, as they were loaded
+    width: int  # numbers of a state
+    length: int  # tokens that are read; the rest of a text is cut
+    net: nn.Module
+    tokens: Callable[..., Any]
+
+    def count(self, text: str) -> int:
+        """Tokens that a text takes."""
+        return len(self._tokens([text])["input_ids"][0])
+
+    @torch.no_grad()
+    def read(self, texts: Sequence[str], device: torch.device) -> tuple[Tensor, Tensor]:
+        """The last states (B, L, width) float32 of texts, and where there are tokens (B, L) bool."""
+        asked = self._tokens(texts, padding=True, return_tensors="pt").to(device)
+        with torch.autocast(device.type, enabled=False):
+            states: Tensor = self.net.to(device)(**asked).last_hidden_state
+        return states.float(), asked["attention_mask"].bool()
+
+    def _tokens(self, texts: Sequence[str], **how: Any) -> Any:
+        return self.tokens(list(texts), truncation=True, max_length=self.length, **how)
+
+
+LONGEST = 77  # tokens of a text, as CLIP reads them; T5 and BERT have more room than captions need
+
+
+@lru_cache(maxsize=1)
+def text_model(name: str) -> TextModel:
+    """The text encoder (of CLIP, T5, BERT and their kin) of the hub's name `name`, or of a folder.
+
+    Its weights are safetensors alone, and code that comes with it is not run. Raises HuabiError where there is none.
+    """
+    hub = _transformers()
+    try:
+        config = hub.AutoConfig.from_pretrained(name, trust_remote_code=False)
+        config = getattr(config, "text_config", config)
+        kind = hub.AutoModelForTextEncoding
+        net = kind.from_pretrained(name, config=config, use_safetensors=True, trust_remote_code=False)
+        tokens = hub.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise HuabiError(f"no text encoder {name}: {reason}") from None
+    net = net.float().eval().requires_grad_(False)
+    return TextModel(_digest(net), config.hidden_size, min(LONGEST, tokens.model_max_length), net, tokens)
+
+
 def _transformers() -> Any:
     try:
         return import_module("transformers")
     except ImportError:
-        raise HuabiError("clip and dinov2 need transformers: pip install 'huabi[features]'") from None
+        raise HuabiError("clip, dinov2 and hf: need transformers: pip install 'huabi[features]'") from None
 
 
 def _digest(net: nn.Module) -> str:

@@ -120,7 +120,7 @@ class Condition(nn.Module, ABC):
 class Encoder(Protocol):
     """What reads texts."""
 
-    length: int  # words that are read
+    def count(self, text: str) -> int: ...  # tokens that a text takes
 
     def __call__(self, texts: Sequence[str]) -> Words: ...
 
@@ -168,8 +168,7 @@ class Text(Condition):
 
     def room(self, said: Sequence[Part]) -> int:
         """Places for the tokens of a request's texts."""
-        words = sum(min(len(words_of(part.text)), self.encoder.length) for part in said)
-        return -(-words // ROOM) * ROOM
+        return -(-sum(self.encoder.count(part.text) for part in said) // ROOM) * ROOM
 
     def _spoken(self, rows: Sequence[Sequence[Part]]) -> tuple[Context, Tensor]:
         """The texts of each row, and the sum of their shares (B,)."""
@@ -299,16 +298,19 @@ class Conditions(nn.Module):
 
     Args:
         shape: of latents (C, h, w); or (D,) where features stand for pictures and texts alike.
+        reader: of texts; None is one that is trained with the rest.
     """
 
-    def __init__(self, spec: DataSpec, config: ContextConfig, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, spec: DataSpec, config: ContextConfig, shape: tuple[int, ...], reader: Encoder | None = None
+    ) -> None:
         super().__init__()
         self.drop = config.drop
         found: dict[str, Condition] = {"reference": Reference(shape, config)}
         meant = len(shape) == 1
         self.fields = FIELDS | dict.fromkeys(MEANT if meant else (), "reference")
         if not meant and (spec.captions or spec.labels):
-            found["text"] = Text(spec, config)
+            found["text"] = Text(spec, config, reader)
         if spec.labels:
             found["label"] = Word("label", spec.labels, config)
         for column, (name, words) in enumerate(spec.facts):
@@ -359,6 +361,11 @@ class Conditions(nn.Module):
     def says(self, request: Imagine) -> bool:
         """Whether anything is asked for, or kept out."""
         return self.denies(request) or any(getattr(request, field) for field in FIELDS)
+
+    @property
+    def reader(self) -> Encoder | None:
+        """Of texts, where they can be told."""
+        return cast(Text, self.each["text"]).encoder if "text" in self.each else None
 
     def _each(self) -> list[Condition]:
         return [cast(Condition, condition) for condition in self.each.values()]

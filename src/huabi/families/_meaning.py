@@ -19,7 +19,6 @@ from ..diffusion import Flow, denoise, diffusion_loss
 from ..errors import DataError, RunError
 from ..model import Batch, DataSpec
 from ..nets.prior import PriorNet
-from ..nets.text import Words
 from ..nets.unet import Context
 from ..pictures import Picture
 from ..requests import Imagine
@@ -29,6 +28,7 @@ from ..weights import weights_of
 from ._codec import frozen
 from ._conditions import ContextConfig, Part, Shown, Text, unsaid
 from ._edits import resized
+from ._reading import ContrastReader
 from ._rows import pixels_of, slerp
 from .contrast import Contrast, ContrastConfig
 
@@ -62,22 +62,6 @@ class Walk(Imagine):
     ends: tuple[Picture, Picture]
 
 
-class Reader(nn.Module):
-    """Texts -> `Words` of any width, as a frozen contrast run reads them; their vector is of its features."""
-
-    def __init__(self, sight: Contrast, width: int) -> None:
-        super().__init__()
-        self.sight, self.length = sight, sight.config.text.length
-        self.states = nn.Linear(sight.config.text.width, width)
-        self.vector = nn.Linear(sight.config.features, width)
-
-    def forward(self, texts: Sequence[str]) -> Words:
-        with torch.no_grad():
-            words = self.sight.reader(texts)
-            features = unit(self.sight.leave(words.pooled))
-        return Words(self.states(words.states), words.mask, self.vector(features))
-
-
 class Meaning(nn.Module):
     """The frozen contrast run, and the prior p(features | text): a flow in features whose network predicts x0."""
 
@@ -87,22 +71,19 @@ class Meaning(nn.Module):
             raise DataError("condition=embedding needs captions or labels; leave it out, or add captions")
         self.spec, self.config = spec, config
         sight = Contrast(config.sight, DataSpec(config.size, config.channels, captions=True))
-        self.text = Text(spec, context, Reader(frozen(sight), context.width))
+        self.text = Text(spec, context, ContrastReader(frozen(sight), context.width))
         self.net = PriorNet(config.sight.features, context.width, width=config.width, depth=config.depth)
         self.path = Flow(mean=0.0, shift=1.0, clean=True)
 
     @property
     def sight(self) -> Contrast:
-        return cast(Reader, self.text.encoder).sight
+        return cast(Contrast, cast(ContrastReader, self.text.encoder).sight)
 
     def adopt(self, run: str) -> None:
-        """Takes the weights of a contrast run; raises `RunError` where they are others than those of the hash."""
-        _, tensors, sha256 = weights_of(run, "contrast")
-        if self.config.sha256 and sha256 != self.config.sha256:
-            raise RunError(f"{run} was trained on since this run began; train it in another folder")
+        """Takes the weights of a contrast run; raises `RunError` where it cannot be the one that is asked for."""
         if self.spec.channels != self.config.channels:
             raise RunError(f"{run} sees pictures of other channels than these; train a contrast run on these")
-        self.sight.load_state_dict(tensors)
+        cast(ContrastReader, self.text.encoder).adopt(run, self.config.sha256)
 
     @torch.no_grad()
     def see(self, image: Tensor) -> Tensor:

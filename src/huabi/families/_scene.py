@@ -27,6 +27,11 @@ def on_grid(truth: Truth, patch: int) -> Tensor:
     return numbers.long()
 
 
+def worn(words: Tensor, numbers: Tensor) -> Tensor:
+    """(B, h, w): the word, of those of each thing (B, SLOTS), of what is seen at each place; 0 where nothing is."""
+    return F.pad(words.long(), (1, 0)).gather(1, numbers.flatten(1)).view_as(numbers)
+
+
 def masks_of(numbers: Tensor) -> Tensor:
     """(B, SLOTS, h, w) of 0 and 1, from a map of things that are numbered from 1."""
     return (numbers[:, None] == torch.arange(1, SLOTS + 1, device=numbers.device)[:, None, None]).float()
@@ -42,12 +47,8 @@ def scene_losses(net: SceneNet, maps: SceneMaps, truth: Truth, smoothing: float,
         """The mean over pictures of a loss (B, h, w) at the places where things are."""
         return ((loss * some).mean((1, 2)) / seen).mean()
 
-    def worn(words: Tensor) -> Tensor:
-        """(B, h, w): the word of the thing that is seen at each place, 0 where none is."""
-        return F.pad(words.long(), (1, 0)).gather(1, numbers.flatten(1)).view_as(numbers)
-
-    kinds = F.cross_entropy(maps.kind, worn(truth.kind), reduction="none")
-    colours = F.cross_entropy(maps.colour, (worn(truth.colour) - 1).clamp(min=0), reduction="none")
+    kinds = F.cross_entropy(maps.kind, worn(truth.kind, numbers), reduction="none")
+    colours = F.cross_entropy(maps.colour, (worn(truth.colour, numbers) - 1).clamp(min=0), reduction="none")
     heat, offset = _middles(masks)
     scene = [
         F.cross_entropy(maps.scene[k], words.long(), label_smoothing=smoothing) for k, words in enumerate(truth.scene.T)

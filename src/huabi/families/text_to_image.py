@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..diffusion import Flow, denoise, diffusion_loss
-from ..errors import RequestError
+from ..errors import DataError, RequestError
 from ..model import Batch, DataSpec, Family, Finished, Update
 from ..nets.textnet import TextNet, shape_for
 from ..nets.unet import Context
@@ -25,7 +25,9 @@ from ._codec import Codec, CodecConfig, Pixels, Standard
 from ._conditions import Conditions, ContextConfig, Shown, chaotic
 from ._edits import around, canvas_of, resized, working_size
 from ._meaning import Embedding, Meaning, Walk
+from ._reading import ContrastReader, Reading, reader_of
 from ._rows import labels_of, latents_of, pixels_of, refuse
+from ._segmenting import Noticed, Segmenter
 from ._shortcut import FEW, STRIDES, ShortcutConfig, consistent, stride_between, stride_times
 from .vae import Autoencoder
 
@@ -57,7 +59,8 @@ class TextToImageConfig:
 
     condition: Texts | Embedding = field(default_factory=Texts)
     contrast: str = ""  # a run of `contrast`, of condition=embedding alone
-
+    text: str = ""  # who reads texts, frozen: a run of `contrast`, or hf:NAME; none is learnt with the rest
+    reading: Reading = field(default_factory=Reading)  # found out by itself
     autoencoder: str = "auto"  # a run of `autoencoder`, or train, or none: pixels; auto is none up to 64 pixels a side
     sha256: str = ""  # of that run's weights; found out by itself
     coding: float = 0.25  # share of the run in which an autoencoder is trained
@@ -65,6 +68,7 @@ class TextToImageConfig:
     lr: float = 5e-3  # of the hidden matrices (Muon) and of all else (AdamW)
     warmup: int = 100  # steps
     ema: float = 0.05  # length of the weight average, as a share of the run
+    segmenting: float = 0.1  # weight of saying what is seen where, for data that knows it; 0 is without
     guidance: float = 3.0  # when a request names none, and of few steps; 1 is off
     steps: int = 18  # when a request names none
     net: NetConfig = field(default_factory=NetConfig)
@@ -88,7 +92,7 @@ class TextToImage(Family):
     Config = TextToImageConfig
     requests = (Imagine, Edit, Vary, Generate)
     wants = ("sound",)
-    training_only = ("autoencoder", "standard")
+    training_only = ("autoencoder", "segmenter", "standard")
     rows = 4  # candidates of a prompt
 
     config: TextToImageConfig
@@ -110,12 +114,18 @@ class TextToImage(Family):
         shape: dict[str, Any] = shape_for(max(grid), config.net.width)
         shape |= {"strides": STRIDES, "depth": config.net.depth, "attention": config.net.attention}
         self.net = TextNet(channels, config.context.width, **shape)
+        self.segmenter: Segmenter | None = None
+        if spec.facts and config.segmenting:
+            self.segmenter = Segmenter(spec.facts, spec.size, config.net.width)
         self.meaning: Meaning | None = None
         shown: tuple[int, ...] = self.codec.shape
         if isinstance(config.condition, Embedding):
             self.meaning = Meaning(spec, config.condition, config.context)
             shown = (config.condition.sight.features,)
-        self.conditions = Conditions(spec, config.context, shown)
+        if config.text and not (spec.captions or spec.labels):
+            raise DataError("there is nothing to read in this data; leave --set text out, or add captions")
+        reader = reader_of(config.text, config.reading, config.context.width)
+        self.conditions = Conditions(spec, config.context, shown, reader)
         # more of the noise that layout is found in than `diffusion` trains on; codes are standardised
         self.path = Flow(mean=0.0, sigma_data=0.5 if self.source == "none" else 1.0)
         self.register_buffer("began", torch.tensor(-1))  # the step in which the flow's training began
@@ -127,6 +137,10 @@ class TextToImage(Family):
             raise RequestError("--set condition=embedding and --set contrast=RUN go together; say both, or neither")
         if isinstance(config.condition, Embedding):
             config = replace(config, condition=config.condition.of(config.contrast))
+        if config.text:
+            if config.contrast:
+                raise RequestError("condition=embedding reads texts as its contrast run does; leave --set text out")
+            config = replace(config, reading=config.reading.of(config.text))
         if config.autoencoder in ("auto", "train", "none"):
             return config
         header, _, sha256 = weights_of(config.autoencoder, "autoencoder")
@@ -143,7 +157,8 @@ class TextToImage(Family):
             found["standard"] = torch.optim.Adam(self.standard.parameters(), lr=0.03)
         if self.meaning is not None:
             found["prior"] = Muon.of(self.meaning, lr=self.config.lr)
-        return found | {"net": Muon.of(nn.ModuleList([self.net, self.conditions]), lr=self.config.lr)}
+        parts = [part for part in (self.net, self.conditions, self.segmenter) if part is not None]
+        return found | {"net": Muon.of(nn.ModuleList(parts), lr=self.config.lr)}
 
     def losses(self, batch: Batch, step: int) -> Iterator[Update]:
         """First the autoencoder's turns, then the flow's in its frozen codes; the prior's in each step.
@@ -157,6 +172,8 @@ class TextToImage(Family):
                 self.meaning.adopt(self.config.contrast)
             meant = self.meaning.see(batch.image)  # (B, D)
             yield Update("prior", self.meaning.loss(batch, meant))
+        if step == 0:
+            self._adopt()
         if step == 0 and int(self.began) > 0:  # the weights are those of another run
             self.began.zero_()
         if int(self.began) < 0 and step + 1 >= self._coding_steps():
@@ -166,6 +183,11 @@ class TextToImage(Family):
             yield from self._code(self.codec, batch, step)
         if began >= 0:
             yield self._flow(batch, step, meant)
+
+    def _adopt(self) -> None:
+        reader = self.conditions.reader
+        if isinstance(reader, ContrastReader):
+            reader.adopt(self.config.text, self.config.reading.sha256)
 
     def _coding_steps(self) -> float:
         if self.standard is None:
@@ -193,7 +215,12 @@ class TextToImage(Family):
         stride = torch.zeros(len(x0), dtype=torch.int64, device=x0.device)
         if self.config.shortcut.share and step >= self._strides_from():
             x0, eps, t, stride = self._strided(batch, x0, eps, t, context)
-        return Update("net", diffusion_loss(self.net, self.path, x0, eps, t, context=context, stride=stride).mean())
+        net = Noticed(self.net)
+        loss = diffusion_loss(net, self.path, x0, eps, t, context=context, stride=stride).mean()
+        if self.segmenter is None or batch.truth is None:
+            return Update("net", loss)
+        missed = (self.segmenter.loss(net.features, batch.truth) * (stride == 0)).mean()
+        return Update("net", loss + self.config.segmenting * missed, {"flow": loss, "segmentation": missed})
 
     def _strides_from(self) -> float:
         began = int(self.began)

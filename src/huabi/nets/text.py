@@ -110,6 +110,10 @@ class TextEncoder(nn.Module):
         self.blocks = nn.ModuleList(Block(width, head) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
 
+    def count(self, text: str) -> int:
+        """Tokens that a text takes: its words, as far as they are read."""
+        return len(list(islice(_words(text), self.length)))
+
     def forward(self, texts: Sequence[str]) -> Words:
         ids = tokens(texts, self.length).to(self.table.device)  # (B, L, G)
         known = ids > 0

@@ -65,10 +65,14 @@ class TextNet(nn.Module):
 
     def forward(self, x: Tensor, c_noise: Tensor, context: Context, stride: Tensor) -> Tensor:
         """x (B, C, H, W), c_noise (B,), a context of B rows, stride (B,) int64 -> (B, C, H, W)."""
+        return self.both(x, c_noise, context, stride)[0]
+
+    def both(self, x: Tensor, c_noise: Tensor, context: Context, stride: Tensor) -> tuple[Tensor, Tensor]:
+        """What `forward` gives, and the features (B, widths[0], h, w) of patches that the last blocks draw it from."""
         height, width = x.shape[-2:]
         context = context._replace(states=self.norms[0](context.states), pooled=self.norms[1](context.pooled))
         emb = F.silu(self.mix(self.time(c_noise, None) + self.stride(stride) + self.told(context.pooled)))
         h = padded(x, -height % self.multiple, -width % self.multiple)
-        h = self.enter(laid(F.pixel_unshuffle(h, self.patch)))
-        h = self.leave(F.silu(self.norm(self.level(h, emb, context))))
-        return F.pixel_shuffle(h, self.patch)[..., :height, :width]
+        features = self.level.into(self.enter(laid(F.pixel_unshuffle(h, self.patch))), emb, context)
+        h = self.leave(F.silu(self.norm(self.level.out(features, emb, context))))
+        return F.pixel_shuffle(h, self.patch)[..., :height, :width], features
