@@ -112,8 +112,8 @@ def test_edit_takes_the_mask_from_what_is_transparent(client: Any, server: Runni
     mask.save(buffer, "PNG")
     made = client.images.edit(image=png(), mask=buffer.getvalue(), prompt="a hat", extra_body={"seed": 3})
     assert opened(made.data[0].b64_json).getpixel((0, 0)) == (3, 3, 3)
-    job = server.service.store.recent(1)[0]
-    white = Picture.from_base64(json.loads(job.body)["requests"][0]["mask"]).image(1)
+    [shown] = server.service.store.gallery(1)
+    white = Picture.from_base64(shown.kept.recipe["request"]["mask"]).image(1)
     assert [xy for xy in ((x, y) for x in range(8) for y in range(8)) if white.getpixel(xy) == 255] == [(2, 1)]
     assert client.images.edit(image=[png()], prompt="a hat").data[0].seed is not None
 

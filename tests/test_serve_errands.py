@@ -34,16 +34,17 @@ TRAIN |= {"batch": 4, "settings": {"net.width": "8"}}
 def test_a_trained_model_is_offered_and_draws(server: Running) -> None:
     status, job, _ = call(server, "POST", "/v1/jobs", TRAIN)
     assert status == 202, job
-    again = call(server, "POST", "/v1/jobs", TRAIN | {"family": "no-such"})
+    assert call(server, "POST", "/v1/jobs", TRAIN)[0] == 400  # the name is taken while the job waits or runs
+    status, again, _ = call(server, "POST", "/v1/jobs", TRAIN | {"family": "no-such", "name": "odd"})
+    assert status == 202, again
     ended = until(lambda: (told := call(server, "GET", f"/v1/jobs/{job['id']}")[1])["finished"] and told, 120)
     assert ended["state"] == "done", ended["error"]
     assert call(server, "GET", f"/v1/jobs/{job['id']}/result")[1] == {"result": {"model": "mine"}}
     drawing = call(server, "POST", "/v1/jobs", {"task": "generate", "model": "mine", "request": {"seed": 1}})[1]
     until(lambda: call(server, "GET", f"/v1/jobs/{drawing['id']}")[1]["state"] == "done", 60)
-    if again[0] == 202:
-        failed = until(lambda: (told := call(server, "GET", f"/v1/jobs/{again[1]['id']}")[1])["finished"] and told, 60)
-        assert (failed["state"], failed["error"]["fault"]) == ("failed", "request")
-        assert "/tmp" not in failed["error"]["message"].replace("--", "")
+    failed = until(lambda: (told := call(server, "GET", f"/v1/jobs/{again['id']}")[1])["finished"] and told, 60)
+    assert (failed["state"], failed["error"]["fault"]) == ("failed", "request")
+    assert "/tmp" not in failed["error"]["message"].replace("--", "")
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,8 @@ def test_one_bad_request_spoils_no_other(setting: Setting) -> None:
 
 
 def test_what_cannot_be_read_or_loaded_fails_and_the_worker_goes_on(setting: Setting) -> None:
-    bad = [setting.store.submit(Draft("generate", "dye", body)) for body in ("no json", '{"requests": [{"seed": -1}]}')]
+    bodies = "no json", '{"request": {"seed": -1}, "seeds": [], "previews": 0}'
+    bad = [setting.store.submit(Draft("generate", "dye", body)) for body in bodies]
     bad.append(setting.submit(Generate(), model="gone"))
     good = setting.submit(Generate(seed=3))
     setting.worker.start()

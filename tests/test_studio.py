@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import select
 
 from conftest import write_pictures
 from dye import Dye, Running, until
 from huabi.pictures import Picture
 from huabi.serve import shelf as shelves
+from huabi.serve.database import jobs
 from huabi.serve.guard import Access
 from studio_page import PATIENCE, Hand, Plain, browsing, page_of
 from test_serve_api import call, png
@@ -73,8 +75,10 @@ def tab(page: Page, name: str) -> Any:
 
 
 def asked(server: Running) -> dict[str, Any]:
-    """The first request of the last job."""
-    request: dict[str, Any] = json.loads(server.service.store.recent(1)[0].body)["requests"][0]
+    """The request of the last job."""
+    with server.service.store._reading() as connection:
+        body = connection.execute(select(jobs.c.body).order_by(jobs.c.place.desc()).limit(1)).scalar_one()
+    request: dict[str, Any] = json.loads(body)["request"]
     return request
 
 

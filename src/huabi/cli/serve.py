@@ -8,15 +8,12 @@ import threading
 import webbrowser
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from ..errors import RequestError
 from .options import Device, app
-
-if TYPE_CHECKING:
-    from ..serve.app import Address
 
 Host = Annotated[str, typer.Option(help="elsewhere than on this machine alone it needs --api-key")]
 Port = Annotated[int, typer.Option(min=1, max=65535)]
@@ -57,8 +54,11 @@ def serve(
     replicas: Replicas = "1",
 ) -> None:
     """Serve models over HTTP: OpenAI's Images API, the web UIs' API, and jobs of every kind."""
-    crowd = replicas if engine == "ray" else ""
-    _serve(host, port, api_key, allow_host, model, runs, data, store, set_aside, queue, keep, memory, device, "", crowd)
+    said = dict(locals())
+    del said["engine"], said["replicas"]
+    if engine == "local" and replicas != "1":
+        raise RequestError("--replicas needs --engine ray")
+    _serve(**said, crowd=replicas if engine == "ray" else "")
 
 
 @app.command()
@@ -79,11 +79,13 @@ def studio(
     no_open: Annotated[bool, typer.Option("--no-open", help="leave the browser alone")] = False,
 ) -> None:
     """Open the studio in the browser: draw, edit, transform, train and compare; the server of `serve` is in it."""
-    pages = "closed" if no_open or not _has_display() else "opened"
-    _serve(host, port, api_key, allow_host, model, runs, data, store, set_aside, queue, keep, memory, device, pages)
+    said = dict(locals())
+    del said["no_open"]
+    _serve(**said, pages="closed" if no_open or not _has_display() else "opened")
 
 
 def _serve(
+    *,
     host: str,
     port: int,
     api_key: str,
@@ -112,6 +114,7 @@ def _serve(
     except ImportError:
         raise RequestError("the server needs its extra: pip install 'huabi[serve]'") from None
     from .. import index, text
+    from ..machine import pick_device
     from ..serve.app import Address, run
     from ..serve.crowd import Crowd, Replicas
     from ..serve.guard import Access
@@ -134,12 +137,13 @@ def _serve(
         runs, data = runs or _own("runs"), data or _own("data")
     stock = partial(Shelf, tuple(model or ()), runs, device, int(memory * 2**30), known)
     shelf = stock()
-    draws = partial(Crowd, replicas=Replicas.of(crowd), stock=stock) if crowd else Worker
+    gpus = int(pick_device(device).type == "cuda")
+    draws = partial(Crowd, replicas=Replicas.of(crowd), stock=stock, gpus=gpus) if crowd else Worker
     jobs = Store(store or str(index.home() / "serve" / "jobs.db"), queue, set_aside)
     service = Service(jobs, shelf, Limits(keep=kept), Place(runs, data), draws)
-    typer.echo(f"http://{host}:{port} offers {', '.join(shelf.cards())}", err=True)
+    typer.echo(f"{address.url} offers {', '.join(shelf.cards())}", err=True)
     access = Access(api_key, (host, *(allow_host or ())), studio=bool(pages))
-    run(service, access, address, lambda: _open(address) if pages == "opened" else None)
+    run(service, access, address, lambda: _open(address.url) if pages == "opened" else None)
 
 
 def _own(name: str) -> Path:
@@ -155,7 +159,6 @@ def _has_display() -> bool:
     return sys.platform in ("win32", "darwin") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
 
 
-def _open(address: Address) -> None:
+def _open(url: str) -> None:
     """Opens the studio in the browser, which may take its time and may fail: the server does not wait for it."""
-    host = address.host if address.is_local else "localhost"
-    threading.Thread(target=webbrowser.open, args=(f"http://{host}:{address.port}/",), daemon=True).start()
+    threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()

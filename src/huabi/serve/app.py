@@ -68,6 +68,12 @@ class Address:
     def is_local(self) -> bool:
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
 
+    @property
+    def url(self) -> str:
+        """For a browser on this machine."""
+        host = "localhost" if self.host in ("0.0.0.0", "::") else f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/"
+
     def bind(self) -> socket.socket:
         """A socket there; one that is taken, or no address of this machine, raises `RequestError`."""
         try:

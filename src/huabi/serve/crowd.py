@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Sequence
@@ -21,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..drawing import ROWS
 from ..errors import HuabiError, RequestError
 from .database import StoreError
-from .desk import PAUSE, Abandoned, Call, Desk, Fault
+from .desk import PAUSE, Abandoned, Call, Desk, Fault, insist
 from .easel import Easel
 from .hub import Event, Hub
 from .jobs import Drawn, Job, Store
@@ -34,6 +35,7 @@ PER_ROW = {"seed", "label", "prompt", "negative", "guidance"}  # fields in which
 WAITING = 64  # batches of one front that wait for a replica at most
 LEAVING = 600.0  # seconds that a replica which is not needed any more has for what it draws
 MANY = 1000  # replicas
+REACHING = 10.0  # seconds in which a cluster is to answer
 
 Stock = Callable[[], Shelf]
 Message = tuple[Any, ...]  # what happened, and its arguments; those of `Desk` where a method of it is called so
@@ -142,15 +144,16 @@ class Crowd:
 
     Args:
         stock: makes the shelf of a replica, in its process.
+        gpus: of each replica.
 
     Raises `RequestError` where Ray is not installed, or cannot be reached.
     """
 
     def __init__(
-        self, store: Store, shelf: Shelf, hub: Hub, meters: Meters, *, replicas: Replicas, stock: Stock
+        self, store: Store, shelf: Shelf, hub: Hub, meters: Meters, *, replicas: Replicas, stock: Stock, gpus: int = 0
     ) -> None:
         self._desk = Desk(store, hub, meters)
-        self._handle, self._disconnect = connected(replicas, stock)
+        self._handle, self._disconnect = connected(replicas, stock, gpus)
         self._room = threading.Semaphore(replicas.most)  # one more would wait there, and grow no more while it does
         self._rows: dict[str, int] = {}  # of a batch, by model
         self._batches: dict[int, Batch] = {}
@@ -263,7 +266,7 @@ class Crowd:
         if began or isinstance(error, ActorDiedError):
             self._desk.died(left)
         else:  # Ray is full, or away: nobody has seen them
-            self._desk.insist(lambda: self._desk.store.give_back([job.id for job in left]))
+            insist(lambda: self._desk.store.give_back([job.id for job in left]), self._desk.halting)
             self._desk.halting.wait(PAUSE)
 
 
@@ -275,10 +278,13 @@ def alike(request: Any) -> Hashable:
     return type(request), *(getattr(request, name) for name in type(request).model_fields if name not in PER_ROW)
 
 
-def connected(replicas: Replicas, stock: Stock) -> tuple[Any, Callable[[], None]]:
+def connected(replicas: Replicas, stock: Stock, gpus: int = 0) -> tuple[Any, Callable[[], None]]:
     """A handle to `Replica.draw`, and what lets go of it.
 
     In the cluster at RAY_ADDRESS, where the application may be running already; else in one of this process's own.
+
+    Args:
+        gpus: of each replica.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Huabi tells nobody anything
     try:
@@ -287,6 +293,7 @@ def connected(replicas: Replicas, stock: Stock) -> tuple[Any, Callable[[], None]
     except ImportError:
         raise RequestError("--engine ray needs its extra: pip install 'huabi[scale]'") from None
     address = os.environ.get("RAY_ADDRESS", "")
+    _reached(address)
     own: dict[str, Any] = {"include_dashboard": False, "num_cpus": max(os.cpu_count() or 1, replicas.most)}
     try:
         ray.init(address or "local", logging_level="warning", **({} if address else own))
@@ -294,7 +301,7 @@ def connected(replicas: Replicas, stock: Stock) -> tuple[Any, Callable[[], None]
             handle = serve.get_app_handle(NAME)
         else:
             serve.start(proxy_location="Disabled")  # callers come to the front
-            handle = serve.run(deployment(replicas, stock), name=NAME, route_prefix=None)
+            handle = serve.run(deployment(replicas, stock, gpus), name=NAME, route_prefix=None)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError, ray.exceptions.RayError) as error:
         ray.shutdown()
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -307,6 +314,18 @@ def connected(replicas: Replicas, stock: Stock) -> tuple[Any, Callable[[], None]
         ray.shutdown()
 
     return handle.options(method_name="draw", stream=True), leave
+
+
+def _reached(address: str) -> None:
+    """Raises `RequestError` where nothing listens at HOST:PORT: Ray itself would try again for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACHING).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RequestError(f"no Ray at RAY_ADDRESS {address} ({reason}); is it running?") from None
 
 
 def deployment(replicas: Replicas, stock: Stock, gpus: int = 0) -> Any:

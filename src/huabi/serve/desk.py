@@ -32,10 +32,22 @@ class Abandoned(Exception):
     """Nobody waits for these pictures any more."""
 
 
+def insist(write: Callable[[], T], halting: threading.Event) -> T | None:
+    """Writes as soon as the store can be written again; None where we halt."""
+    while True:
+        try:
+            return write()
+        except StoreError as error:
+            log.warning("%s", error)
+            if halting.wait(PAUSE):
+                return None
+
+
 def drafted(task: str, model: str, requests: Sequence[Any], previews: int, key: str = "") -> Draft:
-    """The job of drawing `requests`, all of one task, with `previews` of each picture on the way."""
-    rows = ", ".join(request.model_dump_json(exclude_unset=True) for request in requests)
-    return Draft(task, model, f'{{"requests": [{rows}], "previews": {previews}}}', key)
+    """The job of drawing `requests`, which differ in their seeds alone, with `previews` of each on the way."""
+    one = requests[0].model_dump_json(exclude_unset=True)
+    seeds = [request.seed for request in requests if "seed" in request.model_fields_set]
+    return Draft(task, model, f'{{"request": {one}, "seeds": {seeds}, "previews": {previews}}}', key)
 
 
 @dataclass
@@ -59,8 +71,9 @@ class Call:
     def of(cls, job: Job) -> Call:
         body = from_json(job.body)
         kind = REQUESTS[job.task]
-        requests = [kind.model_validate(fields, context={"json": True}) for fields in body["requests"]]
-        return cls(job, requests, body["previews"])
+        one = kind.model_validate(body["request"], context={"json": True})
+        seeded = [one.model_copy(update={"seed": seed}) for seed in body["seeds"]]
+        return cls(job, seeded or [one], body["previews"])
 
 
 class Desk:
@@ -118,6 +131,7 @@ class Desk:
         finally:
             for job in mine:
                 self._calls.pop(job, None)
+                self._hub.forget(job)
 
     def drop(self, job: str) -> None:
         """Remembers that a job was cancelled, if it is at work here."""
@@ -142,12 +156,12 @@ class Desk:
 
     def finish(self, job: Job, drawn: Sequence[Drawn]) -> None:
         """Stores the pictures of a job."""
-        if self.insist(lambda: self.store.finish(job.id, drawn)):
+        if insist(lambda: self.store.finish(job.id, drawn), self.halting):
             self._tell_state(job, "done")
 
     def fail(self, job: Job, line: str, fault: Fault) -> None:
         """Ends a job with one line for people."""
-        if self.insist(lambda: self.store.fail(job.id, line, fault)):
+        if insist(lambda: self.store.fail(job.id, line, fault), self.halting):
             self._tell_state(job, "failed")
 
     def drew(self, seconds: float, rows: int) -> None:
@@ -157,27 +171,19 @@ class Desk:
         self.meters.pictures.inc(rows)
 
     def tell(self, job: Job, event: Event) -> None:
-        """Says how far a job is."""
-        self._hub.publish(job.id, event)
+        """Says how far a job is, unless it was cancelled."""
+        call = self._calls.get(job.id)
+        if call is None or not call.dropped:
+            self._hub.publish(job.id, event)
 
     def died(self, lost: Sequence[Job]) -> None:
         """Queues jobs again whose process died, or parks them."""
-        parked = self.insist(lambda: self.store.retry([job.id for job in lost]))
+        parked = insist(lambda: self.store.retry([job.id for job in lost]), self.halting)
         for job in lost if parked is not None else ():
             if job.id in (parked or ()):
                 self._tell_state(job, "parked")
             else:
                 self._hub.publish(job.id, {"type": "state", "state": "queued"})
-
-    def insist(self, write: Callable[[], T]) -> T | None:
-        """Writes as soon as the store can be written again; None where we halt."""
-        while True:
-            try:
-                return write()
-            except StoreError as error:
-                log.warning("worker: %s", error)
-                if self.halting.wait(PAUSE):
-                    return None
 
     def _begin(self, job: Job) -> None:
         self._hub.publish(job.id, {"type": "state", "state": "running"})

@@ -94,6 +94,8 @@ class Easel:
         def look(n: int, positions: Sequence[int], estimate: Tensor) -> None:
             self._outlet.check(everyone)
             for call in {id(places[p][0]): places[p][0] for p in positions}.values():
+                if call.over or call.dropped:
+                    continue
                 rows = [row for row, p in enumerate(positions) if places[p][0] is call]
                 call.step = n
                 of = max(n, self._steps.get(call.kind) or call.kind[2] or STEPS)

@@ -6,12 +6,15 @@ import json
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from typing import Annotated, Literal
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import RequestError
 from .database import StoreError
+from .desk import Fault, insist
 from .hub import Hub
 from .jobs import Draft, Job, Store
 from .logs import log
@@ -110,8 +113,7 @@ class Errands:
         self._store, self.place, self._hub, self._meters = store, place, hub, meters
         self._thread = threading.Thread(target=self._run, name="huabi-errands", daemon=True)
         self._wake, self._leaving = threading.Event(), threading.Event()
-        self._job = ""  # the one at work, and its process
-        self._child: subprocess.Popen[str] | None = None
+        self._look = threading.Event()  # whether the job at work is still wanted
 
     def draft(self, errand: Train | Evaluate | Compare, key: str) -> Draft:
         """The job of an errand; raises `RequestError` where its data or its place is missing, or its name is taken."""
@@ -120,6 +122,8 @@ class Errands:
             self.place.known_run(errand.name)
         elif self.place.run(errand.name).exists():
             raise RequestError(f"there is a run called {errand.name} already; give another name")
+        if not isinstance(errand, Evaluate) and self._store.unfinished(["train", "compare"], errand.name):
+            raise RequestError(f"a job called {errand.name} waits or runs already; give another name, or wait for it")
         return Draft(errand.task, errand.name, errand.model_dump_json(exclude_unset=True), key)
 
     @property
@@ -133,14 +137,12 @@ class Errands:
         self._wake.set()
 
     def cancel(self, job: str) -> None:
-        if job == self._job and self._child is not None:
-            self._child.terminate()
+        self._look.set()
 
     def stop(self, patience: float) -> None:
         self._leaving.set()
         self._wake.set()
-        if self._child is not None:
-            self._child.terminate()
+        self._look.set()
         self._thread.join(max(patience, SAVING))
 
     def _run(self) -> None:
@@ -160,15 +162,19 @@ class Errands:
         try:
             words = ERRANDS[job.task].model_validate_json(job.body).words(self.place)
             status, out, last = self._child_of(job, words)
+            result = _hidden(_result(job, out), self.place) if status in (0, 1) else None
         except (RequestError, ValueError, OSError) as error:
-            status, out, last = 2, "", f"huabi: {error}"
+            status, result, last = 2, None, f"huabi: {self.place.hidden(str(error))}"
         if self._leaving.is_set() and status != 0:
             return  # it goes on with the next start
         if status in (0, 1):
-            ended = self._store.finish(job.id, result=_hidden(_result(job, out), self.place))
+            ended = insist(lambda: self._store.finish(job.id, result=result), self._leaving)
         else:
             line = last.removeprefix("huabi: ") or f"its process ended with {status}"
-            ended = self._store.fail(job.id, line, "request" if status == 2 else "server")
+            fault: Fault = "request" if status == 2 else "server"
+            ended = insist(lambda: self._store.fail(job.id, line, fault), self._leaving)
+        if ended is None:
+            return
         state = "cancelled" if not ended else "done" if status in (0, 1) else "failed"
         self._hub.publish(job.id, {"type": "state", "state": state})
         self._meters.ended.labels(job.task, state).inc()
@@ -177,21 +183,32 @@ class Errands:
         """Runs a child to its end; its exit status, what it printed, and its last line to people."""
         command, pipe = [sys.executable, "-m", "huabi.serve.child", *words], subprocess.PIPE
         line, printed = "", list[str]()
+        if (run := self.place.run(job.model)).is_dir():  # a child of a server that died may be saving there
+            with suppress(Timeout), FileLock(run / "lock", timeout=SAVING):
+                pass
         with subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe, stderr=pipe) as child:
-            self._job, self._child = job.id, child
-            if self._store.states([job.id]) != {job.id: "running"}:
-                child.terminate()
             assert child.stdout is not None
             assert child.stderr is not None
             reading = threading.Thread(target=lambda: printed.extend(child.stdout or ()), daemon=True)
             reading.start()
+            threading.Thread(target=self._mind, args=(job, child), daemon=True).start()
             for said in child.stderr:
                 line = self.place.hidden(said.strip()) or line
                 self._hub.publish(job.id, {"type": "progress", "line": line})
             reading.join()
             child.wait()
-            self._job, self._child = "", None
+            self._look.set()
         return child.returncode, "".join(printed), line
+
+    def _mind(self, job: Job, child: subprocess.Popen[str]) -> None:
+        """Stops a child whose job was cancelled, here or at another server, or when we leave."""
+        while child.poll() is None:
+            with suppress(StoreError):
+                if self._leaving.is_set() or self._store.states([job.id]) != {job.id: "running"}:
+                    child.terminate()
+                    return
+            self._look.wait(PAUSE)
+            self._look.clear()
 
 
 def _hidden(value: object, place: Place) -> object:

@@ -24,6 +24,7 @@ from .meters import Meters
 
 OPEN = ("/health", "/ready")  # which tell nothing and need no key
 BY_ID = "/v1/pictures/"  # whose ids nobody can guess, so that links to them work in a browser
+METHODS = ("GET", "HEAD", "OPTIONS", "POST")  # that figures are kept of
 SECONDS = 60.0  # in which a body must have come
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -47,10 +48,10 @@ class Access:
     def check(self, path: str, headers: Headers) -> None:
         """Raises `Fault` where a call is refused."""
         host = _name(f"//{headers.get('host', '')}")
-        if not (host == "localhost" or host in self.hosts or _is_address(host)):
+        if not (host == "localhost" or host in map(str.lower, self.hosts) or _is_address(host)):
             raise Fault(403, "this host name is not served; start the server with --allow-host NAME", "host_refused")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        if origin is not None and origin.partition("://")[2] != headers.get("host"):
             raise Fault(403, "calls from another site's pages are refused", "origin_refused")
         if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
             raise Fault(403, "calls from another site's pages are refused", "origin_refused")
@@ -69,7 +70,7 @@ class Access:
                 said = base64.b64decode(said, validate=True).decode("utf-8", "replace").partition(":")[2]
             except (binascii.Error, ValueError):
                 said = ""
-        return hmac.compare_digest(_digest(said.strip()), _digest(self.key))
+        return hmac.compare_digest(_digest(said.strip()), _digest(self.key.strip()))
 
 
 def _digest(text: str) -> bytes:
@@ -130,8 +131,9 @@ class Guard:
         finally:
             route = getattr(scope.get("route"), "path", "other")
             seconds = time.perf_counter() - began
-            self.meters.calls.labels(scope["method"] if route != "other" else "", route, str(status)).observe(seconds)
-            log.info("%s %s %s %d %.0f ms", name, scope["method"], route, status, 1000 * seconds)
+            method = scope["method"] if route != "other" and scope["method"] in METHODS else ""
+            self.meters.calls.labels(method, route, str(status)).observe(seconds)
+            log.info("%s %s %s %d %.0f ms", name, method or "other", route, status, 1000 * seconds)
 
 
 def _too_large(most: int) -> Fault:

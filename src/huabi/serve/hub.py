@@ -12,6 +12,15 @@ Event = dict[str, Any]
 Listener = tuple[asyncio.AbstractEventLoop, "asyncio.Queue[Event]"]
 
 
+BEHIND = 64  # events that wait for a listener who reads slowly; older ones are left out
+
+
+def _put(queue: asyncio.Queue[Event], event: Event) -> None:
+    if queue.full():
+        queue.get_nowait()
+    queue.put_nowait(event)
+
+
 class Hub:
     """Events of jobs by their id; the last one of a job that is at work is kept for those who come later."""
 
@@ -30,7 +39,12 @@ class Hub:
             listeners = list(self._listeners.get(job, ()))
         for loop, queue in listeners:
             with suppress(RuntimeError):  # its loop has ended
-                loop.call_soon_threadsafe(queue.put_nowait, event)
+                loop.call_soon_threadsafe(_put, queue, event)
+
+    def forget(self, job: str) -> None:
+        """Keeps no more of how far a job was."""
+        with self._lock:
+            self._last.pop(job, None)
 
     def last(self, job: str | None = None) -> Event:
         """How far a job is: the fields of its progress and its last preview; without one, of any job at work."""
@@ -39,7 +53,7 @@ class Hub:
 
     @contextmanager
     def _listening(self, job: str) -> Any:
-        queue: asyncio.Queue[Event] = asyncio.Queue()
+        queue: asyncio.Queue[Event] = asyncio.Queue(BEHIND)
         mine = (asyncio.get_running_loop(), queue)
         with self._lock:
             self._listeners.setdefault(job, []).append(mine)
@@ -61,7 +75,7 @@ class Hub:
         """
         with self._listening(job) as queue:
             if gone is not None:
-                gone.add_done_callback(lambda _: queue.put_nowait({"type": "gone"}))
+                gone.add_done_callback(lambda _: _put(queue, {"type": "gone"}))
             yield None
             while True:
                 try:

@@ -44,13 +44,16 @@ class Draft:
 
     task: str
     model: str
-    body: str
+    body: str = ""
     key: str = ""
 
 
 @dataclass(frozen=True)
 class Job(Draft):
-    """A job as it stood when it was read; times are in seconds since 1970."""
+    """A job as it stood when it was read; times are in seconds since 1970.
+
+    Its body, which may hold pictures, is read with those that wait alone.
+    """
 
     id: str = ""
     client: str = "waiting"
@@ -92,6 +95,7 @@ class Shown(NamedTuple):
 
 
 _COLUMNS = [jobs.c[name] for name in Job.__dataclass_fields__]
+_STATUS = [column for column in _COLUMNS if column.name != "body"]
 
 
 class Store:
@@ -147,7 +151,7 @@ class Store:
         return job
 
     def _before(self, connection: Connection, key: str, again: str, now: float) -> Job | None:
-        found = select(*_COLUMNS).where(jobs.c.key == key, jobs.c.created > now - MEMORY)
+        found = select(*_STATUS).where(jobs.c.key == key, jobs.c.created > now - MEMORY)
         if again == "retry":
             found = found.where(jobs.c.client == "gone", jobs.c.state != "cancelled")
         row = connection.execute(found.order_by(jobs.c.place.desc()).limit(1)).first()
@@ -155,12 +159,12 @@ class Store:
 
     def get(self, job: str) -> Job | None:
         with self._reading() as connection:
-            row = connection.execute(select(*_COLUMNS).where(jobs.c.id == job)).first()
+            row = connection.execute(select(*_STATUS).where(jobs.c.id == job)).first()
         return Job(**row._mapping) if row else None
 
     def recent(self, limit: int) -> list[Job]:
         """The last jobs that were accepted, the newest first."""
-        return self._jobs(select(*_COLUMNS).order_by(jobs.c.place.desc()).limit(limit))
+        return self._jobs(select(*_STATUS).order_by(jobs.c.place.desc()).limit(limit))
 
     def queued(self, limit: int, tasks: Sequence[str], model: str | None = None) -> list[Job]:
         """Jobs that wait, the oldest first."""
@@ -168,6 +172,12 @@ class Store:
         if model is not None:
             waiting = waiting.where(jobs.c.model == model)
         return self._jobs(waiting.order_by(jobs.c.place).limit(limit))
+
+    def unfinished(self, tasks: Sequence[str], model: str) -> bool:
+        """Whether a job of one of `tasks` for `model` waits or runs."""
+        open_ = jobs.c.state.in_(("queued", "running")) & jobs.c.task.in_(tasks) & (jobs.c.model == model)
+        with self._reading() as connection:
+            return connection.execute(select(jobs.c.id).where(open_).limit(1)).first() is not None
 
     def _jobs(self, statement: Any) -> list[Job]:
         with self._reading() as connection:

@@ -14,7 +14,7 @@ from starlette.datastructures import UploadFile
 
 from ..checkpoint import Checkpoint
 from ..data import glance
-from ..errors import RunError
+from ..errors import HuabiError, RunError
 from ..report import alarms_of, log_rows, losses_of, run_summary, suitable
 from ..tables import preflight_lines
 from .bodies import FAULTS
@@ -54,7 +54,10 @@ def routes(service: Service) -> APIRouter:
     async def preflight(name: Data) -> dict[str, Any]:
         source = place.source(name)
         async with one:  # it decodes by all cores
-            return await run_in_threadpool(_preflight, source, name)
+            try:
+                return await run_in_threadpool(_preflight, source, name)
+            except HuabiError as error:
+                raise Fault(400, place.hidden(str(error)), "invalid_value") from None
 
     @router.get("/v1/runs", summary="The runs that have begun, the last changed first")
     async def runs() -> dict[str, Any]:

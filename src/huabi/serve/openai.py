@@ -24,7 +24,7 @@ from .bodies import FAULTS, event, stream, taking
 from .faults import Fault, of
 from .jobs import Job, Kept
 from .routes import picture_url
-from .service import Caller, Service
+from .service import Caller, Service, plain
 from .shelf import Card
 
 KINDS = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP"}
@@ -254,9 +254,8 @@ def _stamp(asked: Asked, pictures: Sequence[Kept]) -> dict[str, Any]:
 
 def _echo(kept: Kept) -> dict[str, Any]:
     """What the picture was drawn from: its seed, and the request without the pictures in it."""
-    request = kept.recipe["request"]
-    plain = {name: request[name] for name in request if name not in ("image", "mask", "reference", "sound")}
-    return {"seed": request.get("seed"), "request": plain}
+    request = plain(kept.recipe)["request"]
+    return {"seed": request.get("seed"), "request": request}
 
 
 async def _file(service: Service, kept: Kept, asked: Asked) -> str:

@@ -20,10 +20,9 @@ from .database import StoreError
 from .errands import ERRANDS
 from .faults import Fault
 from .jobs import Job, Shown
-from .service import Caller, Service
+from .service import Caller, Service, plain
 from .shelf import Card
 
-LONG = ("image", "mask", "masks", "reference", "scribble", "sound", "styles")
 Id = Annotated[str, Path(max_length=100)]
 
 
@@ -128,7 +127,8 @@ def routes(service: Service) -> APIRouter:
             listening = False
             async for happened in service.follow(found):
                 if not listening and (last := service.hub.last(found.id)):
-                    yield event(last["type"], last)  # what came before anybody listened
+                    kind = "preview" if "images" in last else last["type"]
+                    yield event(kind, last | {"type": kind})  # what came before anybody listened
                 listening = True
                 if isinstance(happened, Job):
                     yield event("end", {"job": view(happened, service)})
@@ -148,7 +148,7 @@ def routes(service: Service) -> APIRouter:
     async def recipe(call: Call) -> dict[str, Any]:
         asked = await service.read(PictureBody, await call.body())
         found = await run_in_threadpool(service.recipe, asked.image)
-        return {"recipe": _plain(found) if found else None, "model": found and await service.drew(found)}
+        return {"recipe": plain(found) if found else None, "model": found and await service.drew(found)}
 
     @router.get("/v1/pictures/{picture}", response_class=Response, summary="A picture, as PNG with its recipe inside")
     async def picture(picture: Id) -> Response:
@@ -185,17 +185,10 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
-def _plain(recipe: dict[str, Any]) -> dict[str, Any]:
-    """A recipe without the pictures and sounds in its request, which are long."""
-    request = recipe.get("request")
-    kept = {name: value for name, value in request.items() if name not in LONG} if isinstance(request, dict) else {}
-    return recipe | {"request": kept}
-
-
 def _shown(call: Call, shown: Shown) -> dict[str, Any]:
     """A picture of the gallery."""
     known = {"id": shown.kept.id, "url": picture_url(call, shown.kept.id)}
-    return known | {"job": shown.job, "task": shown.task, "model": shown.model, "recipe": _plain(shown.kept.recipe)}
+    return known | {"job": shown.job, "task": shown.task, "model": shown.model, "recipe": plain(shown.kept.recipe)}
 
 
 def picture_url(call: Call, picture: str) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import math
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ from .shelf import Card, Shelf
 from .worker import Engine, Worker
 
 FORMATS = ("PNG", "JPEG", "WEBP")  # that clients may send
+LONG = ("image", "mask", "masks", "reference", "scribble", "sound", "styles")  # fields of requests
 SEEDS = 2**31  # from which a seed is drawn, where none is given
 M = TypeVar("M", bound=BaseModel)
 GRACE = 10.0  # seconds in which a client that calls again by itself finds its job; OpenAI's waits 8 at most
@@ -98,6 +100,7 @@ class Service:
         self.meters.watch(self._gauges)
         self.draining = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: Counter[str] = Counter()  # callers for each job's answer
 
     def start(self) -> None:
         """Takes up what an earlier server left, and begins to work."""
@@ -237,6 +240,7 @@ class Service:
         `ClientLeft` where there is nobody to be told.
         """
         gone = asyncio.ensure_future(_left(call))
+        self._waiting[job.id] += 1
         try:
             async for event in self.follow(job, gone):
                 if isinstance(event, Job):
@@ -245,11 +249,14 @@ class Service:
                 if gone.done():
                     break
             if gone.done():
-                await self.lost(job, caller)
+                if self._waiting[job.id] == 1:  # nobody else waits for it
+                    await self.lost(job, caller)
                 raise ClientLeft
             await run_in_threadpool(self.store.client, job.id, "served")
         finally:
             gone.cancel()
+            self._waiting[job.id] -= 1
+            self._waiting += Counter()  # forgets those at 0
 
     async def pictures(self, job: Job) -> list[Kept]:
         """What an ended job has drawn; raises `Fault` where it failed."""
@@ -266,7 +273,8 @@ class Service:
 
         async def later() -> None:
             await asyncio.sleep(GRACE)
-            await self.cancel(job.id, only_if_gone=True)
+            if not self._waiting[job.id]:
+                await self.cancel(job.id, only_if_gone=True)
 
         self._spawn(later())
 
@@ -300,6 +308,13 @@ async def _left(call: Call) -> None:
     """Ends when the client closes its connection; the body must have been read."""
     while (await call.receive())["type"] != "http.disconnect":
         pass
+
+
+def plain(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe without the pictures and sounds in its request, which are long."""
+    request = recipe.get("request")
+    kept = {name: value for name, value in request.items() if name not in LONG} if isinstance(request, dict) else {}
+    return recipe | {"request": kept}
 
 
 def work(request: Request, spec: DataSpec) -> int:

@@ -154,8 +154,8 @@ def routes(service: Service) -> APIRouter:
 
     @router.post("/options", summary="Choose the model")
     async def choose(settings: dict[str, Any]) -> dict[str, Any]:
-        if "sd_model_checkpoint" in settings:
-            choice.model = (await service.choose(str(settings["sd_model_checkpoint"]))).name
+        if name := settings.get("sd_model_checkpoint"):
+            choice.model = (await service.choose(str(name))).name
         return {}
 
     @router.get("/sd-models", summary="The models that are offered")

@@ -45,7 +45,7 @@ export function chart(curves, words) {
     if (line.length) svg.append(shape("polyline", { class: `line c${k % 6}`, points: line.join(" ") }));
   });
   const legend = el("div", { class: "legend" }, names.map((name, k) => {
-    const end = curves[name].at(-1)?.[1];
+    const end = curves[name].findLast(([, y]) => Number.isFinite(y))?.[1];
     return el("span", { class: `c${k % 6}` }, el("i"), `${name} ${end === undefined ? "" : short(end)}`);
   }));
   return el("div", { class: "chart", label: words }, svg, legend);
