@@ -56,7 +56,7 @@ def gradient_penalty(scores: Tensor, inputs: Tensor) -> Tensor:
     """The squared norm of each row's gradient (B,), itself differentiable: R1 on real inputs, R2 on drawn ones.
 
     scores (B, ...) must have been computed from inputs (B, ...) that ask for gradients, row from row
-    (Mescheder et al. 2018, eq. 9).
+    (Mescheder et al. 2018, eq. 9); what a batch's deviation adds to all of its scores goes into each row's gradient.
     """
     (gradient,) = torch.autograd.grad(scores.sum(), inputs, create_graph=True)
     return gradient.square().flatten(1).sum(1)

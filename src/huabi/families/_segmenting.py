@@ -44,23 +44,30 @@ class Segmenter(nn.Module):
         super().__init__()
         self.facts, self.size = facts, size
         words = dict(facts)
-        self.things = [1 + len(words["kind"]), 1 + len(words["colour"])]
+        self.things = [1 + len(words["kind"]), len(words["colour"])]
         self.scene = [len(known) for name, known in facts if name not in THINGS]
         self.norm = norm_of(width)
         self.places = nn.Conv2d(width, sum(self.things), 1)
         self.whole = nn.Linear(width, sum(self.scene))
 
     def loss(self, features: Tensor, records: Tensor) -> Tensor:
-        """(B,) nats: of the places of features (B, width, h, w), and of a scene's attributes, each the mean."""
+        """(B,) nats for features (B, width, h, w) of the pictures of `records` (B, T).
+
+        The mean of kind and colour at the places where something is, half of the mean of the rest, and the
+        mean of the scene's attributes.
+        """
         truth = unpack(records, self.facts, self.size)
         h = F.silu(self.norm(features))
         rows, columns = (
             ((torch.arange(n, device=h.device) + 0.5) * side / n).long() for n, side in zip(h.shape[-2:], self.size)
         )
         numbers = truth.map[:, rows][:, :, columns].long()  # (B, h, w)
-        said = self.places(h).float().split(self.things, 1)
-        known = (worn(words, numbers) for words in (truth.kind, truth.colour))
-        places = [F.cross_entropy(logits, words, reduction="none").mean((1, 2)) for logits, words in zip(said, known)]
-        seen = self.whole(h.mean((2, 3))).float().split(self.scene, 1)
-        scene = [F.cross_entropy(logits, words.long(), reduction="none") for logits, words in zip(seen, truth.scene.T)]
-        return torch.stack(places).sum(0) + torch.stack(scene).mean(0)
+        kind, colour = self.places(h).float().split(self.things, 1)
+        some = (numbers > 0).float()
+        seen = some.mean((1, 2)).clamp(min=1e-3)
+        kinds = F.cross_entropy(kind, worn(truth.kind, numbers), reduction="none")
+        colours = F.cross_entropy(colour, (worn(truth.colour, numbers) - 1).clamp(min=0), reduction="none")
+        places = ((kinds + colours) * some).mean((1, 2)) / seen + (kinds * (1 - some)).mean((1, 2)) / 2
+        whole = self.whole(h.mean((2, 3))).float().split(self.scene, 1)
+        scene = [F.cross_entropy(logits, words.long(), reduction="none") for logits, words in zip(whole, truth.scene.T)]
+        return places + torch.stack(scene).mean(0)

@@ -66,12 +66,15 @@ def consistent(
     length = length_of(stride)
     t = (1 + (u / length).floor()) * length  # (B,)
     d = length.view(-1, 1, 1, 1) / 2
-    shortest = (stride == 1).view(-1, 1, 1, 1)
+    shortest = (stride == 1).nonzero()[:, 0]
+    nothing = Context(*(part[shortest] for part in nothing))
 
     def slope(x: Tensor, t: Tensor) -> Tensor:
         told = denoise(net, path, x, t, context=context, stride=stride - 1)
-        free = denoise(net, path, x, t, context=nothing, stride=stride - 1)
-        return (x - torch.where(shortest, free.lerp(told, guidance), told)) / t.view(-1, 1, 1, 1)
+        if len(shortest):
+            free = denoise(net, path, x[shortest], t[shortest], context=nothing, stride=0 * shortest)
+            told = told.index_copy(0, shortest, free.lerp(told[shortest], guidance))
+        return (x - told) / t.view(-1, 1, 1, 1)
 
     x = path.mix(x0, eps, t)
     first = slope(x, t)

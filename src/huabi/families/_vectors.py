@@ -81,11 +81,11 @@ class VectorLatent(nn.Module):
         """
         z = self.vectors(image)
         index = self.quantiser(z)
+        codes = self.quantiser.vectors(index)  # those that were chosen, before they move
         figures = self.quantiser.figures(index)
         if self.training:
             fresh = rng.integers(index.numel(), -(-self.config.codes // len(image))).flatten()
             self.quantiser.learn(z, index, fresh[: self.config.codes])
-        codes = self.quantiser.vectors(index)
         commitment = (z - codes).square().sum(1).mean((1, 2)) * math.prod(self.spec.shape)
         return Coded(z + (codes - z).detach(), commitment, figures, index.flatten(1))
 

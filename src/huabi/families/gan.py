@@ -104,6 +104,8 @@ class GANConfig:
             raise ValueError(f"loss={self.loss}: known are {', '.join(LOSSES)}")
         if min(self.r1, self.r2, self.gp) < 0 or self.penalty_every < 1 or self.critic_steps < 1:
             raise ValueError("r1, r2 and gp are at least 0, penalty_every and critic_steps at least 1")
+        if self.loss == "wgan-gp" and getattr(self.net, "norm", False):
+            raise ValueError("loss=wgan-gp judges each picture by itself (Gulrajani et al. 2017): add net.norm=false")
         if not 0 <= self.truncation <= 1:
             raise ValueError("truncation lies in [0, 1]")
 

@@ -45,6 +45,10 @@ class NetConfig:
     depth: int = 2  # blocks of a level, on the way down and again on the way up
     attention: int = 2  # how many of the lowest levels attend, to themselves and to what is said
 
+    def __post_init__(self) -> None:
+        if self.width < 16 or self.depth < 1 or self.attention < 1:
+            raise ValueError("net.width is at least 16, net.depth and net.attention at least 1")
+
 
 @dataclass(frozen=True)
 class Texts:
@@ -68,7 +72,7 @@ class TextToImageConfig:
     lr: float = 5e-3  # of the hidden matrices (Muon) and of all else (AdamW)
     warmup: int = 100  # steps
     ema: float = 0.05  # length of the weight average, as a share of the run
-    segmenting: float = 0.1  # weight of saying what is seen where, for data that knows it; 0 is without
+    segmenting: float = 0.2  # weight of saying what is seen where, for data that knows it; 0 is without
     guidance: float = 3.0  # when a request names none, and of few steps; 1 is off
     steps: int = 18  # when a request names none
     net: NetConfig = field(default_factory=NetConfig)
@@ -79,6 +83,8 @@ class TextToImageConfig:
     def __post_init__(self) -> None:
         if not 0 < self.coding < 1:
             raise ValueError("coding lies between 0 and 1")
+        if self.steps < 1 or min(self.segmenting, self.guidance) < 0:
+            raise ValueError("steps is at least 1, segmenting and guidance at least 0")
 
 
 class TextToImage(Family):
@@ -219,7 +225,7 @@ class TextToImage(Family):
         loss = diffusion_loss(net, self.path, x0, eps, t, context=context, stride=stride).mean()
         if self.segmenter is None or batch.truth is None:
             return Update("net", loss)
-        missed = (self.segmenter.loss(net.features, batch.truth) * (stride == 0)).mean()
+        missed = (self.segmenter.loss(net.features, batch.truth) * t**2 * (stride == 0)).mean()
         return Update("net", loss + self.config.segmenting * missed, {"flow": loss, "segmentation": missed})
 
     def _strides_from(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -51,7 +51,7 @@ class TextNet(nn.Module):
         self.patch = patch
         self.multiple = patch * 2 ** (len(widths) - 1)
         self.time = Embedding(0, emb := 2 * widths[0])
-        self.stride = nn.Embedding(strides + 1, emb)
+        self.stride = nn.Embedding(strides + 1, emb, padding_idx=0)  # the flow itself has no row
         self.norms = nn.ModuleList(nn.LayerNorm(context) for _ in range(2))
         self.told, self.mix = nn.Linear(context, emb), nn.Linear(emb, emb)
         inner = channels * patch**2
@@ -59,7 +59,9 @@ class TextNet(nn.Module):
         self.level = levels(widths, emb, depth, attention, head, context)
         self.norm = norm_of(widths[0])
         self.leave = nn.Conv2d(widths[0], inner, 3, padding=1)
-        for start in (self.stride.weight, self.leave.weight, cast(Tensor, self.leave.bias)):
+        # the context comes in from nothing, so that time, which is small beside it, is heard
+        silent = [self.stride.weight, *self.told.parameters(), *self.leave.parameters()]
+        for start in silent:
             nn.init.zeros_(start)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
