@@ -5,15 +5,16 @@ VENV ?= .venv
 TORCH_INDEX ?=
 
 BIN := $(VENV)/bin
+PLAIN := $(VENV)/.plain
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-slow lint install browser clean
+.PHONY: demo test test-slow install browser clean
 
 # What the demo trains on: a built-in set, or a folder of pictures of your own.
 DATA ?= world:styles=flat,size=32,n=4000
 
-demo: install
+demo: $(PLAIN)
 	$(BIN)/huabi inspect $(DATA) --no-forecast
 	rm -rf demo/run
 	$(BIN)/huabi train diffusion $(DATA) --budget 140s --out demo/run
@@ -36,9 +37,13 @@ browser:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null \
 			|| echo "chromium could not be installed: the studio is not tested in a browser"; fi
 
-$(STAMP): pyproject.toml constraints.txt
+$(PLAIN): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -c constraints.txt torch
+	$(PIP) -c constraints.txt -e .
+	touch $@
+
+$(STAMP): $(PLAIN)
 	$(PIP) -c constraints.txt -e '.[dev]'
 	touch $@
 

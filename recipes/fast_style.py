@@ -1,4 +1,4 @@
-"""The style network that comes with Huabi: `huabi stylize photo.jpg painting.jpg --out new.png` in seconds.
+"""The style network that is to come with Huabi: `huabi stylize photo.jpg painting.jpg --out new.png` in seconds.
 
     python recipes/fast_style.py --data styles --pictures photos      # draws what it is trained on
     python recipes/fast_style.py --data styles --out runs/fast-style  # trains it; goes on where it was stopped

@@ -1,4 +1,4 @@
-"""The restorers that come with Huabi: a blind colour denoiser, a deblocker and a doubler of sides.
+"""The restorers that are to come with Huabi: a blind colour denoiser, a deblocker and a doubler of sides.
 
     python recipes/restorers.py PHOTOS --out runs                   # trains all three; goes on where it was stopped
     python recipes/restorers.py PHOTOS --only photo-denoiser --minutes 60

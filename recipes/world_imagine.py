@@ -1,4 +1,4 @@
-"""The text-to-image model that comes with Huabi: `huabi imagine "a red pagoda under a yellow moon, ink wash"`.
+"""The text-to-image model that is to come with Huabi: `huabi imagine "a red pagoda under a yellow moon, ink wash"`.
 
     python recipes/world_imagine.py --out runs/world-imagine      # trains it; goes on where it was stopped
     python recipes/world_imagine.py --out runs/world-imagine --ship src/huabi/shipped/world-imagine

@@ -8,13 +8,17 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from conftest import TINY, write_pictures
+from huabi.cli import app
 
 ROOT = Path(__file__).parent.parent
 READMES = ["README.md", "README.zh.md"]
+PAGES = [*READMES, "bench/README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
 
 
 def blocks(name: str, language: str) -> list[str]:
@@ -80,12 +84,36 @@ def test_the_programs_run(name: str, tmp_path: Path) -> None:
         run([sys.executable, "program.py"], tmp_path)
 
 
+def said(text: str) -> list[tuple[str, bool]]:
+    """Commands of Huabi in a text, and whether one stands on a line of its own."""
+    lines = [(line, True) for line in re.findall(r"^(?: {4})?(huabi .*)$", text, re.MULTILINE)]
+    return lines + [(line, False) for line in re.findall(r"`(huabi [^`]+)`", text)]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_is_said_can_be_typed(name: str) -> None:
+    """Each command's options and arguments are known to it; what stands for itself, or in a README, is whole."""
+    group: Any = typer.main.get_command(app)
+    wrong = []
+    for line, alone in said((ROOT / name).read_text(encoding="utf-8")):
+        words = shlex.split(line, comments=True)
+        if "..." in line or len(words) < 3:
+            continue
+        try:
+            group.commands[words[1]].make_context(words[1], words[2:])
+        except Exception as error:
+            lacks = type(error).__name__ in ("MissingParameter", "BadOptionUsage")
+            if alone or name in READMES or not lacks:
+                wrong.append(f"{line}: {error}")
+    assert not wrong
+
+
 def test_both_languages_say_the_same() -> None:
     assert commands("README.md") == commands("README.zh.md")
     assert set(blocks("README.zh.md", "python")) <= set(blocks("README.md", "python"))
 
 
-@pytest.mark.parametrize("name", [*READMES, *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))])
+@pytest.mark.parametrize("name", PAGES)
 def test_links_and_pictures_are_there(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)\)", text):

@@ -55,8 +55,8 @@ def train(
     """Trains `family` on `data` into the run folder `out` and returns the trained model.
 
     Args:
-        family: diffusion, gan, vae or an installed one.
-        data: a folder, an archive, `digits` or `hf:owner/name`.
+        family: diffusion, gan, vae and so on (`huabi --help` names them all), or an installed one.
+        data: a folder, an archive, `world`, `digits` or `hf:owner/name`.
         budget: wall time, in seconds or as "10m"; or give `steps`. Ten minutes by default.
         size: pixels, as 64 or "96x64" (width x height); by default what the preflight advises.
         evaluate_every: time between evaluations, in seconds or as "5m"; the state whose pictures are nearest to
@@ -131,7 +131,7 @@ def imagine(
     """Pictures of what `prompt` says, with the options inside it, as `huabi imagine` draws them; four by default.
 
     Args:
-        model: a loaded one, a run or a name; by default the one that comes with Huabi, else the user's last that fits.
+        model: a loaded one, a run or a name; by default the user's last that fits.
         size: pixels, as 64 or "96x64" (width x height); by default the model's own.
         rank: a contrast run that orders them, the one that fits the prompt best first; of=16 draws more to choose from.
         options: other fields of `huabi.Imagine`, ar="3:2" and, of a walk, frames=8; they win over those in the prompt.

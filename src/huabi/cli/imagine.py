@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..prompt import Asked
 
 Source = Annotated[Path, typer.Argument(metavar="IMAGE", help="the picture to start from")]
-ModelName = Annotated[str | None, typer.Option(help="a run, or a name; by default the one that ships, else your last")]
+ModelName = Annotated[str | None, typer.Option(help="a run, or a name; by default your last that answers")]
 Count = Annotated[int | None, typer.Option("--n", help="how many pictures: four of imagine and vary, one of edit")]
 Seed = Annotated[int | None, typer.Option(help="of the first picture, the next have the next; by chance if left out")]
 Steps = Annotated[int | None, typer.Option(help="solver steps")]

@@ -18,7 +18,7 @@ def restore(
     task: Annotated[str, typer.Option(help="denoise, deblur, dejpeg, inpaint, upscale, colourise or mend")],
     out: Annotated[Path, typer.Option(help="the file to make")],
     method: Annotated[
-        str | None, typer.Option(help="a run, or a way without training; by default what ships, else your last run")
+        str | None, typer.Option(help="a run, or a way without training; by default your last run")
     ] = None,
     mask: Annotated[Path | None, typer.Option(help="of inpaint: white where the picture is missing")] = None,
     scale: Annotated[int, typer.Option(help="of upscale: 2, 3 or 4 times the sides")] = 2,
