@@ -16,7 +16,7 @@ from recipe import tell
 
 import huabi
 
-SETTINGS = {"task": "denoise", "sigma": 55, "crop": 64, "batch": 16, "lr": 2e-3}
+SETTINGS = {"task": "denoise", "sigma": 55, "crop": 96, "batch": 8, "lr": 2e-3}
 
 
 def main() -> None:

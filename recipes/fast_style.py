@@ -13,6 +13,7 @@ each of those again by every brush. Two cores take some hours; weights in fp16 a
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
 from recipe import ship, tell
@@ -32,11 +33,13 @@ STEPS = 20_000
 def draw(to: Path, folders: list[Path]) -> None:
     """Writes the pictures to train on: scenes, the pictures of `folders`, and all of those by every brush."""
     if not (to / "world").exists():
-        export(parse(SCENES.partition(":")[2]), to / "world", (SIZE, SIZE))
+        export(parse(SCENES), to / "world", (SIZE, SIZE))
+        shutil.rmtree(to / "world" / "masks")  # they are no paintings
+        (to / "world" / "metadata.jsonl").unlink()  # nor shall labels be asked of all the others
     for folder in folders:
         for file in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SAVED_AS):
             picture = fit_picture(open_picture(file), (SIZE, SIZE))
-            name = f"{folder.name}-{file.stem}.png"
+            name = "-".join([folder.name, *file.relative_to(folder).with_suffix(".png").parts])
             save_picture(picture, to / "pictures" / name, None)
             for brush in BRUSHES:
                 save_picture(painted(picture, brush), to / brush / name, None)

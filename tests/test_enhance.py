@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import json
+import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from huabi.classic.enhance import Enhancer, enhanced, needs
 from huabi.classic.filters import gaussian
 from huabi.data import prepare, scan
 from huabi.data.split import split
-from huabi.deriving import WAYS, derive
+from huabi.deriving import WAYS, _Source, derive
 from huabi.drawing import draw
 from huabi.errors import DataError, RequestError
 from huabi.model import DataSpec, Model
@@ -283,3 +284,12 @@ def test_the_split_leaves_aside_what_was_derived_from_what_is_held_out() -> None
     train_more, same = split([*keys, *more], sources=sources)
     assert same.tolist() == heldout.tolist()
     assert set(train_more.tolist()) == {*train.tolist(), *(60 + k for k in train.tolist()), 121}
+
+
+@pytest.mark.parametrize("size", [(600, 150), (31, 90), (3, 40)])
+def test_a_turned_picture_shows_nothing_but_itself(size: tuple[int, int]) -> None:
+    white = _Source(cast(Any, None), Image.new("RGB", size, "white"), None)
+    for seed in range(6):
+        turned, how = WAYS["turn"](white, random.Random(seed))
+        assert turned.size == size
+        assert np.asarray(turned).min() == 255, how

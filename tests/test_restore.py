@@ -16,6 +16,7 @@ from torch import Tensor
 from conftest import TINY, refused, write_pictures
 from huabi import api, cli, damage
 from huabi.config import configure
+from huabi.cost import example
 from huabi.deep import is_deep, save_deep, to_deep_tensor
 from huabi.diffusion import DDPM, EDM, Flow
 from huabi.diffusion import Path as NoisePath
@@ -377,3 +378,20 @@ def test_a_generator_fills_holes_and_draws_on_beyond_the_edge(path: str) -> None
     for words in ({"prompt": "a cat"}, {"guidance": 3}):
         with pytest.raises(RequestError, match="leave"):
             list(family.sample([Edit(image=image, mask=mask, **words)]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "size"),
+    [
+        ({"task": "upscale", "scale": 3, "crop": 64}, (96, 64)),
+        ({"task": "denoise", "crop": 20}, (28, 28)),
+        ({"task": "inpaint", "crop": 0}, (10, 26)),
+    ],
+)
+def test_crops_of_any_side_are_trained_on(settings: dict[str, Any], size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    config = configure(restorer.RestorerConfig(), {"batch": 2, "net.width": 8} | settings)
+    spec = DataSpec(size, 3, count=8)
+    trainer = Trainer(Restorer(config, spec), Plan.of_steps(1), ranks=Ranks.alone())
+    [report] = trainer.run(iter([example(spec, 2)]))
+    assert report.step == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -70,7 +71,8 @@ def _turn(source: _Source, rng: random.Random) -> tuple[Image.Image, str]:
     """The picture turned about its middle, what comes into sight mirroring the edge."""
     angle = rng.uniform(-TURN, TURN)
     array = np.asarray(source.image)
-    edge = [side // 4 for side in array.shape[:2]]
+    reach = math.sin(math.radians(TURN)) / 2  # of the other side, by which a corner comes in from beyond the edge
+    edge = [math.ceil(reach * side) + 1 for side in array.shape[1::-1]]
     wide = np.pad(array, [(part, part) for part in edge] + [(0, 0)] * (array.ndim - 2), "reflect")
     turned = Image.fromarray(wide).rotate(angle, Image.Resampling.BICUBIC)
     height, width = array.shape[:2]

@@ -41,17 +41,18 @@ def tiled(
 ) -> Tensor:
     """`apply` on tiles of x (B, C, H, W), joined into one picture of `scale` times its sides.
 
-    Every tile that `apply` gets has the same sides: `tile`, or where a side of x is shorter that side, in multiples of
-    `multiple`, to which x is padded by reflection. They begin at such multiples, too, so that a network that joins
-    pixels to patches sees the same ones wherever a tile lies. Seams are blended by weights that fall linearly over the
-    middle half of the overlap: what a network that looks no farther than a quarter of it makes of a tile is what it
-    would make of the whole. The whole picture is never inside `apply` at once.
+    Every tile that `apply` gets has the same sides, in multiples of `multiple`, to which x is padded by reflection: no
+    larger than `tile`, nor than what as many tiles need to cover x. They begin at such multiples, too, so that a
+    network that joins pixels to patches sees the same ones wherever a tile lies. Seams are blended by weights that fall
+    linearly over the middle half of the overlap: what a network that looks no farther than a quarter of it makes of a
+    tile is what it would make of the whole. The whole picture is never inside `apply` at once.
 
     Args:
         apply: (B, C, h, w) -> (B, D, scale h, scale w).
     """
     height, width = x.shape[-2:]
-    sides = [-(-min(tile, side) // multiple) * multiple for side in (height, width)]
+    most, shared = -(-tile // multiple), -(-overlap // multiple)
+    sides = [_fitted(-(-side // multiple), most, shared) * multiple for side in (height, width)]
     x = _reflected(x, -height % multiple, -width % multiple)
     ramps = [_ramp(side * scale, min(overlap, side - 1) * scale, x.device) for side in sides]
     weight = ramps[0][:, None] * ramps[1][None]  # (h, w)
@@ -65,6 +66,15 @@ def tiled(
         out[..., at[0], at[1]] += part * weight
         total[at] += weight
     return (out / total)[..., : height * scale, : width * scale]
+
+
+def _fitted(length: int, tile: int, overlap: int) -> int:
+    """The smallest tile of which as many cover a side as of `tile`."""
+    if length <= tile:
+        return length
+    overlap = min(overlap, tile - 1)
+    count = len(places(length, tile, overlap))
+    return -(-(length + (count - 1) * overlap) // count)
 
 
 def _corners(x: Tensor, sides: list[int], overlap: int, multiple: int) -> Iterator[tuple[int, int]]:

@@ -71,12 +71,13 @@ class Objective:
     ) -> None:
         self.seer, self.statistics, self.smoothness = seer, statistics, smoothness * strength
         self.boxes = boxes(content.shape[-2], content.shape[-1], tile)
-        self.regions, tiles = regions, range(len(self.boxes))
+        tiles = range(len(self.boxes))
         with torch.no_grad():
             self.strides = [content.shape[-1] // h.shape[-1] for h in seer.maps(content[..., : seer.stride, :])]
+            self.inside = [[{layer: self._inside(r, n, layer) for layer in seer.style} for r in regions] for n in tiles]
             self.counts = [
-                {layer: sum(int(self._inside(r, n, layer).sum()) for n in tiles) for layer in seer.style}
-                for r in regions
+                {layer: sum(int(self.inside[n][k][layer].sum()) for n in tiles) for layer in seer.style}
+                for k in range(len(regions))
             ]
             self.content = [self._maps(content, n)[seer.content] for n in tiles]
             own = self._joined([self._part(content, n) for n in tiles])
@@ -119,8 +120,8 @@ class Objective:
         maps = self._maps(x, n)
         error = (maps[self.seer.content] - self.content[n]).square().sum()
         styles = [
-            [self.statistics.part(maps[layer][:, self._inside(region, n, layer)], layer) for layer in self.seer.style]
-            for region in self.regions
+            [self.statistics.part(_at(maps[layer], places[layer]), layer) for layer in self.seer.style]
+            for places in self.inside[n]
         ]
         return Part(error, styles)
 
@@ -139,6 +140,11 @@ class Objective:
             }
             for r, counts in enumerate(self.counts)
         ]
+
+
+def _at(h: Tensor, inside: Tensor) -> Tensor:
+    """A map (C, h, w) at the places inside, (C, k)."""
+    return h.flatten(1) if bool(inside.all()) else h[:, inside]
 
 
 def descend(objective: Objective, x: Tensor, iterations: int) -> Iterator[Tensor]:
@@ -163,6 +169,9 @@ def descend(objective: Objective, x: Tensor, iterations: int) -> Iterator[Tensor
             x.data.copy_(best)
             solver = _solver(x)
         yield x.detach().clone()
+    with torch.no_grad():
+        if not float(objective(x)) <= least:  # the last step was too long
+            yield best
 
 
 def _solver(x: Tensor) -> torch.optim.LBFGS:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .convnets import Labels, laid
+from .unet import padded
 
 __all__ = ["DnCNN", "GatedUNet"]
 
@@ -50,11 +51,13 @@ class GatedUNet(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor, task: Tensor | None = None) -> Tensor:
-        """x (B, inputs, H, W), whose sides are multiples of `multiple`, task (B,) int64."""
+        """x (B, inputs, H, W), padded inside where its sides are no multiples of `multiple`; task (B,) int64."""
+        height, width = (side * self.grow // self.patch for side in x.shape[-2:])
+        x = padded(x, -x.shape[-2] % self.multiple, -x.shape[-1] % self.multiple)
         h = self.enter(laid(F.pixel_unshuffle(x, self.patch)))
         if self.told is not None and task is not None:
             h = h + self.told(task)[:, :, None, None].to(h.dtype)
-        return F.pixel_shuffle(self.leave(self.level(h)), self.grow).float()
+        return F.pixel_shuffle(self.leave(self.level(h)), self.grow)[..., :height, :width].float()
 
 
 class Level(nn.Module):

@@ -162,7 +162,9 @@ def _combination(text: str) -> Combination:
 def parse(text: str) -> WorldSpec:
     """The spec in `world` or `world:key=value,...`; raises `RequestError` for what is unknown."""
     values: dict[str, object] = {}
-    for part in filter(None, text.partition(":")[2].split(",")):
+    head, _, options = text.partition(":")
+    one_of("world", head, ["world"])
+    for part in filter(None, options.split(",")):
         name, _, value = part.strip().partition("=")
         one_of("option of the world", name, [f.name for f in fields(WorldSpec)])
         if name in NUMBERS:
