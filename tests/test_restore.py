@@ -395,3 +395,28 @@ def test_crops_of_any_side_are_trained_on(settings: dict[str, Any], size: tuple[
     trainer = Trainer(Restorer(config, spec), Plan.of_steps(1), ranks=Ranks.alone())
     [report] = trainer.run(iter([example(spec, 2)]))
     assert report.step == 1
+
+
+def test_a_small_hole_in_a_large_picture_is_drawn_at_its_own_scale() -> None:
+    """What is worked on is the hole and its surroundings: far from it nothing of the picture matters."""
+    spec = DataSpec((16, 16), 3, count=8)
+    torch.manual_seed(0)
+    family = Diffusion(configure(Diffusion.Config(), {"net.width": 16}), spec).eval()
+    for parameter in family.parameters():
+        parameter.data.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)), alpha=0.05)
+    rng = np.random.default_rng(0)
+    one = rng.integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    other = one.copy()
+    other[:100] = 255  # far away
+    mask = np.zeros((200, 300), np.uint8)
+    mask[150:156, 200:207] = 255
+    made = []
+    for image in (one, other):
+        *_, out = family.sample([Edit(image=image, mask=mask, seed=1, steps=2)] * 3)
+        assert out.shape == (3, 3, 200, 300)
+        assert torch.equal(out[0], out[2])
+        made.append(out[0])
+    hole = torch.from_numpy(mask > 0)
+    assert torch.equal(made[0][:, hole], made[1][:, hole])
+    assert not torch.equal(made[0][:, hole], torch.from_numpy(one).permute(2, 0, 1)[:, hole] / 127.5 - 1)
+    assert made[0].diff(dim=2)[:, 150:156, 200:206].abs().mean() > 0.01  # no enlarged blur of three pixels

@@ -3,30 +3,71 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..model import DataSpec
 from ..pictures import check_mask, to_tensor
 from ..requests import Edit
 
 
-def canvas_of(request: Edit, channels: int) -> tuple[Tensor, Tensor]:
-    """The picture with its added border (C, H, W) in [-1, 1], and where it is drawn anew (1, H, W) bool.
+class Canvas(NamedTuple):
+    """A picture with its added border, and the window that is worked on: what is drawn anew, and its surroundings."""
+
+    whole: Tensor  # (C, H, W) in [-1, 1]
+    window: tuple[slice, slice]
+    part: Tensor  # (C, h, w), what is seen in the window
+    mask: Tensor  # (1, h, w) bool, where it is drawn anew
+
+    def joined(self, drawn: Tensor) -> Tensor:
+        """The whole picture (C, H, W) with `drawn` (C, h, w) in the window's part that is drawn anew."""
+        out = self.whole.clone()
+        out[:, self.window[0], self.window[1]] = torch.where(self.mask, drawn.clamp(-1, 1), self.part)
+        return out
+
+
+def canvas_of(request: Edit, spec: DataSpec, device: torch.device) -> Canvas:
+    """What `request` draws on, by a model of such pictures.
 
     The border mirrors the picture. A mask that does not fit raises `RequestError`.
     """
+    channels = spec.channels
     picture = to_tensor(request.image.image(channels))
     mask = torch.full((1, *picture.shape[1:]), not request.expand)
     if request.mask is not None:
         check_mask(request.mask, request.image, request.expand)
         mask = to_tensor(request.mask.image(1)) > 0
     border = ((0, 0), (request.expand,) * 2, (request.expand,) * 2)
-    canvas = torch.from_numpy(np.pad(picture.numpy(), border, "reflect"))
-    return canvas, torch.from_numpy(np.pad(mask.numpy(), border, constant_values=True))
+    canvas = torch.from_numpy(np.pad(picture.numpy(), border, "reflect")).to(device)
+    mask = torch.from_numpy(np.pad(mask.numpy(), border, constant_values=True)).to(device)
+    sides = (mask[0].any(1), spec.size[0]), (mask[0].any(0), spec.size[1])
+    rows, columns = (_window(along, least) for along, least in sides)
+    return Canvas(canvas, (rows, columns), canvas[:, rows, columns], mask[:, rows, columns])
+
+
+def _window(along: Tensor, least: int) -> slice:
+    """The part of a side that is worked on: twice what is drawn anew, or what was trained, where there is room."""
+    length, places = len(along), along.nonzero()
+    first, last = (int(places[0]), int(places[-1]) + 1) if len(places) else (0, length)
+    wanted = min(length, max(least, 2 * (last - first)))
+    start = min(max(0, (first + last - wanted) // 2), length - wanted)
+    return slice(start, start + wanted)
+
+
+def redrawn(requests: Sequence[Edit], draw: Callable[[Edit], Iterator[Tensor]]) -> Iterator[Tensor]:
+    """The estimates (B, C, H, W) of requests, each of which `draw` gives as (C, H, W).
+
+    One by one, so that a picture is the same alone and among others; what is asked twice, as padding is, once.
+    """
+    each = {request: n for n, request in enumerate(dict.fromkeys(requests))}
+    places = [each[request] for request in requests]
+    for made in zip(*map(draw, each)):
+        yield made[0].expand(len(places), *made[0].shape) if len(made) == 1 else torch.stack(made)[places]
 
 
 def working_size(size: tuple[int, int], trained: tuple[int, int], multiple: int) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from ..optim import Muon
 from ..requests import Edit, Generate, Request, Translate
 from ..rng import generator, row_noise
 from ..sampling import Denoiser, dpmpp_2m, euler, guided, heun, heun_stochastic, noise, repaint
-from ._edits import around, canvas_of, resized, working_size
+from ._edits import around, canvas_of, redrawn, resized, working_size
 from ._rows import labels_of, latents_of, refuse
 from ._translation import room_of, target_of, translations, whole
 
@@ -110,7 +110,7 @@ class Diffusion(Family):
             case Translate():
                 yield translations(requests, self.spec, self.device, self._translated)
             case Edit():
-                yield from self._edit(requests)
+                yield from redrawn(requests, self._edit)
             case _:
                 yield from self._draw(requests)
 
@@ -166,28 +166,26 @@ class Diffusion(Family):
             case other:
                 raise RequestError(f"no solver {other!r}; known: euler, heun, dpmpp_2m, heun_stochastic")
 
-    def _edit(self, requests: Sequence[Edit]) -> Iterator[Tensor]:
-        """Pictures of one canvas, whose part outside the mask is what is given, to the bit."""
-        first = requests[0]
-        refuse(first, "guidance", why="diffusion draws a part of a picture by what lies around it")
-        if first.prompt or first.negative:
+    def _edit(self, request: Edit) -> Iterator[Tensor]:
+        """Estimates (C, H, W) of a canvas, whose part outside the mask is what is given, to the bit."""
+        refuse(request, "guidance", why="diffusion draws a part of a picture by what lies around it")
+        if request.prompt or request.negative:
             raise RequestError("diffusion knows no words: leave the prompt out, or take a model of text_to_image")
-        canvas, mask = (part.to(self.device) for part in canvas_of(first, self.spec.channels))
-        full = (canvas.shape[1], canvas.shape[2])
+        canvas = canvas_of(request, self.spec, self.device)
+        full = (canvas.part.shape[1], canvas.part.shape[2])
         size = working_size(full, self.spec.size, self.net.multiple)
-        known = resized(canvas[None], size).expand(len(requests), -1, -1, -1)
-        hole = torch.nn.functional.adaptive_max_pool2d(mask.float(), size) > 0
-        seeds = [request.seed for request in requests]
-        rng = [generator("repaint", seed) for seed in seeds]
+        known = resized(canvas.part[None], size)
+        hole = torch.nn.functional.adaptive_max_pool2d(canvas.mask.float(), size) > 0
+        rng = [generator("repaint", request.seed)]
 
         def noised(x: Tensor, t: Tensor, higher: Tensor) -> Tensor:
             return self.path.noised(x, t, higher, noise(x.shape[1:], rng).to(x))
 
         denoiser = around(partial(denoise, self.net, self.path), known, hole)
-        times = self.path.times(first.steps or self.config.steps) * first.strength
-        x = self.path.mix(known, row_noise(seeds, known.shape[1:]).to(self.device), times[0])
-        for estimate in repaint(denoiser, x, times, noised, ROUNDS) if first.strength else [known]:
-            yield torch.where(mask, resized(estimate, full).clamp(-1, 1), canvas)
+        times = self.path.times(request.steps or self.config.steps) * request.strength
+        x = self.path.mix(known, row_noise([request.seed], known.shape[1:]).to(self.device), times[0])
+        for estimate in repaint(denoiser, x, times, noised, ROUNDS) if request.strength else [known]:
+            yield canvas.joined(resized(estimate, full)[0])
 
     def batch_key(self, request: Any) -> Hashable:
         if isinstance(request, Translate):

@@ -23,7 +23,7 @@ from ..sampling import dpmpp_2m, euler, guided
 from ..weights import weights_of
 from ._codec import Codec, CodecConfig, Pixels, Standard
 from ._conditions import Conditions, ContextConfig, Shown, chaotic
-from ._edits import around, canvas_of, resized, working_size
+from ._edits import around, canvas_of, redrawn, resized, working_size
 from ._meaning import Embedding, Meaning, Walk
 from ._reading import ContrastReader, Reading, reader_of
 from ._rows import labels_of, latents_of, pixels_of, refuse
@@ -265,7 +265,7 @@ class TextToImage(Family):
         asked = [self._asked(request) for request in requests]
         first = requests[0]
         if isinstance(first, Edit):
-            yield from self._edit(first, asked)
+            yield from (made.as_subclass(Finished) for made in redrawn(requests, self._edit))  # type: ignore[arg-type]
             return
         size = self._size(asked[0])
         channels, factor = self.codec.shape[0], self.codec.factor
@@ -275,21 +275,20 @@ class TextToImage(Family):
         start = [self._see(request.image, size) for request in asked if request.image is not None]
         yield from self._solve(asked, eps.to(self.device), torch.stack(start) if start else None)
 
-    def _edit(self, request: Edit, asked: Sequence[Imagine]) -> Iterator[Tensor]:
-        """Pictures of one canvas, whose part outside the mask is what is given, to the bit.
+    def _edit(self, request: Edit) -> Iterator[Tensor]:
+        """Estimates (C, H, W) of a canvas, whose part outside the mask is what is given, to the bit.
 
         What is known of the latents is the estimate of itself at all times, so that it follows the straight line from
         its noise, and what is drawn sees it as it is at that time (Lugmayr et al. 2022, section 4.1).
         """
-        canvas, mask = (part.to(self.device) for part in canvas_of(request, self.spec.channels))
-        whole = (canvas.shape[1], canvas.shape[2])
-        size = working_size(whole, self.spec.size, self.codec.factor)
-        start = self.codec.encode(resized(canvas[None], size)).expand(len(asked), -1, -1, -1)
-        hole = nn.functional.adaptive_max_pool2d(mask.float(), start.shape[-2:]) > 0
-        eps = row_noise([request.seed for request in asked], start.shape[1:]).to(self.device)
-        for estimate in self._solve(asked, eps, start, hole):
-            drawn = resized(self.codec.decode(estimate), whole).clamp(-1, 1)
-            yield torch.where(mask, drawn, canvas).as_subclass(Finished)
+        canvas = canvas_of(request, self.spec, self.device)
+        full = (canvas.part.shape[1], canvas.part.shape[2])
+        size = working_size(full, self.spec.size, self.codec.factor)
+        start = self.codec.encode(resized(canvas.part[None], size))
+        hole = nn.functional.adaptive_max_pool2d(canvas.mask.float(), start.shape[-2:]) > 0
+        eps = row_noise([request.seed], start.shape[1:]).to(self.device)
+        for estimate in self._solve([self._asked(request)], eps, start, hole):
+            yield canvas.joined(resized(self.codec.decode(estimate), full)[0])
 
     def _solve(
         self, asked: Sequence[Imagine], eps: Tensor, start: Tensor | None, hole: Tensor | None = None
