@@ -208,7 +208,7 @@ def test_paths_are_hidden_and_words_are_not(tmp_path: Path, monkeypatch: pytest.
 def test_a_browser_is_opened_where_there_is_one(monkeypatch: pytest.MonkeyPatch, huabi: Any, tmp_path: Path) -> None:
     opened: list[str] = []
     monkeypatch.setattr(webbrowser, "open", opened.append)
-    command._open(Address("0.0.0.0", 8123))
+    command._open(Address("0.0.0.0", 8123).url)
     until(lambda: opened)
     assert opened == ["http://localhost:8123/"]
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):

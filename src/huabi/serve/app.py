@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -16,6 +17,7 @@ from ..errors import RequestError
 from . import faults, learning, openai, pages, routes, webui
 from .bodies import describe
 from .guard import Access, Guard
+from .logs import log
 from .service import ClientLeft, Service
 
 DRAIN = 30.0  # seconds that calls have to end in when the server stops
@@ -106,6 +108,19 @@ def configured(service: Service, access: Access) -> uvicorn.Config:
     )
 
 
+class _Server(uvicorn.Server):
+    """Says that it stops, and takes no more calls from then on."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        log.info("stopping: calls have %g seconds to end, trainings are saved", DRAIN)
+        self._service.draining = True
+        super().handle_exit(sig, frame)
+
+
 def run(
     service: Service, access: Access, address: Address, on_listening: Callable[[], object] = lambda: None
 ) -> None:
@@ -119,4 +134,4 @@ def run(
         on_listening()
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("huabi.serve").setLevel(logging.INFO)
-        uvicorn.Server(configured(service, access)).run(sockets=[listening])
+        _Server(configured(service, access), service).run(sockets=[listening])

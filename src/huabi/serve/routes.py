@@ -132,6 +132,8 @@ def routes(service: Service) -> APIRouter:
                 listening = True
                 if isinstance(happened, Job):
                     yield event("end", {"job": view(happened, service)})
+                elif happened is None and service.draining:
+                    return  # who listens comes again to the next server
                 elif happened is None:
                     yield ": waiting\n\n"
                 else:

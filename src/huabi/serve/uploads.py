@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, NamedTuple
@@ -19,6 +22,8 @@ ROOM = 4 << 30  # bytes of a folder
 DEEP = 4  # folders in folders
 LONGEST = 120  # bytes of a part of a name
 NAMES = (".txt", ".json", ".jsonl", ".csv")  # captions and metadata
+COMING = ".coming-"  # begins the names of what is not whole yet
+STALE = 86_400.0  # seconds after which nobody works on that any more
 MARK = ".sent"  # in a folder that was made here: no other is ever added to
 _BAD = frozenset('<>:"|?*')
 _DEVICES = frozenset(("con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))))
@@ -60,31 +65,50 @@ def take(folder: Path, sent: Sequence[Sent], more: bool) -> Kept:
 
     Raises `RequestError` where the folder is another's, where nothing can be used, or where it is too much.
     """
-    if more and not (folder / MARK).is_file():
-        raise RequestError(f"{folder.name} was not sent here; nothing is added to it")
-    if not more:
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            raise RequestError(f"there are data called {folder.name} already; give another name") from None
-        except OSError as error:
-            raise RequestError(f"the data cannot be kept ({error.strerror}); ask whoever runs the server") from None
-        (folder / MARK).touch()
-    whole = False
-    try:
-        kept = _written(folder, sent)
-        if not kept.taken and not more:
+    if more:
+        if not (folder / MARK).is_file():
+            raise RequestError(f"{folder.name} was not sent here; nothing is added to it")
+        return _written(folder, sent)
+    if folder.exists():
+        raise RequestError(f"there are data called {folder.name} already; give another name")
+    with _coming(folder) as place:
+        kept = _written(place, sent)
+        if not kept.taken:
             raise RequestError("none of these files is a picture; send pictures, or a .zip of them")
-        whole = True
-        return kept
+        try:
+            place.rename(folder)
+        except OSError:
+            raise RequestError(f"there are data called {folder.name} already; give another name") from None
+    return kept
+
+
+@contextmanager
+def _coming(folder: Path) -> Iterator[Path]:
+    """A hidden folder beside `folder`, which is gone afterwards; those of servers that were killed go with it."""
+    for old in folder.parent.glob(f"{COMING}*"):
+        with suppress(OSError):
+            if time.time() - old.stat().st_mtime > STALE:
+                shutil.rmtree(old, ignore_errors=True)
+    place = folder.with_name(f"{COMING}{secrets.token_hex(8)}")
+    try:
+        place.mkdir(parents=True)
+        (place / MARK).touch()
     except OSError as error:
-        raise RequestError(f"the data cannot be written ({error.strerror}); free some space on the disk") from None
+        raise RequestError(f"the data cannot be kept ({error.strerror}); ask whoever runs the server") from None
+    try:
+        yield place
     finally:
-        if not whole and not more:
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _written(folder: Path, sent: Sequence[Sent]) -> Kept:
+    try:
+        return _put(folder, sent)
+    except OSError as error:
+        raise RequestError(f"the data cannot be written ({error.strerror}); free some space on the disk") from None
+
+
+def _put(folder: Path, sent: Sequence[Sent]) -> Kept:
     there = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     count, room, taken, left_out = len(there), ROOM - sum(there), 0, 0
     for name, data in _files(folder, sent):
@@ -115,7 +139,7 @@ def _files(folder: Path, sent: Sequence[Sent]) -> Iterator[tuple[str, bytes | No
 
 def _unpacked(folder: Path, file: BinaryIO) -> Iterator[tuple[str, bytes | None]]:
     """What a zip holds; a folder that holds all of it is no label and is left out of the names."""
-    with TemporaryDirectory(dir=folder.parent, prefix=".unpacking-", ignore_cleanup_errors=True) as temporary:
+    with TemporaryDirectory(dir=folder.parent, prefix=COMING, ignore_cleanup_errors=True) as temporary:
         archive = Path(temporary) / "sent.zip"
         with archive.open("wb") as copy:
             shutil.copyfileobj(file, copy)
