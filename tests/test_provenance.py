@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from conftest import TINY, refused, write_pictures
 from huabi import api
+from huabi.classic.enhance import Enhancer
 from huabi.classic.painter import Painter
 from huabi.drawing import draw
 from huabi.errors import RequestError
@@ -28,7 +29,7 @@ from huabi.provenance.publish import identity, publish, published
 from huabi.provenance.settings import Settings
 from huabi.provenance.verify import verify
 from huabi.provenance.words import Words
-from huabi.requests import Generate, Imagine, Paint
+from huabi.requests import Enhance, Generate, Imagine, Paint
 
 MARK = b"\x01\xfe\x80\x7f"
 
@@ -362,3 +363,18 @@ def test_a_painting_is_of_no_trained_model(huabi: Any, tmp_path: Path) -> None:
     assert huabi(*words).code == 0
     assert (tmp_path / "b.webp").read_bytes() == (tmp_path / "a.webp").read_bytes()
     assert to_tensor(open_picture(tmp_path / "a.webp")).shape == (3, 64, 64)
+
+
+def test_a_picture_of_ours_that_is_made_better_stays_one_of_ours() -> None:
+    made = {"task": "generate", "model": "0" * 64, "request": {"seed": 1}}
+    plain, ours, twice = io.BytesIO(), published(scene(), "PNG", made), ""
+    scene().save(plain, "PNG")
+    kinds = []
+    for data in (plain.getvalue(), ours):
+        [(_, picture, recipe)] = draw(Enhancer(), [Enhance(image=data)])
+        kinds.append(source_type(recipe))
+        again = published(picture, "PNG", recipe)
+        [(_, _, recipe)] = draw(Enhancer(), [Enhance(image=again)])
+        twice = source_type(recipe)
+    assert kinds == ["algorithmicallyEnhanced", "trainedAlgorithmicMedia"]
+    assert twice == "trainedAlgorithmicMedia"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,8 +20,9 @@ from .classic.scribbles import with_strokes
 from .enlarging import JOIN
 from .errors import RequestError
 from .model import Identity, Model
-from .pictures import Picture, open_picture, read_recipe, to_image
+from .pictures import Picture, PictureError, open_picture, read_recipe, to_image
 from .provenance.filters import guard
+from .provenance.label import ENHANCED, source_type
 from .provenance.publish import marked
 from .provenance.publish import pixels as hashed
 from .requests import Edit, Enhance, Generate, Imagine, Paint, Request, Restore, Stylize, Translate, Vary
@@ -147,6 +148,7 @@ def _recipe(identity: Identity, request: Request, row: int, picture: Image.Image
         "task": kind,
         "request": json.loads(request.model_dump_json(exclude_none=True, exclude=set(request.by_hash))),
         **({"inputs": {name: _digests(getattr(request, name)) for name in request.by_hash}} if request.by_hash else {}),
+        **({"origin": origin} if (origin := _origin(request)) else {}),
         "model": identity.hash,
         "family": identity.family,
         "size": [picture.height, picture.width],
@@ -158,6 +160,17 @@ def _recipe(identity: Identity, request: Request, row: int, picture: Image.Image
         "torch": torch.__version__,
         "pixels": hashed(picture),
     }
+
+
+def _origin(request: Request) -> str | None:
+    """IPTC's term for the picture of ours that a request starts from; None where it starts from a photograph."""
+    image = getattr(request, "image", None)
+    recipe = None
+    if isinstance(image, Picture):
+        with suppress(PictureError):
+            recipe = read_recipe(image.data)
+    origin = recipe and source_type(recipe)
+    return None if origin == ENHANCED else origin
 
 
 def _digests(given: Picture | tuple[Picture, ...]) -> str | list[str]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-__all__ = ["AIGC_FIELDS", "Label", "aigc", "packet", "read_packet", "source_type"]
+__all__ = ["AIGC_FIELDS", "ENHANCED", "Label", "aigc", "packet", "read_packet", "source_type"]
 
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 MADE_BY_MACHINE = (
@@ -33,6 +33,7 @@ AIGC_FIELDS = (
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _TC260 = "http://www.tc260.org.cn/ns/AIGC/1.0/"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+ENHANCED = "algorithmicallyEnhanced"
 _LONGEST = 1 << 20  # characters of a packet that is read
 
 
@@ -48,10 +49,10 @@ def source_type(recipe: Mapping[str, Any]) -> str:
 
     Trained models make `trainedAlgorithmicMedia`, and where a part of a given picture stays
     `compositeWithTrainedAlgorithmicMedia`; what nothing was trained for, such as the brushes, `algorithmicMedia`.
-    A photograph that is restored or made better is `algorithmicallyEnhanced`.
+    A photograph that is restored or made better is `algorithmicallyEnhanced`; a picture of ours stays what it was.
     """
     if recipe.get("task") in ("restore", "enhance"):
-        return "algorithmicallyEnhanced"
+        return str(recipe.get("origin") or ENHANCED)
     if not recipe.get("model"):
         return "algorithmicMedia"
     return "compositeWithTrainedAlgorithmicMedia" if recipe.get("task") == "edit" else "trainedAlgorithmicMedia"
