@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from huabi import classic
 from huabi.classic.filters import box, gaussian, guided, noise_level
+from huabi.deep import save_deep, to_deep_tensor
 from huabi.drawing import draw
 from huabi.errors import RequestError
 from huabi.pictures import Picture, to_image, to_tensor
@@ -128,3 +130,16 @@ def test_filters_agree_with_their_definitions() -> None:
     guide = torch.rand(1, 20, 20, generator=generator("guide"))
     assert torch.allclose(guided(3 * guide - 1, guide, 3, 1e-9), 3 * guide - 1, atol=1e-3)  # linear in the guide
     assert torch.allclose(guided(x[:1], torch.ones(1, 9, 7), 2, 1e-3), box(box(x[:1], 2), 2), atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_sixteen_bits_survive(channels: int, tmp_path: Path) -> None:
+    x = torch.rand(channels, 24, 20, generator=generator("deep")) * 0.01 - 1  # dark: 8 bits would know two levels
+    save_deep(x, tmp_path / "deep.png")
+    known = to_deep_tensor(Picture((tmp_path / "deep.png").read_bytes()))
+    asked = Restore(image=tmp_path / "deep.png", task="denoise", strength=0)
+    *_, kept = classic.model("tv").sample([asked])
+    assert torch.equal(kept[0], known)
+    *_, large = classic.model("bicubic").sample([Restore(image=tmp_path / "deep.png", task="upscale", scale=2)])
+    assert large.shape == (1, channels, 48, 40)
+    assert len(large[0, 0].unique()) > 200

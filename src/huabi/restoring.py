@@ -15,7 +15,7 @@ from .machine import free_memory
 from .pictures import mask_image
 from .requests import Restore
 
-__all__ = ["hole_of", "restored"]
+__all__ = ["check_memory", "hole_of", "restored"]
 
 HELD = 12  # float32 pictures of the result's size that are held at once, at most
 
@@ -37,7 +37,7 @@ def restored(request: Restore, channels: int, apply: Apply, device: torch.device
     """
     picture = to_deep_tensor(request.image)
     scale = request.scale if request.task == "upscale" else 1
-    _check_memory(picture, scale, device)
+    check_memory(picture, scale, device)
     hole = hole_of(request)
     if request.task == "colourise":
         picture = _in_colour(picture)
@@ -92,7 +92,8 @@ def _enlarged(x: Tensor, scale: int) -> Tensor:
     return F.interpolate(x, scale_factor=scale, mode="bicubic") if scale > 1 and x.numel() else x
 
 
-def _check_memory(picture: Tensor, scale: int, device: torch.device | str) -> None:
+def check_memory(picture: Tensor, scale: int, device: torch.device | str) -> None:
+    """Raises `RequestError` where what a picture (C, H, W) becomes at `scale` times its sides does not fit."""
     needed = HELD * 4 * 3 * picture[0].numel() * scale**2
     free = free_memory(torch.device(device))
     if needed > free:

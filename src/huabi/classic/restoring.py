@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from ..deep import to_deep_tensor
 from ..errors import RequestError
 from ..model import DataSpec, Identity, Model
-from ..pictures import check_mask, to_image, to_tensor
+from ..pictures import check_mask
 from ..requests import Restore
+from ..restoring import check_memory
 from .filters import noise_level
 
 __all__ = ["Bicubic", "Biharmonic", "Lanczos", "NonLocalMeans", "RichardsonLucy", "TotalVariation", "Wiener"]
@@ -61,7 +63,8 @@ class _Method(Model):
     def _answer(self, request: Restore) -> Tensor:
         if request.task not in self.tasks:
             raise RequestError(f"{self.name} does not {request.task}; it does {' and '.join(self.tasks)}")
-        x = to_tensor(request.image.image(request.image.channels))
+        x = to_deep_tensor(request.image)
+        check_memory(x, request.scale if request.task == "upscale" else 1, "cpu")
         restored = self.restored(x, request)
         return restored if restored.shape != x.shape else x.lerp(restored, request.strength)
 
@@ -158,8 +161,9 @@ class _Resize(_Method):
     filter: ClassVar[Image.Resampling]
 
     def restored(self, x: Tensor, request: Restore) -> Tensor:
-        image = to_image(x)
-        return to_tensor(image.resize((request.scale * image.width, request.scale * image.height), self.filter))
+        size = request.scale * x.shape[2], request.scale * x.shape[1]
+        planes = [np.asarray(Image.fromarray(plane).resize(size, self.filter)) for plane in x.numpy()]
+        return torch.from_numpy(np.stack(planes)).clamp(-1, 1)
 
 
 class Bicubic(_Resize):
