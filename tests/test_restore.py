@@ -420,3 +420,28 @@ def test_a_small_hole_in_a_large_picture_is_drawn_at_its_own_scale() -> None:
     assert torch.equal(made[0][:, hole], made[1][:, hole])
     assert not torch.equal(made[0][:, hole], torch.from_numpy(one).permute(2, 0, 1)[:, hole] / 127.5 - 1)
     assert made[0].diff(dim=2)[:, 150:156, 200:206].abs().mean() > 0.01  # no enlarged blur of three pixels
+
+
+def test_what_lies_across_a_wide_hole_is_seen() -> None:
+    family = built(DataSpec((16, 16), 3, count=8), task="inpaint")
+    hole = torch.zeros(1, 1, 240, 260, dtype=torch.bool)
+    hole[..., 30:210, 40:220] = True
+    rng = torch.Generator().manual_seed(0)
+    one = torch.rand(1, 3, 240, 260, generator=rng) * 2 - 1
+    other = one.clone()
+    other[..., :30, :] = other[..., :30, :].flip(3)
+    a, b = (family.restore(x, hole=hole) for x in (one, other))
+    assert not torch.equal(a[..., 118:122, 128:132], b[..., 118:122, 128:132])
+    assert torch.equal(a[~hole.expand_as(a)], one[~hole.expand_as(one)])
+
+
+def test_far_from_a_hole_nothing_matters_to_it() -> None:
+    family = built(DataSpec((16, 16), 3, count=8), task="inpaint")
+    hole = torch.zeros(1, 1, 300, 420, dtype=torch.bool)
+    hole[..., 20:30, 30:44] = True
+    x = torch.rand(1, 3, 300, 420, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    seen = []
+    family.net.register_forward_pre_hook(lambda module, given: seen.append(given[0].shape[-2:].numel()))
+    out = family.restore(x, hole=hole)
+    assert sum(seen) < 0.5 * 300 * 420
+    torch.testing.assert_close(out, family._restored(x, "", hole).where(hole, x), atol=1e-4, rtol=1e-4)

@@ -200,12 +200,40 @@ class Restorer(Family):
     def restore(self, x: Tensor, task: str = "", hole: Tensor | None = None) -> Tensor:
         """Pictures (B, C, H, W) in [-1, 1] of any size without their damage, (B, C, scale H, scale W).
 
-        Large ones are restored in tiles. A task that was not trained raises `RequestError`.
+        Large ones are restored in tiles, and of one with a hole only what surrounds it. The middle of a hole that is
+        too wide for the network to see across is filled at half the size first. A task that was not trained raises
+        `RequestError`.
 
         Args:
             task: one of those that were trained, and the first of them by default.
             hole: (B, 1, H, W) bool, where pictures are missing.
         """
+        if hole is None:
+            return self._restored(x, task, None)
+        out = x.clone()
+        rows, columns = (self._around(hole.flatten(0, 1).any(0).any(other)) for other in (1, 0))
+        out[..., rows, columns] = self._filled(x[..., rows, columns], task, hole[..., rows, columns])
+        return out
+
+    def _around(self, along: Tensor) -> slice:
+        """The part of a side where something is, and what the network sees beside it; it begins as patches do."""
+        places, margin = along.nonzero(), 2 * self.net.reach
+        first, last = (int(places[0]), int(places[-1])) if len(places) else (0, 0)
+        return slice(max(0, first - margin) // self.net.multiple * self.net.multiple, last + margin + 1)
+
+    def _filled(self, x: Tensor, task: str, hole: Tensor) -> Tensor:
+        """Pictures (B, C, H, W) with what is missing; the rest is as it was, to the bit."""
+        inner = hole & ~_grown(~hole, max(1, 2 * self.net.reach // 3))
+        known = x
+        if bool(inner.any()) and min(x.shape[-2:]) > 2 * self.net.multiple:
+            share = F.avg_pool2d((~hole).float(), 2, ceil_mode=True)
+            half = F.avg_pool2d(x * ~hole, 2, ceil_mode=True) / share.clamp(min=0.25)
+            half = self._filled(half, task, share < 0.5)
+            known = torch.where(inner, F.interpolate(half, x.shape[-2:], mode="bilinear"), x)
+        edge = hole & ~inner if known is not x else hole
+        return torch.where(edge, self._restored(known, task, edge), known)
+
+    def _restored(self, x: Tensor, task: str, hole: Tensor | None) -> Tensor:
         number = self._number(task or self.config.task[0])
 
         def apply(part: Tensor) -> Tensor:
@@ -215,8 +243,7 @@ class Restorer(Family):
 
         given = x if hole is None else torch.cat([x, hole.to(x.dtype)], 1)
         shape = {"tile": TILE // self.scale, "overlap": OVERLAP, "multiple": self.net.multiple, "scale": self.scale}
-        out = tiled(apply, given, **shape).clamp(-1, 1)
-        return out if hole is None else torch.where(hole, out, x)
+        return tiled(apply, given, **shape).clamp(-1, 1)
 
     @torch.no_grad()
     def sample(self, requests: Sequence[Restore]) -> Iterator[Tensor]:
@@ -235,3 +262,9 @@ class Restorer(Family):
         if task not in self.config.task:
             raise RequestError(f"this model was not trained to {task}; it was to {', '.join(self.config.task)}")
         return self.config.task.index(task)
+
+
+def _grown(inside: Tensor, reach: int) -> Tensor:
+    """Where something inside (B, 1, H, W) is at most `reach` away, in rows and in columns."""
+    grown = F.max_pool2d(inside.float(), (2 * reach + 1, 1), 1, (reach, 0))
+    return F.max_pool2d(grown, (1, 2 * reach + 1), 1, (0, reach)) > 0

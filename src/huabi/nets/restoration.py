@@ -26,6 +26,10 @@ class GatedUNet(nn.Module):
         tasks: what it may be told to do, by number; 0 tells it nothing.
         patch: pixels of a patch's side that become channels.
         depth: blocks of each level on the way down, the first at the full resolution, and on the way up again.
+
+    Attributes:
+        multiple: of which sides are, inside.
+        reach: pixels to each side that a pixel depends on, nearly.
     """
 
     def __init__(
@@ -42,6 +46,8 @@ class GatedUNet(nn.Module):
         super().__init__()
         self.patch, self.grow = patch, patch * scale
         self.multiple = patch * 2 ** (len(depth) - 1)
+        below = depth[-1] << (len(depth) - 1)
+        self.reach = patch * (2 + below + sum(2 * blocks << level for level, blocks in enumerate(depth[:-1])))
         self.enter = nn.Conv2d(inputs * patch**2, width, 3, padding=1)
         self.told = Labels(tasks, width, std=0.1) if tasks else None
         self.level = Level(width, depth)
@@ -112,7 +118,7 @@ class DnCNN(nn.Module):
         self, inputs: int, outputs: int, *, tasks: int = 0, scale: int = 1, width: int = 64, depth: int = 20
     ) -> None:
         super().__init__()
-        self.scale = scale
+        self.scale, self.reach = scale, depth
         self.enter = nn.Conv2d(inputs, width, 3, padding=1)
         self.told = Labels(tasks, width, std=0.1) if tasks else None
         layers: list[nn.Module] = [nn.ReLU()]
