@@ -169,7 +169,7 @@ def _origin(request: Request) -> str | None:
     if isinstance(image, Picture):
         with suppress(PictureError):
             recipe = read_recipe(image.data)
-    origin = recipe and source_type(recipe)
+    origin = source_type(recipe) if recipe else ENHANCED
     return None if origin == ENHANCED else origin
 
 

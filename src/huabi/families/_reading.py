@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -58,14 +59,12 @@ class ContrastReader(nn.Module):
     def __init__(self, sight: nn.Module, width: int) -> None:
         super().__init__()
         self.sight = sight
-        assert isinstance(sight.leave, nn.Linear)
-        self.states = nn.Linear(sight.leave.in_features, width)
-        self.vector = nn.Linear(sight.leave.out_features, width)
+        leave = cast(nn.Linear, sight.leave)
+        self.states, self.vector = nn.Linear(leave.in_features, width), nn.Linear(leave.out_features, width)
 
     @property
     def reader(self) -> TextEncoder:
-        assert isinstance(self.sight.reader, TextEncoder)
-        return self.sight.reader
+        return cast(TextEncoder, self.sight.reader)
 
     def count(self, text: str) -> int:
         return self.reader.count(text)
@@ -73,7 +72,7 @@ class ContrastReader(nn.Module):
     def forward(self, texts: Sequence[str]) -> Words:
         with torch.no_grad():
             words = self.reader(texts)
-            features = self.sight.leave(words.pooled).float()
+            features = cast(nn.Linear, self.sight.leave)(words.pooled).float()
             features = F.normalize(features, dim=1) * features.shape[1] ** 0.5  # of mean square 1
         return Words(self.states(words.states), words.mask, self.vector(features))
 

@@ -61,7 +61,7 @@ class Segmenter(nn.Module):
         rows, columns = (
             ((torch.arange(n, device=h.device) + 0.5) * side / n).long() for n, side in zip(h.shape[-2:], self.size)
         )
-        numbers = truth.map[:, rows][:, :, columns].long()  # (B, h, w)
+        numbers: Tensor = truth.map[:, rows][:, :, columns].long()  # (B, h, w)
         kind, colour = self.places(h).float().split(self.things, 1)
         some = (numbers > 0).float()
         seen = some.mean((1, 2)).clamp(min=1e-3)
