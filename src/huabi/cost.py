@@ -122,18 +122,18 @@ def fit_micro(cost: Cost, whole_batch: bool, rows: int, device: torch.device) ->
     return micro
 
 
-def step_seconds(kind: type[Family], config: Any, spec: DataSpec, device: torch.device) -> float:
+def step_seconds(kind: type[Family], config: Any, spec: DataSpec, device: torch.device, steps: int = 3) -> float:
     """Seconds of a training step on `device`: of a whole one where the pictures are small, else from a few.
 
-    What a step takes whatever its rows, such as the optimizer's part, is told from what each row adds. The first step
-    does not count; the mean of the others has its share of what a family does in every 16th one alone.
+    What a step takes whatever its rows, such as the optimizer's part, is told from what each row adds. The first of the
+    steps does not count; the mean of `LAZY` others has its share of what a family does in every 16th one alone.
     """
     precision = pick_precision(device)
     batch: int = config.batch
     rows = min(batch, max(4, batch * SMALL // (spec.size[0] * spec.size[1])))
 
     def mean(rows: int) -> float:
-        return statistics.fmean(_train(kind(config, spec).to(device), rows, LAZY + 1, precision=precision)[1:])
+        return statistics.fmean(_train(kind(config, spec).to(device), rows, steps, precision=precision)[1:])
 
     seconds = mean(rows)
     if rows == batch:

@@ -255,7 +255,7 @@ class Job:
     def _affordable(self, kind: type[Family], spec: DataSpec, device: torch.device, config: Any) -> float:
         """How many training steps fit into the budget, as a few tell."""
         torch.set_num_threads(self.options.threads or pick_threads())
-        return (self.options.budget or DEFAULT_BUDGET) / cost.step_seconds(kind, config, spec, device)
+        return (self.options.budget or DEFAULT_BUDGET) / cost.step_seconds(kind, config, spec, device, cost.LAZY + 1)
 
     def _header(self, config: Any, data: PictureData, device: torch.device, micro: int) -> dict[str, Any]:
         options = self.options
