@@ -199,7 +199,8 @@ def test_a_stride_leads_where_two_of_half_its_length_do(path: Flow) -> None:
     rng = torch.Generator().manual_seed(0)
     x0, eps = torch.randn(STRIDES, 3, 2, 2, generator=rng), torch.randn(STRIDES, 3, 2, 2, generator=rng)
     stride, u = torch.arange(1, STRIDES + 1), torch.rand(STRIDES, generator=rng)
-    told, nothing = (Context(torch.zeros(0), torch.zeros(0), torch.full((STRIDES, 1), v)) for v in (1.0, 0.0))
+    silent = torch.zeros(STRIDES, 0)
+    told, nothing = (Context(silent, silent, torch.full((STRIDES, 1), v)) for v in (1.0, 0.0))
 
     def velocity(x: Tensor, t: Tensor, context: Context, stride: Tensor) -> Tensor:
         estimate = denoise(net, path, x, t, context=context, stride=stride)
