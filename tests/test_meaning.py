@@ -16,7 +16,8 @@ from huabi import api, drawing
 from huabi.checkpoint import Checkpoint
 from huabi.config import configure, leaves
 from huabi.errors import DataError, HuabiError, RequestError, RunError
-from huabi.families._meaning import TURN, Walk, unit
+from huabi.families._meaning import TURN, Walk
+from huabi.families._reading import unit
 from huabi.families._rows import slerp
 from huabi.families.contrast import Contrast, ContrastConfig
 from huabi.families.text_to_image import TextToImage, TextToImageConfig

@@ -5,13 +5,11 @@ What draws is told the features of its picture, and a prior finds such features 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config import configure
@@ -28,7 +26,7 @@ from ..weights import weights_of
 from ._codec import frozen
 from ._conditions import ContextConfig, Part, Shown, Text, unsaid
 from ._edits import resized
-from ._reading import ContrastReader
+from ._reading import ContrastReader, unit
 from ._rows import pixels_of, slerp
 from .contrast import Contrast, ContrastConfig
 
@@ -161,11 +159,6 @@ class Meaning(nn.Module):
             return self.text.nothing.new_zeros(self.config.sight.features)
         shares = torch.tensor([part.share for part in parts], device=self.text.nothing.device)
         return shares @ self.sight.embed_text([part.text for part in parts])
-
-
-def unit(features: Tensor) -> Tensor:
-    """Features (..., D) in their direction, of mean square 1, as a path from unit noise wants them."""
-    return F.normalize(features.float(), dim=-1) * math.sqrt(features.shape[-1])
 
 
 def _end(request: Imagine, side: int) -> Imagine:

@@ -5,6 +5,7 @@ Both give `Words` of any width: what they read is frozen, and lines that are lea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -72,8 +73,7 @@ class ContrastReader(nn.Module):
     def forward(self, texts: Sequence[str]) -> Words:
         with torch.no_grad():
             words = self.reader(texts)
-            features = cast(nn.Linear, self.sight.leave)(words.pooled).float()
-            features = F.normalize(features, dim=1) * features.shape[1] ** 0.5  # of mean square 1
+            features = unit(cast(nn.Linear, self.sight.leave)(words.pooled))
         return Words(self.states(words.states), words.mask, self.vector(features))
 
     def adopt(self, run: str, sha256: str) -> None:
@@ -112,6 +112,11 @@ class HubReader(nn.Module):
         pooled = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
         out: Tensor = self.states(states)
         return Words(out.masked_fill(~mask[..., None], 0), mask, self.vector(pooled))
+
+
+def unit(features: Tensor) -> Tensor:
+    """Features (..., D) in their direction, of mean square 1, as a path from unit noise wants them."""
+    return F.normalize(features.float(), dim=-1) * math.sqrt(features.shape[-1])
 
 
 def reader_of(source: str, reading: Reading, width: int) -> ContrastReader | HubReader | None:
