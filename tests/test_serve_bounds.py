@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from dye import Dye, Running
 from huabi.errors import RequestError
 from huabi.pictures import Picture
 from huabi.requests import Generate, Vary
+from huabi.serve import app
 from huabi.serve import shelf as shelves
 from huabi.serve.crowd import _reached
 from huabi.serve.desk import Call, drafted
@@ -24,11 +26,14 @@ from huabi.serve.meters import Meters
 from huabi.serve.place import Place
 from test_serve_api import call, png
 
+HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(shelves.BUILT_IN, "dye", Dye)
+        patch.setattr(app, "PATIENCE", 1.0)
         running = Running(tmp_path_factory.mktemp("bounds"))
         yield running
         running.stop()
@@ -57,6 +62,14 @@ def test_methods_that_nobody_knows_leave_no_figures_behind(server: Running) -> N
     for k in range(3):
         assert call(server, f"ODD{k}", "/health")[0] == 405
     assert b"ODD" not in call(server, "GET", "/metrics")[1]
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /health HTTP/1.1\r\nHost: localh", HEALTH + b"GET /hea"])
+def test_who_connects_and_does_not_call_is_let_go(server: Running, said: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as silent:
+        silent.sendall(said)
+        heard = b"".join(iter(lambda: silent.recv(1 << 16), b""))
+    assert heard.count(b" 200 OK") == said.count(HEALTH)
 
 
 @pytest.mark.parametrize("origin", ["http://[", "null", "://", "https://example.org"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +12,7 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .. import __version__
 from ..errors import RequestError
@@ -22,6 +24,7 @@ from .service import ClientLeft, Service
 
 DRAIN = 30.0  # seconds that calls have to end in when the server stops
 HEADERS = 32 << 10  # bytes of a call's headers at most
+PATIENCE = 20.0  # seconds in which they are to come, so that silent connections do not keep others out
 CONNECTIONS = 1000
 LEFT = 499  # what a call whose client has left is counted as
 
@@ -98,7 +101,7 @@ def configured(service: Service, access: Access) -> uvicorn.Config:
     logging.getLogger("uvicorn.access").disabled = True  # ours tells no path
     return uvicorn.Config(
         create_app(service, access),
-        http="h11",
+        http=Impatient,
         h11_max_incomplete_event_size=HEADERS,
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=int(DRAIN),
@@ -106,6 +109,38 @@ def configured(service: Service, access: Access) -> uvicorn.Config:
         access_log=False,
         log_config=None,
     )
+
+
+class Impatient(H11Protocol):
+    """Closes a connection on which no call comes, or not the whole of its headers, within `PATIENCE`."""
+
+    _limit: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._came()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._limit and not self._busy():
+            self._wait()
+        super().data_received(data)
+        if self._busy():
+            self._came()
+
+    def _busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _wait(self) -> None:
+        self._limit = self.loop.call_later(PATIENCE, self.transport.close)
+
+    def _came(self) -> None:
+        if self._limit:
+            self._limit.cancel()
+            self._limit = None
 
 
 class _Server(uvicorn.Server):
