@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from .machine import pick_precision
+
 __all__ = ["Muon", "hidden_matrices", "orthogonalize"]
 
 # (a, b, c) of each iteration of the quintic, the greedily best in turn (Amsel et al. 2025, "Polar Express")
@@ -22,25 +24,35 @@ _POLAR = [
 ]
 
 
-def orthogonalize(x: Tensor, iterations: int = 4) -> Tensor:
+def orthogonalize(x: Tensor, iterations: int = 4, dtype: torch.dtype = torch.float32) -> Tensor:
     """The nearest matrices with orthonormal rows (or columns), approximately: x (..., m, n) of float32.
 
-    Newton-Schulz iterations on the Gram matrix, which for m << n cost a third of those on x itself: a
-    polynomial of x x^T is built up in (m, m) and applied to x once. Singular values end within about
-    0.7..1.2.
+    Newton-Schulz iterations. In float32 on the Gram matrix, which for m << n cost a third of those on x itself: a
+    polynomial of x x^T is built up in (m, m) and applied to x once. In bfloat16 on x: what rounding makes of the
+    Gram matrix's small eigenvalues would grow without bound. Singular values end within about 0.7..1.2.
     """
     if x.shape[-2] > x.shape[-1]:
-        return orthogonalize(x.mT, iterations).mT
+        return orthogonalize(x.mT, iterations, dtype).mT
+    size = x.square().sum((-2, -1), keepdim=True) * 1.02 + 1e-14  # above |x x^T|
+    x = (x * size.rsqrt()).to(dtype)
+    if dtype != torch.float32:
+        for a, b, c in _POLAR[:iterations]:
+            gram = x @ x.mT
+            x = a * x + (b * gram + c * (gram @ gram)) @ x
+        return x.float()
     gram = x @ x.mT
-    size = gram.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None] * 1.02 + 1e-14  # above |x|^2
-    gram, eye = gram / size, torch.eye(x.shape[-2], dtype=x.dtype, device=x.device)
-    total = eye
+    total = eye = torch.eye(x.shape[-2], device=x.device)
     for k, (a, b, c) in enumerate(_POLAR[:iterations]):
         step = a * eye + b * gram + c * (gram @ gram)
         total = step @ total if k else step
         if k + 1 < iterations:
             gram = step @ gram @ step
-    return (total * size.rsqrt()) @ x
+    return total @ x
+
+
+def product_type(device: torch.device) -> torch.dtype:
+    """What matrix products are fastest in."""
+    return torch.bfloat16 if pick_precision(device) == "bf16" else torch.float32
 
 
 def hidden_matrices(net: nn.Module, least: int = 32) -> list[nn.Parameter]:
@@ -120,7 +132,8 @@ class Muon(Optimizer):
             matrix = update.movedim(1, -1).flatten(1)
             shapes[(matrix.shape[0], matrix.shape[1])].append((p, matrix))
         for (m, n), pairs in shapes.items():  # equal shapes in one batch
-            updates = orthogonalize(torch.stack([u for _, u in pairs]).float(), group["iterations"])
+            stacked = torch.stack([u for _, u in pairs]).float()
+            updates = orthogonalize(stacked, group["iterations"], product_type(stacked.device))
             for (p, _), update in zip(pairs, updates, strict=True):
                 if group["weight_decay"]:
                     p.mul_(1 - group["lr"] * group["weight_decay"])

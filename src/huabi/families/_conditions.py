@@ -277,7 +277,7 @@ class Reference(Condition):
         channels, *grid = shape
         super().__init__(config.width, config.drop_rest if grid else config.drop_text)
         if grid:
-            self.net = ConvClassifier(channels, cast(tuple[int, int], tuple(grid)), SEEN * config.width)
+            self.net = ConvClassifier(channels, cast(tuple[int, int], tuple(grid)), SEEN * config.width, width=16)
         else:
             self.net = nn.Linear(channels, SEEN * config.width)
 

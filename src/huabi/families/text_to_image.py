@@ -132,8 +132,9 @@ class TextToImage(Family):
             raise DataError("there is nothing to read in this data; leave --set text out, or add captions")
         reader = reader_of(config.text, config.reading, config.context.width)
         self.conditions = Conditions(spec, config.context, shown, reader)
-        # more of the noise that layout is found in than `diffusion` trains on; codes are standardised
-        self.path = Flow(mean=0.0, sigma_data=0.5 if self.source == "none" else 1.0)
+        # words count near pure noise alone, and what pixels share is seen through more of it; codes are standardised
+        mean, sigma = (1.0, 0.5) if self.source == "none" else (0.0, 1.0)
+        self.path = Flow(mean=mean, sigma_data=sigma)
         self.register_buffer("began", torch.tensor(-1))  # the step in which the flow's training began
 
     @classmethod
