@@ -135,7 +135,8 @@ class Flow(Path):
             return Precondition(0 * one, one, one, t) if self.clean else Precondition(one, -t, one, t)
         total = ((1 - t) ** 2 * self.sigma_data**2 + t**2).sqrt()  # x_t's standard deviation
         skip = (1 - t) * self.sigma_data**2 / total**2
-        return Precondition(skip, t * self.sigma_data / total, 1 / total, t)
+        ratio = (t / (1 - t)).log().clamp(-6, 6)  # as EDM's: of t itself, the last hundredth decides the layout
+        return Precondition(skip, t * self.sigma_data / total, 1 / total, ratio / 4)
 
     def quantile(self, u: Tensor) -> Tensor:
         rest = (_normal((u - self.uniform) / (1 - self.uniform)) * self.std + self.mean).sigmoid()

@@ -1,7 +1,7 @@
-"""What a picture can be asked to be: each condition as tokens and a vector, with a "nothing" of its own.
+"""What a picture can be asked to be: each condition as tokens and a vector, and its own token where nothing is said.
 
 A condition counts by an amount: 1 as in training, 0 as if it were not said, and in between and beyond, a token of
-weight w counts as w tokens in the softmax of attention, and the vector lies on the line from nothing's.
+weight w counts as w tokens in the softmax of attention, and its vector w times.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Condition(nn.Module, ABC):
     def __init__(self, width: int, drop: float) -> None:
         super().__init__()
         self.drop = drop
-        self.nothing = nn.Parameter(torch.randn(2, width) * 0.1)  # a token, and a vector
+        self.nothing = nn.Parameter(torch.randn(width) * 0.1)  # a token; its vector is zero
         self.norm = nn.LayerNorm(width)  # of vectors: a text's is a mean, which others would outvoice
 
     @abstractmethod
@@ -102,18 +102,17 @@ class Condition(nn.Module, ABC):
 
     def silence(self, count: int) -> tuple[Context, Tensor]:
         """`count` rows in which nothing is said."""
-        width = self.nothing.shape[1]
+        width = len(self.nothing)
         none = self.nothing.new_zeros
         return Context(none(count, 0, width), none(count, 0), none(count, width)), none(count)
 
     def told(self, context: Context, amount: Tensor) -> Context:
         """`context`, of which each row counts by its amount (B,), and nothing's token for what 1 leaves of it."""
-        token, vector = self.nothing
         rest = (1 - amount).clamp(min=0)[:, None]
         return Context(
-            torch.cat([token.expand(len(amount), 1, -1), context.states.float()], 1),
+            torch.cat([self.nothing.expand(len(amount), 1, -1), context.states.float()], 1),
             torch.cat([rest, context.weight * amount[:, None]], 1),
-            vector.lerp(self.norm(context.pooled.float()), amount[:, None]),
+            self.norm(context.pooled.float()) * amount[:, None],
         )
 
 
@@ -183,8 +182,8 @@ class Text(Condition):
         Each row by itself, so that it is the same alone and among others.
         """
         if not said:
-            empty = self.nothing.new_zeros(1, room)
-            return Context(empty[..., None].expand(-1, -1, self.nothing.shape[1]), empty, 0 * self.nothing[1:])
+            none, width = self.nothing.new_zeros, len(self.nothing)
+            return Context(none(1, room, width), none(1, room), none(1, width))
         words = self.encoder([part.text for part in said])
         weight, share = (torch.tensor(side, device=self.nothing.device) for side in list(zip(*said))[1:])
         states, weights = words.states[words.mask], (words.mask * weight[:, None])[words.mask] / share.sum()

@@ -42,7 +42,7 @@ class NetConfig:
     """The network's shape; patches and levels follow from the latents' size."""
 
     width: int = 128  # channels of the first level; each further one has a quarter of them more
-    depth: int = 2  # blocks of a level, on the way down and again on the way up
+    depth: int = 2  # blocks of a level but the lowest, on the way down and again on the way up
     attention: int = 2  # how many of the lowest levels attend, to themselves and to what is said
 
     def __post_init__(self) -> None:

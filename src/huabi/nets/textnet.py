@@ -43,7 +43,7 @@ class TextNet(nn.Module):
         strides: int,  # numbers of strides are 0..strides
         patch: int = 1,  # places of a patch's side that become channels
         widths: Sequence[int] = (128, 256),  # channels of each level, the first at the full resolution
-        depth: int = 2,  # blocks of each level, on the way down and again on the way up
+        depth: int = 2,  # blocks of each level but the lowest, on the way down and again on the way up
         attention: int = 1,  # how many of the lowest levels attend
         head: int = 32,  # channels of an attention head
     ) -> None:
@@ -52,11 +52,11 @@ class TextNet(nn.Module):
         self.multiple = patch * 2 ** (len(widths) - 1)
         self.time = Embedding(0, emb := 2 * widths[0])
         self.stride = nn.Embedding(strides + 1, emb, padding_idx=0)  # the flow itself has no row
-        self.norms = nn.ModuleList(nn.LayerNorm(context) for _ in range(2))
+        self.heard = nn.LayerNorm(context)
         self.told, self.mix = nn.Linear(context, emb), nn.Linear(emb, emb)
         inner = channels * patch**2
         self.enter = nn.Conv2d(inner, widths[0], 3, padding=1)
-        self.level = levels(widths, emb, depth, attention, head, context)
+        self.level = levels(widths, emb, [depth] * (len(widths) - 1) + [1], attention, head, context)
         self.norm = norm_of(widths[0])
         self.leave = nn.Conv2d(widths[0], inner, 3, padding=1)
         # the context comes in from nothing, so that time, which is small beside it, is heard
@@ -72,7 +72,7 @@ class TextNet(nn.Module):
     def both(self, x: Tensor, c_noise: Tensor, context: Context, stride: Tensor) -> tuple[Tensor, Tensor]:
         """What `forward` gives, and the features (B, widths[0], h, w) of patches that the last blocks draw it from."""
         height, width = x.shape[-2:]
-        context = context._replace(states=self.norms[0](context.states), pooled=self.norms[1](context.pooled))
+        context = context._replace(states=self.heard(context.states))
         emb = F.silu(self.mix(self.time(c_noise, None) + self.stride(stride) + self.told(context.pooled)))
         h = padded(x, -height % self.multiple, -width % self.multiple)
         features = self.level.into(self.enter(laid(F.pixel_unshuffle(h, self.patch))), emb, context)

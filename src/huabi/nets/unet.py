@@ -63,7 +63,7 @@ class UNet(nn.Module):
         self.embed = Embedding(classes, emb := 2 * widths[0])
         inner = channels * patch**2
         self.enter = nn.Conv2d(inner + given * patch**2, widths[0], 3, padding=1)
-        self.level = levels(widths, emb, depth, attention, head)
+        self.level = levels(widths, emb, [depth] * len(widths), attention, head)
         self.norm = norm_of(widths[0])
         self.leave = nn.Conv2d(widths[0], inner, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
@@ -83,12 +83,14 @@ class UNet(nn.Module):
         return F.pixel_shuffle(h, self.patch)[..., :height, :width]
 
 
-def levels(widths: Sequence[int], emb: int, depth: int, attention: int, head: int, context: int = 0) -> Level:
+def levels(
+    widths: Sequence[int], emb: int, depths: Sequence[int], attention: int, head: int, context: int = 0
+) -> Level:
     """The level at the full resolution, which holds all those below; the lowest `attention` ones attend."""
     level: Level | None = None
     for i in reversed(range(len(widths))):
         attends = i >= len(widths) - attention
-        level = Level(widths[i], level, emb, depth, head if attends else 0, context if attends else 0)
+        level = Level(widths[i], level, emb, depths[i], head if attends else 0, context if attends else 0)
     return cast(Level, level)
 
 
