@@ -131,6 +131,19 @@ def test_features_have_a_mean_square_of_one_wherever_they_come_from(rough: TextT
     torch.testing.assert_close(meant(rough, *asked).square().mean(1), torch.ones(len(asked)), atol=1e-3, rtol=1e-3)
 
 
+def test_the_prior_hears_how_much_a_vector_counts() -> None:
+    torch.manual_seed(0)
+    net = PriorNet(8, 16, width=32, depth=1)
+    for layer in (net.leave, net.blocks[0].modulate, net.blocks[0].mlp[2]):
+        torch.nn.init.normal_(layer.weight)
+    vector = torch.randn(1, 16)
+    made = [
+        net(torch.ones(1, 8), torch.ones(1), Context(torch.zeros(1, 1, 16), torch.ones(1, 1), amount * vector))
+        for amount in (0.5, 1.0)
+    ]
+    assert (made[0] - made[1]).abs().max() > 1e-2
+
+
 def test_the_prior_attends_to_tokens_by_their_weight() -> None:
     torch.manual_seed(0)
     net = PriorNet(8, 16, width=32, depth=1)

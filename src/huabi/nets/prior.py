@@ -22,7 +22,7 @@ class PriorNet(nn.Module):
     def __init__(self, features: int, context: int, *, width: int = 256, depth: int = 4, head: int = 32) -> None:
         super().__init__()
         self.time, self.told = Embedding(0, width), nn.Linear(context, width)
-        self.norms = nn.ModuleList(nn.LayerNorm(context) for _ in range(2))
+        self.heard = nn.LayerNorm(context)
         self.enter = nn.Linear(features, width)
         self.blocks = nn.ModuleList(Block(width, context, head) for _ in range(depth))
         self.norm, self.leave = nn.LayerNorm(width), nn.Linear(width, features)
@@ -31,7 +31,7 @@ class PriorNet(nn.Module):
 
     def forward(self, x: Tensor, c_noise: Tensor, context: Context) -> Tensor:
         """x (B, D), c_noise (B,), a context of B rows -> (B, D)."""
-        context = context._replace(states=self.norms[0](context.states), pooled=self.norms[1](context.pooled))
+        context = context._replace(states=self.heard(context.states))
         emb = F.silu(self.time(c_noise, None) + self.told(context.pooled))
         h = self.enter(x)
         for block in self.blocks:
