@@ -273,6 +273,17 @@ def test_every_caption_of_a_picture_has_its_turn(tmp_path: Path) -> None:
     assert [a.caption + b.caption for a, b in zip(*halves, strict=True)] == [b.caption for b in steps]
 
 
+def test_what_size_a_picture_had_stands_beside_it(tmp_path: Path) -> None:
+    for n in range(8):
+        Image.new("RGB", (16 + n, 12), (n * 30, 10, 10)).save(tmp_path / f"{n}.png")
+    data = prepare(tmp_path, size=8)
+    assert data.spec.sized
+    batch = next(batches(data, 8, seed=1))
+    wanted = [[12, 16 + int(data.names[row][0])] for row in batch.index.tolist()]
+    assert batch.sides is not None and batch.sides.tolist() == wanted
+    assert not prepare(captioned(tmp_path / "alike", False), size=8).spec.sized
+
+
 def test_one_caption_a_picture_leaves_content_split_and_batches_as_they_were(tmp_path: Path) -> None:
     data = prepare(captioned(tmp_path / "one", False), size=8)
     assert data.content == "2612e2076a0a0f03d7455ab32fb7f93d"

@@ -168,6 +168,52 @@ def test_sizes_that_codes_do_not_fill_are_refused_and_others_drawn() -> None:
     assert drawn(family, Imagine(size=(16, 12))).shape == (1, 3, 16, 12)
 
 
+def grown(family: TextToImage, batches: Iterator[Batch], steps: int) -> TextToImage:
+    """The family after that many steps, at the mean of its weights."""
+    trainer = trainer_of(family, steps)
+    for _ in trainer.run(batches):
+        pass
+    with trainer.averaged() as mean:
+        state = {name: value.clone() for name, value in mean.state_dict().items()}
+    family.load_state_dict(state)
+    return family.eval()
+
+
+def test_pictures_that_were_small_do_not_make_all_look_small() -> None:
+    """What small pictures look like is learnt apart: here, those of a quarter of the side are dark, the others light."""
+
+    def pictures(rows: int) -> Iterator[Batch]:
+        for step in itertools.count():
+            small = torch.arange(rows) % 4 > 0
+            tone = torch.where(small, -1.0, 1.0)[:, None, None, None].expand(-1, 3, 4, 4).contiguous()
+            sides = torch.where(small, 1, 16)[:, None].expand(-1, 2)
+            yield Batch(tone, BatchRng(0, step, rows), torch.arange(rows), caption=("it",) * rows, sides=sides)
+
+    spec = DataSpec((4, 4), 3, captions=True, count=16, sized=True)
+    settings = {"autoencoder": "none", "net.width": 32, "shortcut.share": 0, "context.drop_text": 0.0}
+    family = grown(build(spec, **settings), pictures(8), 120)
+    assert drawn(family, *(Imagine(seed=seed) for seed in range(8))).mean() > 0.5
+    assert drawn(family, *(Imagine(seed=seed, size=(8, 8)) for seed in range(8))).mean() > 0.5
+    assert "size" not in build(SPEC).conditions.each
+
+
+def test_a_coarse_run_draws_at_its_part_of_the_size_and_another_goes_on_from_it(tmp_path: Path) -> None:
+    source = write_pictures(tmp_path / "pictures", 12, size=16)
+    common = {"size": 16, "steps": 2, "batch": 4}
+    api.train("text_to_image", source, tmp_path / "coarse", settings=PIXELS | {"coarse": 2}, **common)
+    coarse = api.load(tmp_path / "coarse")
+    assert [made.size for made in api.draw(coarse, [Imagine(), Imagine(size=(16, 8))])] == [(8, 8), (8, 16)]
+    onward = {"coarse": 1, "lr": 1e-9}
+    whole = api.train(
+        "text_to_image", source, tmp_path / "whole", settings=onward, init=tmp_path / "coarse", **common
+    )
+    assert [made.size for made in api.draw(whole, [Imagine()])] == [(16, 16)]
+    weights = [family.net.state_dict() for family in (coarse, whole)]
+    assert all(torch.allclose(weights[0][name], weights[1][name], atol=1e-4) for name in weights[0])
+    with pytest.raises(RequestError, match="choose a smaller one"):
+        build(coarse=4)
+
+
 def test_chaos_is_loud_early_and_silent_late() -> None:
     rng = torch.Generator().manual_seed(0)
     said = Context(torch.randn(2, 5, 512, generator=rng), torch.ones(2, 5), torch.randn(2, 512, generator=rng))
@@ -391,14 +437,7 @@ def painter() -> TextToImage:
     """A model that has learnt the colours of words."""
     spec = DataSpec((4, 4), 3, captions=True, count=16)
     settings = {"autoencoder": "none", "net.width": 32, "shortcut.share": 0.25, "shortcut.start": 0.4}
-    trainer = trainer_of(build(spec, **settings), 130)
-    for _ in trainer.run(coloured(8)):
-        pass
-    with trainer.averaged() as family:
-        state = {name: value.clone() for name, value in family.state_dict().items()}
-    painter = build(spec, **settings).eval()
-    painter.load_state_dict(state)
-    return painter
+    return grown(build(spec, **settings), coloured(8), 130)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4, 18])

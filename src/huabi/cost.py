@@ -52,8 +52,10 @@ def example(spec: DataSpec, rows: int, seed: int = 0) -> Batch:
     caption = tuple(f"picture {n}" for n in range(rows)) if spec.captions else None
     truth = _truth(spec, rows) if spec.facts else None
     sound = rng.uniform(BANDS, FRAMES) * 2 - 1 if spec.has("sound") else None
+    sides = torch.tensor(spec.size).expand(rows, -1) // (1 + torch.arange(rows) % 2)[:, None] if spec.sized else None
     rng, index = BatchRng(seed, 0, rows), torch.arange(rows)
-    return Batch(picture, rng, index, label, caption, target=paired, other=other, sound=sound, truth=truth)
+    told = {"target": paired, "other": other, "sound": sound, "truth": truth, "sides": sides}
+    return Batch(picture, rng, index, label, caption, **told)
 
 
 def _truth(spec: DataSpec, count: int) -> torch.Tensor:

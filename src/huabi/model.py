@@ -34,6 +34,7 @@ class DataSpec:
     count: int = 0  # pictures to train on
     weights: tuple[float, ...] = ()  # share of each label, summing to 1
     facts: Facts = ()  # what is known of each picture, where it was drawn from a scene
+    sized: bool = False  # whether the pictures were of different sizes before they were fitted
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -48,6 +49,7 @@ class DataSpec:
             "target": self.pairing == "paired",
             "other": self.pairing != "none",  # targets in an order of their own are a second domain, too
             "truth": bool(self.facts),
+            "sides": self.sized,
             "sound": bool(self.facts),  # made from what is known of a scene
         }.get(need, False)
 
@@ -90,6 +92,7 @@ class Batch(NamedTuple):
     mask: Tensor | None = None  # (B, 1, H, W) in {0, 1}
     sound: Tensor | None = None  # (B, bands, frames) in [-1, 1], see `huabi.mel`; where the family wants it
     truth: Tensor | None = None  # (B, T) uint8, see `huabi.truth.unpack`
+    sides: Tensor | None = None  # (B, 2) int64, rows and columns of the pictures before they were fitted
 
     def rows(self, start: int, stop: int) -> Batch:
         """The part of this batch that lies in rows `start` to `stop`, randomness included."""

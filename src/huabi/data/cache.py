@@ -211,6 +211,9 @@ def _table(listing: Listing, surveys: list[Survey], size: tuple[int, int], chann
         "captions": [i.caption or "" for i in items] if listing.captions else None,
         "facts": _known(listing),
         "names": [i.name for i in items],
+        "sides": None
+        if listing.kind == "world"
+        else [[f.rows, f.columns] for f in map(found.facts.get, found.kept) if f],
         **_split(listing.items, found, numbers),
     }
     if len(surveys) > 1:
@@ -365,7 +368,7 @@ def _opened(folder: Path, findings: Preflight, asked: Mapping[str, Any]) -> Pict
     train = rows("train")
     numbers = None if table["numbers"] is None else np.array(table["numbers"], np.int64)
     counts = np.bincount(numbers[train], minlength=len(table["labels"])) if numbers is not None else np.zeros(0)
-    captions, images = table["captions"], mapped("images")
+    captions, images, sides = table["captions"], mapped("images"), table.get("sides") or None
     assert images is not None
     return PictureData(
         spec=DataSpec(
@@ -378,6 +381,7 @@ def _opened(folder: Path, findings: Preflight, asked: Mapping[str, Any]) -> Pict
             count=len(train),
             weights=tuple((counts / max(counts.sum(), 1)).tolist()) if numbers is not None else (),
             facts=tuple((name, tuple(words)) for name, words in table["facts"]),
+            sized=len(set(map(tuple, sides or ()))) > 1,
         ),
         content=table["content"],
         images=images,
@@ -386,6 +390,7 @@ def _opened(folder: Path, findings: Preflight, asked: Mapping[str, Any]) -> Pict
         target=mapped("target"),
         other=mapped("other"),
         truth=mapped("truth"),
+        sides=None if sides is None else np.array(sides, np.int64),
         train=train,
         heldout=rows("heldout"),
         flip=asked["flip"],

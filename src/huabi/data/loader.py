@@ -46,6 +46,7 @@ class PictureData:
     settings: dict[str, Any]  # size, channels, fit, flip, pairs, balance
     other_train: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     other_heldout: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    sides: NDArray[np.int64] | None = None  # (N, 2) rows and columns of each picture before it was fitted
     names: tuple[str, ...] = ()  # of each row, as the file was called when it was read
 
     @property
@@ -230,6 +231,7 @@ def batches(
             index=torch.from_numpy(rows.copy()),
             label=None if data.labels is None else torch.from_numpy(data.labels[rows]),
             caption=told(rows),
+            sides=None if data.sides is None else torch.from_numpy(data.sides[rows]),
             truth=None if records is None else torch.from_numpy(records),
             **tensors,
         )

@@ -264,6 +264,38 @@ class Heard(Condition):
         return Context(heard.states, heard.states.new_ones(heard.states.shape[:2]), heard.pooled)
 
 
+class Size(Condition):
+    """How large a picture was before it was fitted: small ones are blurred by that, long ones were cut (SDXL; Podell et
+    al. 2023, section 2.2).
+
+    Told are log2 of its short side in those of the trained pictures, 0 where it is no smaller, and log2 of rows by
+    columns. A request that names no size asks for a picture as sharp as it is drawn.
+    """
+
+    def __init__(self, spec: DataSpec, config: ContextConfig) -> None:
+        super().__init__(config.width, config.drop_text)
+        self.trained = spec.size
+        self.net = nn.Sequential(nn.Linear(2, config.width), nn.SiLU(), nn.Linear(config.width, config.width))
+
+    def of_batch(self, batch: Batch, x0: Tensor, kept: Tensor) -> tuple[Context, Tensor]:
+        assert batch.sides is not None
+        return self._context(batch.sides), x0.new_ones(len(x0))
+
+    def of_requests(self, requests: Sequence[Imagine], see: See) -> tuple[Context, Tensor]:
+        sides = torch.tensor([request.size or self.trained for request in requests], device=self.nothing.device)
+        return self._context(sides), self.nothing.new_ones(len(requests))
+
+    def unwanted(self, requests: Sequence[Imagine]) -> tuple[Context, Tensor]:
+        return self.of_requests(requests, lambda _: None)  # so that guidance leads to what is said, not to sharpness
+
+    def _context(self, sides: Tensor) -> Context:
+        logs = sides.log2()
+        short = logs.min(1).values - math.log2(min(self.trained))
+        said = torch.stack([short.clamp(-4, 0), (logs[:, 0] - logs[:, 1]).clamp(-2, 2)], 1)
+        token = self.net(said)  # (B, width)
+        return Context(token[:, None], token.new_ones(len(token), 1), token)
+
+
 class Reference(Condition):
     """What a picture shows, wherever it shows it: the mean over all places of a few features of its latents.
 
@@ -317,6 +349,8 @@ class Conditions(nn.Module):
                 found[name] = Word(name, words, config, column)
         if spec.has("sound"):
             found["sound"] = Heard(config)
+        if spec.sized:
+            found["size"] = Size(spec, config)
         self.each = nn.ModuleDict(found)
 
     def of_batch(self, batch: Batch, x0: Tensor) -> Context:

@@ -32,6 +32,7 @@ from ._shortcut import FEW, STRIDES, ShortcutConfig, consistent, stride_between,
 from .vae import Autoencoder
 
 SMALL = 64  # pixels a side, up to which `autoencoder=auto` is none
+LEAST = 4  # pixels a side of what is drawn
 SETTLING = 100  # steps in which the codes of a given autoencoder are standardised
 LARGEST = 4  # times the trained area
 Asked = Imagine | Edit | Vary | Generate
@@ -68,6 +69,7 @@ class TextToImageConfig:
     autoencoder: str = "auto"  # a run of `autoencoder`, or train, or none: pixels; auto is none up to 64 pixels a side
     sha256: str = ""  # of that run's weights; found out by itself
     coding: float = 0.25  # share of the run in which an autoencoder is trained
+    coarse: int = 1  # pictures are drawn at this part of their sides, from means; a further run starts there (--init)
     batch: int = 64
     lr: float = 5e-3  # of the hidden matrices (Muon) and of all else (AdamW)
     warmup: int = 100  # steps
@@ -83,8 +85,8 @@ class TextToImageConfig:
     def __post_init__(self) -> None:
         if not 0 < self.coding < 1:
             raise ValueError("coding lies between 0 and 1")
-        if self.steps < 1 or min(self.segmenting, self.guidance) < 0:
-            raise ValueError("steps is at least 1, segmenting and guidance at least 0")
+        if min(self.coarse, self.steps) < 1 or min(self.segmenting, self.guidance) < 0:
+            raise ValueError("coarse and steps are at least 1, segmenting and guidance at least 0")
 
 
 class TextToImage(Family):
@@ -106,25 +108,29 @@ class TextToImage(Family):
 
     def __init__(self, config: TextToImageConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
+        self.drawn = drawn = replace(spec, size=(spec.size[0] // config.coarse, spec.size[1] // config.coarse))
+        if min(drawn.size) < LEAST:
+            raise RequestError(f"coarse={config.coarse} leaves less than {LEAST} pixels a side; choose a smaller one")
         self.source = config.autoencoder
         if self.source == "auto":
             self.source = "none" if max(spec.size) <= SMALL else "train"
         self.autoencoder: Autoencoder | None = None
         self.standard: Standard | None = None
-        self.codec: Pixels | Codec = Pixels(spec)
+        self.codec: Pixels | Codec = Pixels(drawn)
         if self.source != "none":
-            autoencoder = Autoencoder(config.codec.whole(), spec)
+            autoencoder = Autoencoder(config.codec.whole(), drawn)
             self.codec, self.standard = Codec(autoencoder), Standard(config.codec.length)
             self.autoencoder = autoencoder if self.source == "train" else None
         channels, *grid = self.codec.shape
-        shape: dict[str, Any] = shape_for(max(grid), config.net.width)
+        whole = [config.coarse * side for side in grid]  # what it is shaped for, so that another run can go on
+        shape: dict[str, Any] = shape_for(max(whole), config.net.width)
         shape |= {"strides": STRIDES, "depth": config.net.depth, "attention": config.net.attention}
         self.net = TextNet(channels, config.context.width, **shape)
         self.segmenter: Segmenter | None = None
         if spec.facts and config.segmenting:
             self.segmenter = Segmenter(spec.facts, spec.size, config.net.width)
         self.meaning: Meaning | None = None
-        shown: tuple[int, ...] = self.codec.shape
+        shown: tuple[int, ...] = (channels, *whole)
         if isinstance(config.condition, Embedding):
             self.meaning = Meaning(spec, config.condition, config.context)
             shown = (config.condition.sight.features,)
@@ -174,6 +180,8 @@ class TextToImage(Family):
         on `began` says so: a plan that grows later does not bring the first part back.
         """
         meant = None
+        if self.config.coarse > 1:
+            batch = batch._replace(image=nn.functional.avg_pool2d(batch.image, self.config.coarse))
         if self.meaning is not None:
             if step == 0:
                 self.meaning.adopt(self.config.contrast)
@@ -282,9 +290,9 @@ class TextToImage(Family):
         What is known of the latents is the estimate of itself at all times, so that it follows the straight line from
         its noise, and what is drawn sees it as it is at that time (Lugmayr et al. 2022, section 4.1).
         """
-        canvas = canvas_of(request, self.spec, self.device)
+        canvas = canvas_of(request, self.drawn, self.device)
         full = (canvas.part.shape[1], canvas.part.shape[2])
-        size = working_size(full, self.spec.size, self.codec.factor)
+        size = working_size(full, self.drawn.size, self.codec.factor)
         start = self.codec.encode(resized(canvas.part[None], size))
         hole = nn.functional.adaptive_max_pool2d(canvas.mask.float(), start.shape[-2:]) > 0
         eps = row_noise([request.seed], start.shape[1:]).to(self.device)
@@ -343,12 +351,12 @@ class TextToImage(Family):
 
     def _size(self, asked: Imagine) -> tuple[int, int]:
         """Rows and columns of the picture; raises `RequestError` where the model cannot draw it."""
-        size = asked.size or self.spec.size
+        size = asked.size or self.drawn.size
         rows, columns, unit = *size, self.codec.factor
         if min(size) < 1 or rows % unit or columns % unit:
             raise RequestError(f"size {columns}x{rows}: both sides are to be multiples of {unit}")
-        if math.prod(size) > LARGEST * math.prod(self.spec.size):
-            trained = f"{self.spec.size[1]}x{self.spec.size[0]}"
+        if math.prod(size) > LARGEST * math.prod(self.drawn.size):
+            trained = f"{self.drawn.size[1]}x{self.drawn.size[0]}"
             raise RequestError(f"size {columns}x{rows} is more than {LARGEST} times {trained}, the trained one")
         return size
 
@@ -372,7 +380,7 @@ class TextToImage(Family):
 
     def _see(self, picture: Picture, size: tuple[int, int] | None = None) -> Tensor:
         """The latents (C, h, w) of a picture, cropped to a size, which is the trained one by default."""
-        spec = replace(self.spec, size=size or self.spec.size)
+        spec = replace(self.drawn, size=size or self.drawn.size)
         return self.codec.encode(pixels_of(picture, spec)[None].to(self.device))[0]
 
     def _strides(self, asked: Imagine) -> bool:
