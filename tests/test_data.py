@@ -280,7 +280,8 @@ def test_what_size_a_picture_had_stands_beside_it(tmp_path: Path) -> None:
     assert data.spec.sized
     batch = next(batches(data, 8, seed=1))
     wanted = [[12, 16 + int(data.names[row][0])] for row in batch.index.tolist()]
-    assert batch.sides is not None and batch.sides.tolist() == wanted
+    assert batch.sides is not None
+    assert batch.sides.tolist() == wanted
     assert not prepare(captioned(tmp_path / "alike", False), size=8).spec.sized
 
 

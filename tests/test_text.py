@@ -81,3 +81,7 @@ def test_settings_that_make_no_sense_are_refused(typed: dict[str, str], says: st
 def test_the_nearest_name() -> None:
     assert nearest("difusion", ["gan", "diffusion"]).startswith("did you mean 'diffusion'")
     assert nearest("zzz", ["gan", "vae"]) == "known: gan, vae"
+    many = [f"run-{n:03}" for n in range(500)]
+    assert nearest("runs-217", many).startswith("did you mean 'run-217'? known: ")
+    assert nearest("runs-217", many).endswith(" and 488 more")
+    assert "run-217" in nearest("runs-217", many).partition("known")[2]

@@ -180,7 +180,7 @@ def grown(family: TextToImage, batches: Iterator[Batch], steps: int) -> TextToIm
 
 
 def test_pictures_that_were_small_do_not_make_all_look_small() -> None:
-    """What small pictures look like is learnt apart: here, those of a quarter of the side are dark, the others light."""
+    """What small pictures look like is learnt apart: here, those of a quarter of the side are dark, others light."""
 
     def pictures(rows: int) -> Iterator[Batch]:
         for step in itertools.count():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -27,12 +27,21 @@ class TrainingError(HuabiError):
     """Training cannot go on; what was trained so far is saved."""
 
 
+MOST = 24  # names that a line tells of
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The remedy for an unknown `name`: the nearest known one, where one is near, and all of them."""
+    """The remedy for an unknown `name`: the nearest one, if one is near, and all that are known, or the likeliest."""
     known = sorted(known)
+    if (more := len(known) - MOST) > 0:
+        likely = sorted(difflib.get_close_matches(name.lower(), known, n=MOST // 2, cutoff=0.0))
+        return f"{_hint(name, known)}known: {', '.join(likely)} and {more + MOST - len(likely)} more"
+    return f"{_hint(name, known)}known: {', '.join(known) or 'none'}"
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}known: {', '.join(known) or 'none'}"
+    return f"did you mean {close[0]!r}? " if close else ""
 
 
 @contextmanager
