@@ -54,6 +54,19 @@ def test_orthogonalize_in_bfloat16_agrees_whatever_the_rank(rank: int) -> None:
     assert torch.nn.functional.cosine_similarity(y.flatten(), orthogonalize(x).flatten(), dim=0) > 0.85
 
 
+def test_orthogonalize_in_bfloat16_stays_bounded_where_rounding_leads_beyond_its_polynomials() -> None:
+    """The first polynomial takes 0.376 to the very end of what the second one takes: from there, all would explode."""
+    g = torch.Generator().manual_seed(3)
+    for lean in (0.0, 2.0):  # of one sign, the entries of a matrix are rounded alike
+        u = torch.linalg.qr(torch.randn(24, 320, 320, generator=g) + lean)[0]
+        v = torch.linalg.qr(torch.randn(24, 1440, 320, generator=g) + lean)[0]
+        s = torch.logspace(-2, -4, 320).repeat(24, 1)
+        s[:, 1] = torch.linspace(0.372, 0.38, 24)
+        s[:, 0] = (1 - s[:, 1:].square().sum(1)).sqrt()
+        values = torch.linalg.matrix_norm(orthogonalize(u * s[:, None] @ v.mT, dtype=torch.bfloat16), 2)
+        assert values.max() < 1.8
+
+
 def test_orthogonalize_ignores_scale_and_survives_zero() -> None:
     x = torch.randn(2, 32, 64, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(orthogonalize(x * 1e3), orthogonalize(x), rtol=1e-3, atol=1e-3)
