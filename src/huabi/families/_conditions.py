@@ -174,7 +174,7 @@ class Text(Condition):
         room = max(map(self.room, rows))
         contexts = [self._row(said, room) for said in rows]
         shares = torch.tensor([math.fsum(part.share for part in said) for said in rows], device=self.nothing.device)
-        return Context(*map(torch.cat, zip(*contexts))), shares
+        return Context(*map(torch.cat, list(zip(*contexts))[:3])), shares
 
     def _row(self, said: Sequence[Part], room: int) -> Context:
         """One row: the tokens of all its texts, and the mean of their vectors by their shares.
@@ -353,15 +353,19 @@ class Conditions(nn.Module):
             found["size"] = Size(spec, config)
         self.each = nn.ModuleDict(found)
 
-    def of_batch(self, batch: Batch, x0: Tensor) -> Context:
-        """What is true of training pictures of latents (or features) x0, parts of which stay unsaid by chance."""
+    def of_batch(self, batch: Batch, x0: Tensor) -> tuple[Context, Tensor]:
+        """What is true of training pictures of latents (or features) x0, parts of which stay unsaid by chance.
+
+        And of which pictures anything may be said at all (B,) bool.
+        """
         u = batch.rng.uniform(len(self.each) + 1)
+        some = u[:, -1] >= self.drop
         contexts = []
         for chance, condition in zip(u.T, self._each()):
-            kept = (chance >= condition.drop) & (u[:, -1] >= self.drop)
+            kept = (chance >= condition.drop) & some
             context, amount = condition.of_batch(batch, x0, kept)
             contexts.append(condition.told(context, amount * kept))
-        return _joined(contexts)
+        return _joined(contexts), some
 
     def of_requests(self, requests: Sequence[Imagine], see: See) -> Context:
         """What is asked; raises `RequestError` for what this model was not trained with."""
@@ -408,11 +412,12 @@ def _where(kept: Tensor, tell: Callable[[Tensor], Context], x: Tensor) -> Contex
     """`tell` of the rows of x that are kept, zero elsewhere; of one row at least, so that there is a gradient."""
     rows = kept.nonzero()[:, 0] if bool(kept.any()) else kept.new_zeros(1, dtype=torch.int64)
     told = tell(x[rows])
-    return Context(*(part.new_zeros(len(x), *part.shape[1:]).index_copy(0, rows, part) for part in told))
+    whole = (part.new_zeros(len(x), *part.shape[1:]).index_copy(0, rows, part) for part in told[:3] if part is not None)
+    return Context(*whole)
 
 
 def _joined(contexts: Sequence[Context]) -> Context:
-    states, weights, vectors = zip(*contexts)
+    states, weights, vectors, _ = zip(*contexts)
     return Context(torch.cat(states, 1), torch.cat(weights, 1), torch.stack(vectors).sum(0))
 
 

@@ -85,6 +85,16 @@ def resized(pictures: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(pictures, size, mode="bilinear", antialias=True)
 
 
+def within(places: Tensor, hole: Tensor) -> Tensor:
+    """`places` (B, L, n, n) of a picture, within the bounds of `hole` (1, h, w): (B, L, h, w), 0 elsewhere."""
+    rows, columns = (hole[0].any(other).nonzero()[:, 0] for other in (1, 0))
+    out = places.new_zeros(*places.shape[:2], *hole.shape[1:])
+    if len(rows):
+        top, left, size = rows[0], columns[0], (int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1)
+        out[..., top : top + size[0], left : left + size[1]] = F.interpolate(places, size)
+    return out
+
+
 def around(denoise: Callable[[Tensor, Tensor], Tensor], known: Tensor, hole: Tensor) -> Callable[..., Tensor]:
     """A denoiser whose estimate outside of `hole` is what is known.
 

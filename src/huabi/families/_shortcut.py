@@ -67,7 +67,7 @@ def consistent(
     t = (1 + (u / length).floor()) * length  # (B,)
     d = length.view(-1, 1, 1, 1) / 2
     shortest = (stride == 1).nonzero()[:, 0]
-    nothing = Context(*(part[shortest] for part in nothing))
+    nothing = nothing.rows(shortest)
 
     def slope(x: Tensor, t: Tensor) -> Tensor:
         told = denoise(net, path, x, t, context=context, stride=stride - 1)

@@ -23,11 +23,11 @@ from ..sampling import dpmpp_2m, euler, guided
 from ..weights import weights_of
 from ._codec import Codec, CodecConfig, Pixels, Standard
 from ._conditions import Conditions, ContextConfig, Shown, chaotic
-from ._edits import around, canvas_of, redrawn, resized, working_size
+from ._edits import around, canvas_of, redrawn, resized, within, working_size
 from ._meaning import Embedding, Meaning, Walk
+from ._plan import PlanConfig, Planner
 from ._reading import ContrastReader, Reading, reader_of
 from ._rows import labels_of, latents_of, pixels_of, refuse
-from ._segmenting import Noticed, Segmenter
 from ._shortcut import FEW, STRIDES, ShortcutConfig, consistent, stride_between, stride_times
 from .vae import Autoencoder
 
@@ -74,19 +74,19 @@ class TextToImageConfig:
     lr: float = 5e-3  # of the hidden matrices (Muon) and of all else (AdamW)
     warmup: int = 100  # steps
     ema: float = 0.05  # length of the weight average, as a share of the run
-    segmenting: float = 0.2  # weight of saying what is seen where, for data that knows it; 0 is without
     guidance: float = 3.0  # when a request names none, and of few steps; 1 is off
     steps: int = 18  # when a request names none
     net: NetConfig = field(default_factory=NetConfig)
     context: ContextConfig = field(default_factory=ContextConfig)
+    plan: PlanConfig = field(default_factory=PlanConfig)  # for data that knows what is seen where
     shortcut: ShortcutConfig = field(default_factory=ShortcutConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)
 
     def __post_init__(self) -> None:
         if not 0 < self.coding < 1:
             raise ValueError("coding lies between 0 and 1")
-        if min(self.coarse, self.steps) < 1 or min(self.segmenting, self.guidance) < 0:
-            raise ValueError("coarse and steps are at least 1, segmenting and guidance at least 0")
+        if min(self.coarse, self.steps) < 1 or self.guidance < 0:
+            raise ValueError("coarse and steps are at least 1, guidance at least 0")
 
 
 class TextToImage(Family):
@@ -100,7 +100,7 @@ class TextToImage(Family):
     Config = TextToImageConfig
     requests = (Imagine, Edit, Vary, Generate)
     wants = ("sound",)
-    training_only = ("autoencoder", "segmenter", "standard")
+    training_only = ("autoencoder", "standard")
     rows = 4  # candidates of a prompt
 
     config: TextToImageConfig
@@ -125,10 +125,11 @@ class TextToImage(Family):
         whole = [config.coarse * side for side in grid]  # what it is shaped for, so that another run can go on
         shape: dict[str, Any] = shape_for(max(whole), config.net.width)
         shape |= {"strides": STRIDES, "depth": config.net.depth, "attention": config.net.attention}
+        self.planner: Planner | None = None
+        if spec.facts and config.plan.depth:
+            self.planner = Planner(spec.facts, spec.size, config.plan, config.context.width)
+            shape["places"] = Planner.channels
         self.net = TextNet(channels, config.context.width, **shape)
-        self.segmenter: Segmenter | None = None
-        if spec.facts and config.segmenting:
-            self.segmenter = Segmenter(spec.facts, spec.size, config.net.width)
         self.meaning: Meaning | None = None
         shown: tuple[int, ...] = (channels, *whole)
         if isinstance(config.condition, Embedding):
@@ -140,7 +141,7 @@ class TextToImage(Family):
         self.conditions = Conditions(spec, config.context, shown, reader)
         # words count near pure noise alone, and what pixels share is seen through more of it; codes are standardised
         mean, sigma = (1.0, 0.5) if self.source == "none" else (0.0, 1.0)
-        self.path = Flow(mean=mean, sigma_data=sigma)
+        self.path = Flow(mean=mean if self.planner is None else Flow.mean, sigma_data=sigma)
         self.register_buffer("began", torch.tensor(-1))  # the step in which the flow's training began
 
     @classmethod
@@ -170,11 +171,11 @@ class TextToImage(Family):
             found["standard"] = torch.optim.Adam(self.standard.parameters(), lr=0.03)
         if self.meaning is not None:
             found["prior"] = Muon.of(self.meaning, lr=self.config.lr)
-        parts = [part for part in (self.net, self.conditions, self.segmenter) if part is not None]
+        parts = [part for part in (self.net, self.conditions, self.planner) if part is not None]
         return found | {"net": Muon.of(nn.ModuleList(parts), lr=self.config.lr)}
 
     def losses(self, batch: Batch, step: int) -> Iterator[Update]:
-        """First the autoencoder's turns, then the flow's in its frozen codes; the prior's in each step.
+        """First the autoencoder's turns and plans alone, then the flow's in its frozen codes; the prior's in each step.
 
         One step does both, so that a run of one step, by which memory is measured, holds what either needs. From then
         on `began` says so: a plan that grows later does not bring the first part back.
@@ -191,24 +192,29 @@ class TextToImage(Family):
             self._adopt()
         if step == 0 and int(self.began) > 0:  # the weights are those of another run
             self.began.zero_()
-        if int(self.began) < 0 and step + 1 >= self._coding_steps():
+        if int(self.began) < 0 and step + 1 >= self._first_steps():
             self.began.fill_(step)
         began = int(self.began)
         if isinstance(self.codec, Codec) and (began < 0 or began == step > int(self.codec.followed)):
             yield from self._code(self.codec, batch, step)
         if began >= 0:
             yield self._flow(batch, step, meant)
+        elif self.planner is not None:
+            context, _ = self.conditions.of_batch(batch, self._encoded(batch) if meant is None else meant)
+            yield Update("net", loss := self._planned(batch, context)[0], {"plan": loss})
 
     def _adopt(self) -> None:
         reader = self.conditions.reader
         if isinstance(reader, ContrastReader):
             reader.adopt(self.config.text, self.config.reading.sha256)
 
-    def _coding_steps(self) -> float:
+    def _first_steps(self) -> float:
+        """Steps before those of the flow."""
+        plans = 0.0 if self.planner is None else min(self.config.plan.alone, self.planned / 4)
         if self.standard is None:
-            return 0
+            return plans
         share = self.config.coding * self.planned
-        return share if self.autoencoder is not None else min(SETTLING, share)
+        return max(plans, share if self.autoencoder is not None else min(SETTLING, share))
 
     def _code(self, codec: Codec, batch: Batch, step: int) -> Iterator[Update]:
         assert self.standard is not None
@@ -222,20 +228,31 @@ class TextToImage(Family):
         codec.follow(self.autoencoder, self.standard, step)
 
     def _flow(self, batch: Batch, step: int, meant: Tensor | None) -> Update:
-        with torch.no_grad():
-            x0 = self.codec.encode(batch.image)  # (B, C, h, w)
+        x0 = self._encoded(batch)  # (B, C, h, w)
         t = batch.rng.apply(self.path.draw)  # (B,)
         eps = batch.rng.normal(*x0.shape[1:])
-        context = self.conditions.of_batch(batch, x0 if meant is None else meant)
+        context, some = self.conditions.of_batch(batch, x0 if meant is None else meant)
+        logs = {}
+        if self.planner is not None:
+            logs["plan"], sentences = self._planned(batch, context)
+            amount = (batch.rng.uniform(1)[:, 0] >= self.config.plan.drop) & some
+            context = self.planner.told(context, sentences, amount.float())
         stride = torch.zeros(len(x0), dtype=torch.int64, device=x0.device)
         if self.config.shortcut.share and step >= self._strides_from():
             x0, eps, t, stride = self._strided(batch, x0, eps, t, context)
-        net = Noticed(self.net)
-        loss = diffusion_loss(net, self.path, x0, eps, t, context=context, stride=stride).mean()
-        if self.segmenter is None or batch.truth is None:
-            return Update("net", loss)
-        missed = (self.segmenter.loss(net.features, batch.truth) * t**2 * (stride == 0)).mean()
-        return Update("net", loss + self.config.segmenting * missed, {"flow": loss, "segmentation": missed})
+        loss = diffusion_loss(self.net, self.path, x0, eps, t, context=context, stride=stride).mean()
+        return Update("net", loss + sum(logs.values()), {"flow": loss, **logs} if logs else {})
+
+    @torch.no_grad()
+    def _encoded(self, batch: Batch) -> Tensor:
+        return self.codec.encode(batch.image)
+
+    def _planned(self, batch: Batch, context: Context) -> tuple[Tensor, Tensor]:
+        """The loss of the plans of a batch's pictures, and these."""
+        assert self.planner is not None
+        assert batch.truth is not None
+        sentences = self.planner.sentences.of_truth(batch.truth)
+        return self.planner.loss(sentences, context), sentences
 
     def _strides_from(self) -> float:
         began = int(self.began)
@@ -251,11 +268,15 @@ class TextToImage(Family):
         rows = stride.nonzero()[:, 0]
         if not len(rows):
             return x0, eps, t, stride
-        told = Context(*(part[rows].detach() for part in context))
-        known = (x0[rows], eps[rows], stride[rows], u[rows, 1], told, self.conditions.silence(len(rows)))
+        told = context.rows(rows)
+        known = (x0[rows], eps[rows], stride[rows], u[rows, 1], told, self._silence(len(rows)))
         learnt = consistent(self.net, self.path, *known, self.config.guidance)
         put = [whole.index_copy(0, rows, part) for whole, part in zip((x0, eps, t), learnt)]
         return put[0], put[1], put[2], stride
+
+    def _silence(self, count: int) -> Context:
+        silence = self.conditions.silence(count)
+        return silence if self.planner is None else self.planner.untold(silence)
 
     def decode(self, x: Tensor) -> Tensor:
         return x.as_subclass(Tensor) if isinstance(x, Finished) else self.codec.decode(x)
@@ -309,11 +330,10 @@ class TextToImage(Family):
         first = asked[0]
         strength = 1.0 if start is None else first.strength
         strided, steps = self._strides(first), first.steps or self.config.steps
-        told = self.conditions.of_requests(asked, self._shown)
-        unwanted = self.conditions.unwanted(asked)
         if start is not None and not strength:
             yield start
             return
+        told, unwanted = self._told(asked, start is not None, hole)
 
         def estimate(x: Tensor, t: Tensor, context: Callable[[float], Context]) -> Tensor:
             number = stride_between(t.item(), following[t.item()]) if strided else 0
@@ -323,12 +343,36 @@ class TextToImage(Family):
         times = (stride_times(steps) if strided else self.path.times(steps)) * strength
         following = dict(zip(times[:-1].tolist(), times[1:].tolist()))
         guidance = torch.tensor([self._guidance(request) for request in asked], device=self.device)
-        heard = {"context": chaotic(told, asked)}, {"context": lambda t: unwanted}
+        heard = {"context": told}, {"context": lambda t: unwanted}
         denoiser = guided(estimate, *heard, guidance)
         if start is not None and hole is not None:
             denoiser = around(denoiser, start, hole)
         x = eps if start is None else self.path.mix(start, eps, times[0])
         yield from (euler if strided else dpmpp_2m)(denoiser, x, times)
+
+    def _told(
+        self, asked: Sequence[Imagine], given: bool, hole: Tensor | None
+    ) -> tuple[Callable[[float], Context], Context]:
+        """What requests say, as it is heard at each time, and what is unwanted; where no picture is given, with a plan.
+
+        In a `hole` (1, h, w) of a given picture, the plan is of what is there.
+        """
+        said, unwanted = self.conditions.of_requests(asked, self._shown), self.conditions.unwanted(asked)
+        heard = chaotic(said, asked)
+        if self.planner is None:
+            return heard, unwanted
+        planner = self.planner
+        if given and hole is None:
+            return lambda t: planner.untold(heard(t)), planner.untold(unwanted)
+        stray = torch.tensor([request.chaos / 100 for request in asked], device=self.device)
+        sentences = planner.write(heard(1.0), unwanted, [request.seed for request in asked], stray)
+
+        def told(t: float) -> Context:
+            context = planner.told(heard(t), sentences, torch.ones(len(asked), device=self.device))
+            assert context.places is not None
+            return context if hole is None else context._replace(places=within(context.places, hole))
+
+        return told, planner.untold(unwanted)
 
     def _asked(self, request: Asked) -> Imagine:
         """The request as one to imagine something; its strength is 1 where it starts from noise."""

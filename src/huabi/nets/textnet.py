@@ -30,9 +30,10 @@ def shape_for(size: int, width: int) -> dict[str, Any]:
 class TextNet(nn.Module):
     """F(x, c_noise, context, stride) of x's shape, for any height and width; those that do not fit are padded inside.
 
-    The context enters twice: its vector beside time, by scale and shift after each block's norm (AdaGN; Dhariwal and
-    Nichol 2021), and its tokens where the lowest levels attend (Nichol et al. 2022, GLIDE). The network starts as
-    zero, and no stride makes a difference before it is trained with.
+    The context enters by its vector beside time, which scales and shifts after each block's norm (AdaGN; Dhariwal and
+    Nichol 2021), by its tokens where the lowest levels attend (Nichol et al. 2022, GLIDE), and by what shall be where
+    as further channels of each patch. The network starts as zero, and no stride makes a difference before it is
+    trained with.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class TextNet(nn.Module):
         context: int,  # width of the context
         *,
         strides: int,  # numbers of strides are 0..strides
+        places: int = 0,  # channels of the context's places; none of them is zero
         patch: int = 1,  # places of a patch's side that become channels
         widths: Sequence[int] = (128, 256),  # channels of each level, the first at the full resolution
         depth: int = 2,  # blocks of each level but the lowest, on the way down and again on the way up
@@ -48,14 +50,14 @@ class TextNet(nn.Module):
         head: int = 32,  # channels of an attention head
     ) -> None:
         super().__init__()
-        self.patch = patch
+        self.patch, self.places = patch, places
         self.multiple = patch * 2 ** (len(widths) - 1)
         self.time = Embedding(0, emb := 2 * widths[0])
         self.stride = nn.Embedding(strides + 1, emb, padding_idx=0)  # the flow itself has no row
         self.heard = nn.LayerNorm(context)
         self.told, self.mix = nn.Linear(context, emb), nn.Linear(emb, emb)
         inner = channels * patch**2
-        self.enter = nn.Conv2d(inner, widths[0], 3, padding=1)
+        self.enter = nn.Conv2d(inner + places, widths[0], 3, padding=1)
         self.level = levels(widths, emb, [depth] * (len(widths) - 1) + [1], attention, head, context)
         self.norm = norm_of(widths[0])
         self.leave = nn.Conv2d(widths[0], inner, 3, padding=1)
@@ -67,14 +69,15 @@ class TextNet(nn.Module):
 
     def forward(self, x: Tensor, c_noise: Tensor, context: Context, stride: Tensor) -> Tensor:
         """x (B, C, H, W), c_noise (B,), a context of B rows, stride (B,) int64 -> (B, C, H, W)."""
-        return self.both(x, c_noise, context, stride)[0]
-
-    def both(self, x: Tensor, c_noise: Tensor, context: Context, stride: Tensor) -> tuple[Tensor, Tensor]:
-        """What `forward` gives, and the features (B, widths[0], h, w) of patches that the last blocks draw it from."""
         height, width = x.shape[-2:]
         context = context._replace(states=self.heard(context.states))
         emb = F.silu(self.mix(self.time(c_noise, None) + self.stride(stride) + self.told(context.pooled)))
-        h = padded(x, -height % self.multiple, -width % self.multiple)
-        features = self.level.into(self.enter(laid(F.pixel_unshuffle(h, self.patch))), emb, context)
-        h = self.leave(F.silu(self.norm(self.level.out(features, emb, context))))
-        return F.pixel_shuffle(h, self.patch)[..., :height, :width], features
+        h = F.pixel_unshuffle(padded(x, -height % self.multiple, -width % self.multiple), self.patch)
+        if self.places:
+            known = h.new_zeros(len(h), self.places, *h.shape[2:])
+            if context.places is not None:
+                known = F.interpolate(context.places.to(h.dtype), h.shape[2:])
+            h = torch.cat([h, known], 1)
+        h = self.level(self.enter(laid(h)), emb, context)
+        h = self.leave(F.silu(self.norm(h)))
+        return F.pixel_shuffle(h, self.patch)[..., :height, :width]

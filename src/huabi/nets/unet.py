@@ -23,6 +23,12 @@ class Context(NamedTuple):
     states: Tensor  # (B, L, width)
     weight: Tensor  # (B, L) how many tokens each counts as; 0 is none
     pooled: Tensor  # (B, width)
+    places: Tensor | None = None  # (B, channels, h, w) what shall be where, at any grid
+
+    def rows(self, index: Tensor) -> Context:
+        """Those rows of it, in that order."""
+        places = None if self.places is None else self.places[index]
+        return Context(self.states[index], self.weight[index], self.pooled[index], places)
 
 
 def shape_for(size: int, width: int = 64) -> dict[str, Any]:
@@ -108,18 +114,10 @@ class Level(nn.Module):
         self.up = nn.ModuleList(Block(width, emb, head, context) for _ in range(depth))
 
     def forward(self, x: Tensor, emb: Tensor, context: Context | None = None) -> Tensor:
-        return self.out(self.into(x, emb, context), emb, context)
-
-    def into(self, x: Tensor, emb: Tensor, context: Context | None = None) -> Tensor:
-        """What has come of x when all levels below have seen it, before the last blocks."""
         for block in self.down:
             x = block(x, emb, context)
         if self.below is not None:
             x = self.join(torch.cat([self.grow(self.below(self.shrink(x), emb, context)), x], 1))
-        return x
-
-    def out(self, x: Tensor, emb: Tensor, context: Context | None = None) -> Tensor:
-        """The last blocks, on what `into` gave."""
         for block in self.up:
             x = block(x, emb, context)
         return x

@@ -1,0 +1,220 @@
+"""What a picture shows, written down before it is drawn: the scene's attributes, then its things, each with its box.
+
+What words say of a picture is a few dozen nats of it, which the square error of thousands of pixels hardly counts. In a
+sentence of numbered words it is all that there is to learn. So, where data knows what is seen where, a picture is drawn
+in two parts: p(plan | what is said) p(picture | plan, what is said). That is a prior, as DALL-E 2 has one (Ramesh et
+al. 2022), for layouts (Hong et al. 2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..nets.plannet import PlanNet
+from ..nets.unet import Context
+from ..rng import generator
+from ..truth import SLOTS, THINGS, Facts, unpack
+from ._scene import masks_of
+
+SIDE = 16  # parts of a picture's side that boxes are told in
+FIELDS = 6  # of a thing: kind, colour, left, top, right, bottom
+KIND, COLOUR, WITHIN = 10, 6, 2  # channels of places: of a kind's name, of a colour's, and of the place within its box
+
+
+@dataclass(frozen=True)
+class PlanConfig:
+    """How plans are written."""
+
+    width: int = 192  # of the network
+    depth: int = 4  # its blocks; 0 draws without plans
+    alone: int = 1000  # steps in which they are learnt before pictures are, but a quarter of the run at most
+    drop: float = 0.1  # share of pictures that are drawn without one, for edits and variations of pictures
+    guidance: float = 1.0  # how far what is said leads away from what is unwanted
+    temperature: float = 0.7  # of each word's choice
+
+    def __post_init__(self) -> None:
+        if self.width < 32 or self.width % 32 or min(self.depth, self.alone) < 0:
+            raise ValueError("plan.width is a multiple of 32, plan.depth and plan.alone at least 0")
+        if not 0 <= self.drop < 1 or self.temperature <= 0:
+            raise ValueError("plan.drop lies in [0, 1), plan.temperature is above 0")
+
+
+class Sentences:
+    """The language of plans: a word for each attribute; kind, colour and box of each thing; and an end.
+
+    Args:
+        size: of the pictures that the truth is of.
+    """
+
+    def __init__(self, facts: Facts, size: tuple[int, int]) -> None:
+        self.facts, self.size = facts, size
+        words = dict(facts)
+        attributes = [len(known) for name, known in facts if name not in THINGS]
+        self.first = len(attributes)  # places before those of things
+        counts = [*attributes, 1 + len(words["kind"]), len(words["colour"]), *[SIDE] * 4]  # the first kind is the end
+        self.starts = torch.tensor([0, *counts]).cumsum(0)  # (fields + 1,)
+        self.words = int(self.starts[-1])
+        self.length = self.first + FIELDS * SLOTS + 1
+        place = torch.arange(self.length)
+        self.field = torch.where(place < self.first, place, self.first + (place - self.first) % FIELDS)
+        word = torch.arange(self.words)
+        starts = self.starts[:, None]
+        self.allowed = ((word >= starts[:-1]) & (word < starts[1:]))[self.field]  # (length, words)
+
+    def of_truth(self, records: Tensor) -> Tensor:
+        """Sentences (B, N) of records (B, T), with -1 after their ends; things that are not seen are left out."""
+        truth = unpack(records, self.facts, self.size)
+        boxes = boxes_of(truth.map.long(), self.size)  # (B, SLOTS, 4)
+        seen = boxes[..., 2] >= 0
+        things = torch.cat([truth.kind.long()[..., None], truth.colour.long()[..., None] - 1, boxes], 2)
+        order = (~seen).long().argsort(dim=1, stable=True)  # those that are seen come first
+        things = things.gather(1, order[..., None].expand(-1, -1, FIELDS))
+        count = seen.sum(1)  # (B,)
+        starts = self.starts.to(records.device)
+        there = torch.arange(SLOTS, device=records.device) < count[:, None]
+        things = torch.where(there[..., None], things + starts[self.first : self.first + FIELDS], -1).flatten(1)
+        things = F.pad(things, (0, 1), value=-1)
+        things.scatter_(1, (FIELDS * count)[:, None], starts[self.first].expand(len(count), 1))
+        whole = torch.cat([truth.scene.long() + starts[: self.first], things], 1)
+        return whole[:, : self.first + FIELDS * int(count.max()) + 1]
+
+    def things(self, sentences: Tensor) -> Tensor:
+        """(B, n, FIELDS) the things of sentences (B, N), each word by its number in its field; -1 after the last."""
+        count = max(1, (sentences.shape[1] - self.first) // FIELDS)
+        starts = self.starts.to(sentences.device)[self.first : self.first + FIELDS]
+        rest = F.pad(sentences, (0, FIELDS), value=int(starts[0]))[:, self.first : self.first + count * FIELDS]
+        things = rest.unflatten(1, (count, FIELDS)) - starts
+        ended = (things[..., 0] <= 0).cumsum(1) > 0
+        return torch.where(ended[..., None], -1, things)
+
+
+def boxes_of(numbers: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, SLOTS, 4) left, top, right, bottom: the first and last parts of the sides where things are seen; -1: none."""
+    masks = masks_of(numbers) > 0  # (B, SLOTS, H, W)
+    ends = []
+    for dim, side in ((3, size[1]), (2, size[0])):
+        seen = masks.any(5 - dim)  # (B, SLOTS, n)
+        part = torch.arange(side, device=numbers.device) * SIDE // side
+        last = torch.where(seen, part, -1).amax(2)
+        ends.append((torch.where(seen, part, SIDE).amin(2).where(last >= 0, last), last))
+    (left, right), (top, bottom) = ends
+    return torch.stack([left, top, right, bottom], 2)
+
+
+class Planner(nn.Module):
+    """Writes plans for what is said, and tells what draws of them.
+
+    Args:
+        context: width of what is said.
+    """
+
+    kinds: Tensor  # (kinds + 1, KIND)
+    colours: Tensor
+
+    def __init__(self, facts: Facts, size: tuple[int, int], config: PlanConfig, context: int) -> None:
+        super().__init__()
+        self.config, self.sentences = config, Sentences(facts, size)
+        words = self.sentences.words
+        shape = {"width": config.width, "depth": config.depth}
+        self.net = PlanNet(words, self.sentences.length, context, **shape)
+        self.names = nn.Embedding(words, context)  # of attributes, as what draws is told them
+        self.norm = nn.LayerNorm(context)
+        for name in ("kind", "colour"):
+            length = KIND if name == "kind" else COLOUR
+            self.register_buffer(f"{name}s", signs(1 + len(dict(facts)[name]), length))
+
+    channels = KIND + COLOUR + WITHIN
+
+    def loss(self, sentences: Tensor, context: Context) -> Tensor:
+        """() nats of a word, of sentences (B, N) of what the context's rows say."""
+        logits = self.net(sentences[:, :-1].clamp(min=0), context)
+        logits = logits.masked_fill(~self.sentences.allowed[: sentences.shape[1]].to(logits.device), -1e4)
+        return F.cross_entropy(logits.permute(0, 2, 1), sentences, ignore_index=-1)
+
+    @torch.no_grad()
+    def write(self, context: Context, unwanted: Context, seeds: Sequence[int], stray: Tensor) -> Tensor:
+        """Sentences (B, N) for a context of B rows, row i by the chance of `seeds[i]` alone.
+
+        Args:
+            unwanted: what guidance leads away from.
+            stray: (B,) what is added to the temperature.
+        """
+        language, guidance = self.sentences, self.config.guidance
+        device = context.pooled.device
+        u = torch.stack([torch.rand(language.length, language.words, generator=generator("plan", s)) for s in seeds])
+        chance = -(-u.clamp(1e-9, 1 - 1e-7).log()).log().to(device)  # Gumbel's
+        heat = self.config.temperature + stray[:, None]
+        end, out = int(language.starts[language.first]), torch.zeros(len(seeds), 0, dtype=torch.int64, device=device)
+        done = torch.zeros(len(seeds), dtype=torch.bool, device=device)
+        for place, allowed in enumerate(language.allowed.to(device)):
+            logits = self.net(out, context)[:, -1]
+            if guidance != 1:
+                logits = self.net(out, unwanted)[:, -1].lerp(logits, guidance)
+            word = (logits / heat + chance[:, place]).masked_fill(~allowed, -torch.inf).argmax(1)
+            out = torch.cat([out, word[:, None]], 1)
+            done |= word == end
+            if bool(done.all()):
+                break
+        return out
+
+    def told(self, context: Context, sentences: Tensor, amount: Tensor) -> Context:
+        """The context and, where `amount` (B,) is 1, what sentences (B, N) say: attributes, and what is where."""
+        names: Tensor = self.names(sentences[:, : self.sentences.first])  # (B, A, width)
+        counts = amount[:, None].expand(-1, names.shape[1])
+        return Context(
+            torch.cat([context.states, names], 1),
+            torch.cat([context.weight, counts], 1),
+            context.pooled + self.norm(names.sum(1)) * amount[:, None],
+            self.places(sentences) * amount[:, None, None, None],
+        )
+
+    def untold(self, context: Context) -> Context:
+        """The context with the same number of tokens, and no plan."""
+        blank = torch.zeros(len(context.pooled), self.sentences.first, dtype=torch.int64, device=context.pooled.device)
+        return self.told(context, blank, context.pooled.new_zeros(len(blank)))
+
+    def places(self, sentences: Tensor) -> Tensor:
+        """(B, `channels`, SIDE, SIDE) of the things in sentences (B, N): the smaller ones stand before the larger."""
+        things = self.sentences.things(sentences)  # (B, n, FIELDS)
+        kind, colour, left, top, right, bottom = things.unbind(2)
+        right, bottom = torch.maximum(left, right), torch.maximum(top, bottom)
+        part = torch.arange(SIDE, device=things.device)
+        across = (part >= left[..., None]) & (part <= right[..., None])  # (B, n, SIDE)
+        down = (part >= top[..., None]) & (part <= bottom[..., None])
+        there = down[..., None] & across[:, :, None] & (kind >= 0)[..., None, None]  # (B, n, SIDE, SIDE)
+        area = ((right - left + 1) * (bottom - top + 1)).where(kind >= 0, SIDE**2 + 1)
+        nearest = torch.where(there, area[..., None, None], SIDE**2 + 1).min(1)  # (B, SIDE, SIDE)
+        some = nearest.values <= SIDE**2
+        names = [
+            table[torch.where(some, _at(number, nearest.indices), 0)].permute(0, 3, 1, 2)
+            for table, number in ((self.kinds, kind), (self.colours, colour))
+        ]
+        spans = ((top, bottom, part[:, None]), (left, right, part[None]))
+        within = [
+            (place - (_at(first, nearest.indices) + _at(last, nearest.indices)) / 2)
+            / ((_at(last, nearest.indices) - _at(first, nearest.indices) + 1) / 2)
+            for first, last, place in spans
+        ]
+        return torch.cat([*names, torch.stack(within, 1)], 1) * some[:, None]
+
+
+def _at(values: Tensor, index: Tensor) -> Tensor:
+    """values (B, n) of the things of index (B, h, w)."""
+    return values.gather(1, index.flatten(1)).view_as(index)
+
+
+def signs(count: int, length: int) -> Tensor:
+    """`count` rows of -1 and 1, each of which differs from those before it in as many places as can be found."""
+    every = (torch.arange(2**length)[:, None] >> torch.arange(length)) & 1  # (2^length, length)
+    every = every[torch.randperm(len(every), generator=generator("signs", length))] * 2.0 - 1
+    apart = torch.full((len(every),), float(length))
+    chosen = []
+    for _ in range(count):
+        chosen.append(every[int(apart.argmax())])
+        apart = torch.minimum(apart, (every != chosen[-1]).sum(1).float())
+    return torch.stack(chosen)

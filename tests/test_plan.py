@@ -1,0 +1,169 @@
+"""What text to image writes down before it draws: which things, of which colour, where."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from conftest import TINY
+from huabi.config import configure
+from huabi.cost import example
+from huabi.data.world.truth import FACTS
+from huabi.families._edits import within
+from huabi.families._plan import FIELDS, SIDE, PlanConfig, Planner, Sentences, signs
+from huabi.families.text_to_image import TextToImage, TextToImageConfig
+from huabi.model import Batch, DataSpec
+from huabi.nets.unet import Context
+from huabi.plan import Plan
+from huabi.ranks import Ranks
+from huabi.requests import Edit, Imagine, Vary
+from huabi.rng import BatchRng
+from huabi.trainer import Trainer
+from huabi.truth import record_size, unpack
+
+SPEC = DataSpec((16, 16), 3, captions=True, count=32, facts=FACTS)
+SETTINGS = TINY["text_to_image"] | {"autoencoder": "none", "plan.width": 32, "plan.depth": 2}
+WORDS = dict(FACTS)
+
+
+def build(spec: DataSpec = SPEC, **settings: object) -> TextToImage:
+    torch.manual_seed(0)
+    return TextToImage(configure(TextToImageConfig(), SETTINGS | settings), spec)
+
+
+def records(*scenes: list[tuple[int, int, tuple[int, int, int, int]]]) -> Tensor:
+    """Records of scenes of things: kind, colour, and left, top, right, bottom in pixels of 16, the last included."""
+    out = torch.zeros(len(scenes), record_size(FACTS, SPEC.size), dtype=torch.uint8)
+    truth = unpack(out, FACTS, SPEC.size)
+    for row, things in enumerate(scenes):
+        truth.scene[row] = row
+        for n, (kind, colour, (left, top, right, bottom)) in enumerate(things):
+            truth.kind[row, n], truth.colour[row, n] = kind, colour
+            truth.map[row, top : bottom + 1, left : right + 1] = n + 1
+    return out
+
+
+SCENES = records(
+    [(3, 2, (0, 0, 7, 7)), (5, 1, (8, 8, 15, 11))],
+    [(29, 11, (4, 5, 6, 7))],
+    [],
+    [(1, 1, (2, 2, 3, 3)), (2, 2, (0, 0, 15, 15)), (4, 4, (9, 9, 9, 9))],  # the second hides the first
+)
+
+
+def test_a_sentence_tells_the_scene_and_the_things_that_are_seen() -> None:
+    language = Sentences(FACTS, SPEC.size)
+    sentences = language.of_truth(SCENES)
+    assert [(row >= 0).sum().item() for row in sentences] == [6 + n * FIELDS + 1 for n in (2, 1, 0, 2)]
+    assert sentences[1, :6].tolist() == [int(start) + 1 for start in language.starts[:6]]
+    things = language.things(sentences)
+    assert things[0].tolist() == [[3, 1, 0, 0, 7, 7], [5, 0, 8, 8, 15, 11]]
+    assert things[1].tolist() == [[29, 10, 4, 5, 6, 7], [-1] * FIELDS]
+    assert things[2].tolist() == [[-1] * FIELDS] * 2
+    assert things[3][:, 0].tolist() == [2, 4]
+    for place in range(sentences.shape[1]):
+        words = sentences[:, place][sentences[:, place] >= 0]
+        assert language.allowed[place, words].all()
+
+
+def test_places_name_what_stands_there_the_small_before_the_large() -> None:
+    planner = Planner(FACTS, SPEC.size, PlanConfig(width=32, depth=1), 64)
+    places = planner.places(planner.sentences.of_truth(SCENES))
+    assert places.shape == (4, Planner.channels, SIDE, SIDE)
+    kinds, colours, within_box = places.split((10, 6, 2), 1)
+    assert torch.equal(kinds[0, :, 3, 3], planner.kinds[3])
+    assert torch.equal(colours[0, :, 9, 9], planner.colours[0])
+    assert not places[0, :, 12:].any()
+    assert not places[2].any()
+    assert torch.equal(kinds[3, :, 9, 9], planner.kinds[4])
+    assert torch.equal(kinds[3, :, 9, 10], planner.kinds[2])
+    torch.testing.assert_close(within_box[1, 0, 5:8, 5], torch.tensor([-2 / 3, 0, 2 / 3]))
+
+
+def test_names_differ_in_several_signs() -> None:
+    for count, length in ((30, 10), (11, 6)):
+        names = signs(count, length)
+        apart = (names[:, None] != names[None]).sum(2) + length * torch.eye(count, dtype=torch.int64)
+        assert set(names.unique().tolist()) == {-1.0, 1.0}
+        assert apart.min() >= 2
+
+
+def test_a_plan_is_that_of_its_seed_alone_and_among_others() -> None:
+    planner = Planner(FACTS, SPEC.size, PlanConfig(width=32, depth=1), 64)
+    torch.nn.init.normal_(planner.net.leave.weight)
+    said = Context(torch.randn(3, 5, 64), torch.ones(3, 5), torch.randn(3, 64))
+    together = planner.write(said, said, [7, 8, 9], torch.zeros(3))
+    language = planner.sentences
+    for row in range(3):
+        one = said.rows(torch.tensor([row]))
+        alone = planner.write(one, one, [7 + row], torch.zeros(1))
+        assert torch.equal(language.things(alone), language.things(together[row : row + 1, : alone.shape[1]]))
+    assert not torch.equal(together[0, :6], together[1, :6]) or not torch.equal(together[0, :6], together[2, :6])
+
+
+def told(rows: int) -> Iterator[Batch]:
+    """Scenes of one thing, whose caption names its kind, and whether it is at the left or at the right."""
+    for step in itertools.count():
+        chosen = [(step * rows + row) % 4 for row in range(rows)]
+        made = records(*([(1 + k // 2, 1, (8 * (k % 2), 4, 8 * (k % 2) + 7, 11))] for k in chosen))
+        unpack(made, FACTS, SPEC.size).scene[:] = 0
+        image = torch.full((rows, 3, 16, 16), -1.0)
+        for row, k in enumerate(chosen):
+            image[row, k // 2, 4:12, 8 * (k % 2) : 8 * (k % 2) + 8] = 1
+        caption = tuple(f"a {'cat' if k < 2 else 'dog'} at the {'right' if k % 2 else 'left'}" for k in chosen)
+        sound = torch.zeros(rows, *example(SPEC, 1).sound.shape[1:])  # type: ignore[union-attr]
+        rng = BatchRng(0, step, rows)
+        yield Batch(image, rng, torch.arange(rows), caption=caption, truth=made, sound=sound)
+
+
+@pytest.fixture(scope="module")
+def drawer() -> TextToImage:
+    family = build(**{"net.width": 32, "shortcut.share": 0, "plan.alone": 60})
+    trainer = Trainer(family, Plan.of_steps(240), ranks=Ranks.alone())
+    reports = list(trainer.run(told(8)))
+    assert set(reports[0].losses) == {"net", "plan"}
+    assert set(reports[-1].losses) == {"net", "plan", "flow"}
+    assert reports[-1].losses["plan"] < 0.2
+    with trainer.averaged() as mean:
+        state = {name: value.clone() for name, value in mean.state_dict().items()}
+    family.load_state_dict(state)
+    return family.eval()
+
+
+@pytest.mark.parametrize("kind", ["cat", "dog"])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_what_is_said_is_planned_and_what_is_planned_is_drawn(drawer: TextToImage, kind: str, side: str) -> None:
+    requests = [Imagine(prompt=f"a {kind} at the {side}", seed=seed) for seed in range(4)]
+    *_, last = drawer.sample(requests)
+    halves = drawer.decode(last)[:, :, 4:12].unflatten(3, (2, 8)).mean((2, 4))  # (4, 3, 2)
+    here, there = (halves[:, int(kind == "dog"), k] for k in ((0, 1) if side == "left" else (1, 0)))
+    assert (here > there + 0.5).all()
+
+
+def test_pictures_that_are_given_need_no_plan(drawer: TextToImage) -> None:
+    blank = torch.zeros(16, 16, 3, dtype=torch.uint8).numpy()
+    mask = blank[..., 0].copy()
+    mask[:, :8] = 255
+    for request in (Vary(image=blank, strength=0.5), Edit(image=blank, mask=mask, prompt="a cat at the left")):
+        *_, last = drawer.sample([request])
+        assert last.shape[0] == 1
+        assert bool(last.isfinite().all())
+
+
+def test_what_is_planned_for_a_hole_stands_within_it() -> None:
+    places = torch.ones(1, 2, SIDE, SIDE)
+    hole = torch.zeros(1, 12, 10, dtype=torch.bool)
+    hole[:, 2:6, 3:9] = True
+    placed = within(places, hole)
+    assert torch.equal(placed[0, 0] > 0, hole[0])
+    assert not within(places, torch.zeros_like(hole)).any()
+
+
+def test_what_knows_no_truth_plans_nothing() -> None:
+    assert build(replace(SPEC, facts=())).planner is None
+    assert build(**{"plan.depth": 0}).planner is None
