@@ -435,7 +435,8 @@ class TextToImage(Family):
 
     def _guidance(self, asked: Imagine) -> float:
         """How strongly a request is obeyed: `stylize` widens the distance to 1 by its fourth root."""
-        if self._strides(asked) or not self.conditions.says(asked):
+        planned = self.planner is not None and asked.image is None
+        if self._strides(asked) or not (planned or self.conditions.says(asked)):
             return 1.0
         guidance = self.config.guidance if asked.guidance is None else asked.guidance
         return 1 + (guidance - 1) * math.sqrt(math.sqrt(asked.stylize / 100))
