@@ -28,20 +28,12 @@ def ship(run: Path, to: Path) -> None:
 
 
 def command(
-    doc: str | None,
-    name: str,
-    family: str,
-    data: str,
-    *,
-    minutes: float | None = None,
-    first: dict[str, Any] | None = None,
-    **options: Any,
+    doc: str | None, name: str, family: str, data: str, *, minutes: float | None = None, **options: Any
 ) -> None:
     """Trains `family` on `data` into --out, goes on where that was stopped, or ships it, as the words typed ask.
 
     Args:
         minutes: of the training, where `options` tell no steps; --minutes overrules them.
-        first: other options of a run that goes before, in OUT-first; the weights of its end are where this one begins.
         options: of `huabi.train`.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -56,14 +48,5 @@ def command(
         return
     if minutes is not None:
         options["budget"] = 60 * args.minutes
-    options |= {"threads": args.threads, "on_report": tell}
-    if first is not None:
-        before = args.out.with_name(f"{args.out.name}-first")
-        train(family, data, before, options | first)
-        options["init"] = before
-    train(family, data, args.out, options)
-
-
-def train(family: str, data: str, out: Path, options: dict[str, Any]) -> None:
-    """Goes on where that was stopped; a run that is done stays as it is."""
-    huabi.train(family, data, out, resume=(out / "run.json").exists(), **options)
+    resume = (args.out / "run.json").exists()
+    huabi.train(family, data, args.out, threads=args.threads, resume=resume, on_report=tell, **options)
