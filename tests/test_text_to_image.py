@@ -282,7 +282,9 @@ def test_few_steps_take_one_evaluation_each_and_guidance_two() -> None:
     assert evaluations(family, Imagine(prompt="a cat", steps=4, guidance=2)) == 8
     assert evaluations(family, Imagine(prompt="a cat", steps=4, negative="dog")) == 8
     assert evaluations(family, Imagine(prompt="a cat")) == 2 * family.config.steps
-    assert evaluations(family, Imagine()) == family.config.steps
+    assert evaluations(family, Imagine()) == 2 * family.config.steps  # to what is planned, where nothing is said
+    plain = build(autoencoder="none", **{"plan.depth": 0})
+    assert evaluations(plain, Imagine()) == plain.config.steps
 
 
 @pytest.mark.parametrize("autoencoder", ["none", "train"])
