@@ -33,9 +33,9 @@ MOST = 24  # names that a line tells of
 def nearest(name: str, known: Iterable[str]) -> str:
     """The remedy for an unknown `name`: the nearest one, if one is near, and all that are known, or the likeliest."""
     known = sorted(known)
-    if (more := len(known) - MOST) > 0:
+    if len(known) > MOST:
         likely = sorted(difflib.get_close_matches(name.lower(), known, n=MOST // 2, cutoff=0.0))
-        return f"{_hint(name, known)}known: {', '.join(likely)} and {more + MOST - len(likely)} more"
+        return f"{_hint(name, known)}known: {', '.join(likely)} and {len(known) - len(likely)} more"
     return f"{_hint(name, known)}known: {', '.join(known) or 'none'}"
 
 

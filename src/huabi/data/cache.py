@@ -211,9 +211,7 @@ def _table(listing: Listing, surveys: list[Survey], size: tuple[int, int], chann
         "captions": [i.caption or "" for i in items] if listing.captions else None,
         "facts": _known(listing),
         "names": [i.name for i in items],
-        "sides": None
-        if listing.kind == "world"
-        else [[f.rows, f.columns] for f in map(found.facts.get, found.kept) if f],
+        "sides": None if listing.kind == "world" else [found.facts[n][1:3] for n in found.kept],
         **_split(listing.items, found, numbers),
     }
     if len(surveys) > 1:

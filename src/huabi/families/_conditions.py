@@ -412,8 +412,7 @@ def _where(kept: Tensor, tell: Callable[[Tensor], Context], x: Tensor) -> Contex
     """`tell` of the rows of x that are kept, zero elsewhere; of one row at least, so that there is a gradient."""
     rows = kept.nonzero()[:, 0] if bool(kept.any()) else kept.new_zeros(1, dtype=torch.int64)
     told = tell(x[rows])
-    whole = (part.new_zeros(len(x), *part.shape[1:]).index_copy(0, rows, part) for part in told[:3] if part is not None)
-    return Context(*whole)
+    return Context(*(part.new_zeros(len(x), *part.shape[1:]).index_copy(0, rows, part) for part in told[:3]))
 
 
 def _joined(contexts: Sequence[Context]) -> Context:
