@@ -22,7 +22,7 @@ from huabi.checkpoint import Checkpoint
 from huabi.config import configure, leaves
 from huabi.cost import example
 from huabi.metrics.features import Features
-from huabi.model import Batch, DataSpec
+from huabi.model import Batch, DataSpec, Family
 from huabi.plan import Plan
 from huabi.ranks import Ranks
 from huabi.rng import BatchRng
@@ -97,6 +97,14 @@ def stream(spec: DataSpec, rows: int, start: int = 0, seed: int = 0) -> Iterator
     while True:
         yield example(spec, rows, seed=1000 + step)._replace(rng=BatchRng(seed, step, rows))
         step += 1
+
+
+def at_mean(trainer: Trainer) -> Family:
+    """The trained family at the mean of its weights, ready to draw."""
+    with trainer.averaged() as mean:
+        state = {name: value.clone() for name, value in mean.state_dict().items()}
+    trainer.family.load_state_dict(state)
+    return trainer.family.eval()
 
 
 def write_pictures(folder: Path, count: int = 24, size: int = 12, classes: tuple[str, ...] = ("cat", "dog")) -> Path:

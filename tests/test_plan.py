@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import cast
 
 import pytest
 import torch
 from torch import Tensor
 
-from conftest import TINY
+from conftest import TINY, at_mean
 from huabi.config import configure
 from huabi.cost import example
 from huabi.data.world.truth import FACTS
@@ -129,10 +130,7 @@ def drawer() -> TextToImage:
     assert set(reports[0].losses) == {"net", "plan"}
     assert set(reports[-1].losses) == {"net", "plan", "flow"}
     assert reports[-1].losses["plan"] < 0.2
-    with trainer.averaged() as mean:
-        state = {name: value.clone() for name, value in mean.state_dict().items()}
-    family.load_state_dict(state)
-    return family.eval()
+    return cast(TextToImage, at_mean(trainer))
 
 
 @pytest.mark.parametrize("kind", ["cat", "dog"])

@@ -6,7 +6,7 @@ import itertools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from conftest import TINY, stream, write_pictures
+from conftest import TINY, at_mean, stream, write_pictures
 from huabi import api, drawing
 from huabi.checkpoint import Checkpoint
 from huabi.config import configure
@@ -173,10 +173,7 @@ def grown(family: TextToImage, batches: Iterator[Batch], steps: int) -> TextToIm
     trainer = trainer_of(family, steps)
     for _ in trainer.run(batches):
         pass
-    with trainer.averaged() as mean:
-        state = {name: value.clone() for name, value in mean.state_dict().items()}
-    family.load_state_dict(state)
-    return family.eval()
+    return cast(TextToImage, at_mean(trainer))
 
 
 def test_pictures_that_were_small_do_not_make_all_look_small() -> None:

@@ -1,19 +1,12 @@
-"""What a picture can be asked to be: each condition as tokens and a vector, and its own token where nothing is said.
-
-A condition counts by an amount: 1 as in training, 0 as if it were not said, and in between and beyond, a token of
-weight w counts as w tokens in the softmax of attention, and its vector w times.
-"""
+"""All that a picture can be asked to be: words, a few names, sounds, sizes and other pictures, in one list."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol, cast
+from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import RequestError, nearest
@@ -21,15 +14,13 @@ from ..mel import BANDS, FRAMES
 from ..model import Batch, DataSpec
 from ..nets.convnets import ConvClassifier
 from ..nets.sound import SoundEncoder
-from ..nets.text import TextEncoder, Words, words_of
 from ..nets.unet import Context
-from ..prompt import parts
 from ..requests import Imagine
 from ..rng import row_noise
+from ._condition import Condition, ContextConfig, See, joined
+from ._texts import Encoder, Text, unsaid
 
 SEEN = 4  # tokens of a reference picture
-ROOM = 16  # rooms for tokens of texts are multiples of it, so that a picture is the same alone and among others
-PARTS = 32  # of a prompt
 CALM, WILD = 0.6, 0.9  # times between which chaos grows from none to all
 FIELDS = {  # of a request, and the condition that answers each
     "prompt": "text",
@@ -43,171 +34,6 @@ FIELDS = {  # of a request, and the condition that answers each
 }
 
 MEANT = ("prompt", "negative", "between")  # what is said by the reference, where that is what a picture means
-
-
-class Shown(NamedTuple):
-    """What the pictures that are asked for show."""
-
-    x0: Tensor  # (B, C, h, w) latents of reference pictures, or (B, D) features
-    amount: Tensor  # (B,) how much it counts
-
-
-See = Callable[[Sequence[Imagine]], Shown | None]  # what requests show; None where none of them shows anything
-
-
-@dataclass(frozen=True)
-class ContextConfig:
-    """How conditions are told."""
-
-    width: int = 256  # of tokens and vectors
-    depth: int = 2  # blocks of the text encoder
-    drop: float = 0.1  # share of pictures trained without any condition, for guidance
-    drop_text: float = 0.1  # share of those left that are trained without their text
-    drop_rest: float = 0.8  # the same of each other condition: so that a text alone is obeyed as well
-
-    def __post_init__(self) -> None:
-        if not all(0 <= share < 1 for share in (self.drop, self.drop_text, self.drop_rest)):
-            raise ValueError("context.drop, drop_text and drop_rest lie in [0, 1)")
-        if self.width < 64 or self.width % 64 or self.depth < 1:
-            raise ValueError("context.width is a multiple of 64, and depth at least 1")
-
-
-class Condition(nn.Module, ABC):
-    """One kind of thing that a picture can be asked to be.
-
-    Args:
-        drop: share of pictures that are trained without it.
-    """
-
-    def __init__(self, width: int, drop: float) -> None:
-        super().__init__()
-        self.drop = drop
-        self.nothing = nn.Parameter(torch.randn(width) * 0.1)  # a token; its vector is zero
-        self.norm = nn.LayerNorm(width)  # of vectors: a text's is a mean, which others would outvoice
-
-    @abstractmethod
-    def of_batch(self, batch: Batch, x0: Tensor, kept: Tensor) -> tuple[Context, Tensor]:
-        """What is true of training pictures of latents (or features) x0, and whether anything is (B,): 0 or 1.
-
-        Where `kept` (B,) is false it is left unsaid, and need not be known.
-        """
-
-    @abstractmethod
-    def of_requests(self, requests: Sequence[Imagine], see: See) -> tuple[Context, Tensor]:
-        """What is asked, and how much it counts in each request (B,)."""
-
-    def unwanted(self, requests: Sequence[Imagine]) -> tuple[Context, Tensor]:
-        """What shall not be, and how much that counts in each request (B,): nothing, but of texts."""
-        return self.silence(len(requests))
-
-    def silence(self, count: int) -> tuple[Context, Tensor]:
-        """`count` rows in which nothing is said."""
-        width = len(self.nothing)
-        none = self.nothing.new_zeros
-        return Context(none(count, 0, width), none(count, 0), none(count, width)), none(count)
-
-    def told(self, context: Context, amount: Tensor) -> Context:
-        """`context`, of which each row counts by its amount (B,), and nothing's token for what 1 leaves of it."""
-        rest = (1 - amount).clamp(min=0)[:, None]
-        return Context(
-            torch.cat([self.nothing.expand(len(amount), 1, -1), context.states.float()], 1),
-            torch.cat([rest, context.weight * amount[:, None]], 1),
-            self.norm(context.pooled.float()) * amount[:, None],
-        )
-
-
-class Encoder(Protocol):
-    """What reads texts."""
-
-    def count(self, text: str) -> int: ...  # tokens that a text takes
-
-    def __call__(self, texts: Sequence[str]) -> Words: ...
-
-
-class Part(NamedTuple):
-    """A text among those of a request."""
-
-    text: str
-    weight: float  # tokens that each of its tokens counts as
-    share: float  # of the vector
-
-
-class Text(Condition):
-    """A caption; where the data has none, the name of the label."""
-
-    def __init__(self, spec: DataSpec, config: ContextConfig, encoder: Encoder | None = None) -> None:
-        super().__init__(config.width, config.drop_text)
-        self.encoder: Encoder = encoder or TextEncoder(config.width, depth=config.depth)
-        self.labels = () if spec.captions else spec.labels
-
-    def of_batch(self, batch: Batch, x0: Tensor, kept: Tensor) -> tuple[Context, Tensor]:
-        texts: Sequence[str] = batch.caption or ()
-        if batch.caption is None and batch.label is not None:
-            texts = [self.labels[number] for number in batch.label.tolist()]
-        words = self.encoder(texts)
-        some = torch.tensor([float(bool(words_of(text))) for text in texts], device=x0.device)
-        return Context(words.states, words.mask.float(), words.pooled), some
-
-    def of_requests(self, requests: Sequence[Imagine], see: See) -> tuple[Context, Tensor]:
-        weights = torch.tensor([request.text_weight for request in requests], device=self.nothing.device)
-        context, shares = self._spoken([self.said(request) for request in requests])
-        return context, shares * weights
-
-    def unwanted(self, requests: Sequence[Imagine]) -> tuple[Context, Tensor]:
-        return self._spoken([unsaid(request) for request in requests])
-
-    def said(self, request: Imagine) -> list[Part]:
-        """The texts of a request; their shares sum to 1, or to less on a walk from or to nothing."""
-        if request.between is not None:
-            ends = zip(request.between, (1 - request.fraction, request.fraction))
-            walk = [(part, share) for prompt, share in ends if share for part in _weighed(_signed(prompt, 1))]
-            return [Part(part.text, part.weight * share, part.share * share) for part, share in walk]
-        said = _weighed(_signed(request.prompt, 1))
-        return [Part(request.label, 1.0, 1.0)] if not said and request.label in self.labels else said
-
-    def room(self, said: Sequence[Part]) -> int:
-        """Places for the tokens of a request's texts."""
-        return -(-sum(self.encoder.count(part.text) for part in said) // ROOM) * ROOM
-
-    def _spoken(self, rows: Sequence[Sequence[Part]]) -> tuple[Context, Tensor]:
-        """The texts of each row, and the sum of their shares (B,)."""
-        room = max(map(self.room, rows))
-        contexts = [self._row(said, room) for said in rows]
-        shares = torch.tensor([math.fsum(part.share for part in said) for said in rows], device=self.nothing.device)
-        return Context(*map(torch.cat, list(zip(*contexts))[:3])), shares
-
-    def _row(self, said: Sequence[Part], room: int) -> Context:
-        """One row: the tokens of all its texts, and the mean of their vectors by their shares.
-
-        Each row by itself, so that it is the same alone and among others.
-        """
-        if not said:
-            none, width = self.nothing.new_zeros, len(self.nothing)
-            return Context(none(1, room, width), none(1, room), none(1, width))
-        words = self.encoder([part.text for part in said])
-        weight, share = (torch.tensor(side, device=self.nothing.device) for side in list(zip(*said))[1:])
-        states, weights = words.states[words.mask], (words.mask * weight[:, None])[words.mask] / share.sum()
-        vector = share @ words.pooled.float() / share.sum()
-        left = room - len(states)
-        return Context(F.pad(states, (0, 0, 0, left))[None], F.pad(weights, (0, left))[None], vector[None])
-
-
-def unsaid(request: Imagine) -> list[Part]:
-    """What a request keeps out: its `negative`, and the parts of its prompt whose weight is below 0."""
-    return _weighed([*_signed(request.negative, 1), *_signed(request.prompt, -1)])
-
-
-def _signed(prompt: str, sign: int) -> list[tuple[str, float]]:
-    """The parts of a prompt whose weight has this sign, with its size; those without words say nothing."""
-    return [(text, abs(weight)) for text, weight in parts(prompt) if weight * sign > 0 and words_of(text)]
-
-
-def _weighed(found: Sequence[tuple[str, float]]) -> list[Part]:
-    """Parts whose tokens count as 1 on average, and whose shares sum to 1; too many raise `RequestError`."""
-    if len(found) > PARTS:
-        raise RequestError(f"a prompt of {len(found)} weighted parts; say it in at most {PARTS}")
-    total = sum(weight for _, weight in found)
-    return [Part(text, weight * len(found) / total, weight / total) for text, weight in found]
 
 
 class Word(Condition):
@@ -365,7 +191,7 @@ class Conditions(nn.Module):
             kept = (chance >= condition.drop) & some
             context, amount = condition.of_batch(batch, x0, kept)
             contexts.append(condition.told(context, amount * kept))
-        return _joined(contexts), some
+        return joined(contexts), some
 
     def of_requests(self, requests: Sequence[Imagine], see: See) -> Context:
         """What is asked; raises `RequestError` for what this model was not trained with."""
@@ -373,15 +199,15 @@ class Conditions(nn.Module):
             for field, name in self.fields.items():
                 if name not in self.each and getattr(request, field):
                     raise RequestError(f"this model knows no {name}, since its data has none; leave {field!r} out")
-        return _joined([condition.told(*condition.of_requests(requests, see)) for condition in self._each()])
+        return joined([condition.told(*condition.of_requests(requests, see)) for condition in self._each()])
 
     def unwanted(self, requests: Sequence[Imagine]) -> Context:
         """What shall not be; nothing where nothing is said of it."""
-        return _joined([condition.told(*condition.unwanted(requests)) for condition in self._each()])
+        return joined([condition.told(*condition.unwanted(requests)) for condition in self._each()])
 
     def silence(self, count: int) -> Context:
         """`count` rows in which nothing is said."""
-        return _joined([condition.told(*condition.silence(count)) for condition in self._each()])
+        return joined([condition.told(*condition.silence(count)) for condition in self._each()])
 
     def rooms(self, request: Imagine) -> tuple[int, ...]:
         """Places for what a request says: requests of equal ones can be told to the network at once."""
@@ -413,11 +239,6 @@ def _where(kept: Tensor, tell: Callable[[Tensor], Context], x: Tensor) -> Contex
     rows = kept.nonzero()[:, 0] if bool(kept.any()) else kept.new_zeros(1, dtype=torch.int64)
     told = tell(x[rows])
     return Context(*(part.new_zeros(len(x), *part.shape[1:]).index_copy(0, rows, part) for part in told[:3]))
-
-
-def _joined(contexts: Sequence[Context]) -> Context:
-    states, weights, vectors, _ = zip(*contexts)
-    return Context(torch.cat(states, 1), torch.cat(weights, 1), torch.stack(vectors).sum(0))
 
 
 def chaotic(context: Context, requests: Sequence[Imagine]) -> Callable[[float], Context]:

@@ -24,10 +24,11 @@ from ..rng import row_noise
 from ..sampling import dpmpp_2m, guided
 from ..weights import weights_of
 from ._codec import frozen
-from ._conditions import ContextConfig, Part, Shown, Text, unsaid
+from ._condition import ContextConfig, Shown
 from ._edits import resized
 from ._reading import ContrastReader, unit
 from ._rows import pixels_of, slerp
+from ._texts import Part, Text, unsaid
 from .contrast import Contrast, ContrastConfig
 
 TURN = 0.25  # of the arc from a reference to what is said, at a text's weight of 1 (Ramesh et al. 2022, section 3.3)

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..nets.plannet import PlanNet
+from ..nets.scenenet import boxes_of
 from ..nets.unet import Context
 from ..rng import generator
 from ..truth import SLOTS, THINGS, Facts, unpack
@@ -61,15 +63,16 @@ class Sentences:
         self.words = int(self.starts[-1])
         self.length = self.first + FIELDS * SLOTS + 1
         place = torch.arange(self.length)
-        self.field = torch.where(place < self.first, place, self.first + (place - self.first) % FIELDS)
+        field = torch.where(place < self.first, place, self.first + (place - self.first) % FIELDS)
         word = torch.arange(self.words)
         starts = self.starts[:, None]
-        self.allowed = ((word >= starts[:-1]) & (word < starts[1:]))[self.field]  # (length, words)
+        self.allowed = ((word >= starts[:-1]) & (word < starts[1:]))[field]  # (length, words)
 
     def of_truth(self, records: Tensor) -> Tensor:
         """Sentences (B, N) of records (B, T), with -1 after their ends; things that are not seen are left out."""
         truth = unpack(records, self.facts, self.size)
-        boxes = boxes_of(truth.map.long(), self.size)  # (B, SLOTS, 4)
+        shares = boxes_of(masks_of(truth.map.long())) * SIDE  # (B, SLOTS, 4)
+        boxes = torch.cat([shares[..., :2].floor(), shares[..., 2:].ceil() - 1], 2).long()
         seen = boxes[..., 2] >= 0
         things = torch.cat([truth.kind.long()[..., None], truth.colour.long()[..., None] - 1, boxes], 2)
         order = (~seen).long().argsort(dim=1, stable=True)  # those that are seen come first
@@ -93,28 +96,16 @@ class Sentences:
         return torch.where(ended[..., None], -1, things)
 
 
-def boxes_of(numbers: Tensor, size: tuple[int, int]) -> Tensor:
-    """(B, SLOTS, 4) left, top, right, bottom: the first and last parts of the sides where things are seen; -1: none."""
-    masks = masks_of(numbers) > 0  # (B, SLOTS, H, W)
-    ends = []
-    for dim, side in ((3, size[1]), (2, size[0])):
-        seen = masks.any(5 - dim)  # (B, SLOTS, n)
-        part = torch.arange(side, device=numbers.device) * SIDE // side
-        last = torch.where(seen, part, -1).amax(2)
-        ends.append((torch.where(seen, part, SIDE).amin(2).where(last >= 0, last), last))
-    (left, right), (top, bottom) = ends
-    return torch.stack([left, top, right, bottom], 2)
-
-
 class Planner(nn.Module):
-    """Writes plans for what is said, and tells what draws of them.
+    """Writes plans for what is said, and tells them as what draws is told.
 
     Args:
         context: width of what is said.
     """
 
+    channels: ClassVar[int] = KIND + COLOUR + WITHIN  # of places
     kinds: Tensor  # (kinds + 1, KIND)
-    colours: Tensor
+    colours: Tensor  # (colours, COLOUR)
 
     def __init__(self, facts: Facts, size: tuple[int, int], config: PlanConfig, context: int) -> None:
         super().__init__()
@@ -124,11 +115,9 @@ class Planner(nn.Module):
         self.net = PlanNet(words, self.sentences.length, context, **shape)
         self.names = nn.Embedding(words, context)  # of attributes, as what draws is told them
         self.norm = nn.LayerNorm(context)
-        for name in ("kind", "colour"):
-            length = KIND if name == "kind" else COLOUR
-            self.register_buffer(f"{name}s", signs(1 + len(dict(facts)[name]), length))
-
-    channels = KIND + COLOUR + WITHIN
+        known = dict(facts)
+        self.register_buffer("kinds", signs(1 + len(known["kind"]), KIND))
+        self.register_buffer("colours", signs(len(known["colour"]), COLOUR))
 
     def loss(self, sentences: Tensor, context: Context) -> Tensor:
         """() nats of a word, of sentences (B, N) of what the context's rows say."""
@@ -162,21 +151,16 @@ class Planner(nn.Module):
                 break
         return out
 
-    def told(self, context: Context, sentences: Tensor, amount: Tensor) -> Context:
-        """The context and, where `amount` (B,) is 1, what sentences (B, N) say: attributes, and what is where."""
+    def plan(self, sentences: Tensor, amount: Tensor | None = None) -> Context:
+        """What sentences (B, N) say, the attributes and what is where; each row by its `amount` (B,), 1 as a rule."""
         names: Tensor = self.names(sentences[:, : self.sentences.first])  # (B, A, width)
-        counts = amount[:, None].expand(-1, names.shape[1])
+        amount = names.new_ones(len(names)) if amount is None else amount
         return Context(
-            torch.cat([context.states, names], 1),
-            torch.cat([context.weight, counts], 1),
-            context.pooled + self.norm(names.sum(1)) * amount[:, None],
+            names,
+            amount[:, None].expand(-1, names.shape[1]),
+            self.norm(names.sum(1)) * amount[:, None],
             self.places(sentences) * amount[:, None, None, None],
         )
-
-    def untold(self, context: Context) -> Context:
-        """The context with the same number of tokens, and no plan."""
-        blank = torch.zeros(len(context.pooled), self.sentences.first, dtype=torch.int64, device=context.pooled.device)
-        return self.told(context, blank, context.pooled.new_zeros(len(blank)))
 
     def places(self, sentences: Tensor) -> Tensor:
         """(B, `channels`, SIDE, SIDE) of the things in sentences (B, N): the smaller ones stand before the larger."""

@@ -22,7 +22,8 @@ from ..rng import row_noise
 from ..sampling import dpmpp_2m, euler, guided
 from ..weights import weights_of
 from ._codec import Codec, CodecConfig, Pixels, Standard
-from ._conditions import Conditions, ContextConfig, Shown, chaotic
+from ._condition import ContextConfig, Shown, joined
+from ._conditions import Conditions, chaotic
 from ._edits import around, canvas_of, redrawn, resized, within, working_size
 from ._meaning import Embedding, Meaning, Walk
 from ._plan import PlanConfig, Planner
@@ -236,7 +237,7 @@ class TextToImage(Family):
         if self.planner is not None:
             logs["plan"], sentences = self._planned(batch, context)
             amount = (batch.rng.uniform(1)[:, 0] >= self.config.plan.drop) & some
-            context = self.planner.told(context, sentences, amount.float())
+            context = joined([context, self.planner.plan(sentences, amount.float())])
         stride = torch.zeros(len(x0), dtype=torch.int64, device=x0.device)
         if self.config.shortcut.share and step >= self._strides_from():
             x0, eps, t, stride = self._strided(batch, x0, eps, t, context)
@@ -269,14 +270,10 @@ class TextToImage(Family):
         if not len(rows):
             return x0, eps, t, stride
         told = context.rows(rows)
-        known = (x0[rows], eps[rows], stride[rows], u[rows, 1], told, self._silence(len(rows)))
+        known = (x0[rows], eps[rows], stride[rows], u[rows, 1], told, self.conditions.silence(len(rows)))
         learnt = consistent(self.net, self.path, *known, self.config.guidance)
         put = [whole.index_copy(0, rows, part) for whole, part in zip((x0, eps, t), learnt)]
         return put[0], put[1], put[2], stride
-
-    def _silence(self, count: int) -> Context:
-        silence = self.conditions.silence(count)
-        return silence if self.planner is None else self.planner.untold(silence)
 
     def decode(self, x: Tensor) -> Tensor:
         return x.as_subclass(Tensor) if isinstance(x, Finished) else self.codec.decode(x)
@@ -359,20 +356,14 @@ class TextToImage(Family):
         """
         said, unwanted = self.conditions.of_requests(asked, self._shown), self.conditions.unwanted(asked)
         heard = chaotic(said, asked)
-        if self.planner is None:
+        if self.planner is None or (given and hole is None):
             return heard, unwanted
-        planner = self.planner
-        if given and hole is None:
-            return lambda t: planner.untold(heard(t)), planner.untold(unwanted)
         stray = torch.tensor([request.chaos / 100 for request in asked], device=self.device)
-        sentences = planner.write(heard(1.0), unwanted, [request.seed for request in asked], stray)
-
-        def told(t: float) -> Context:
-            context = planner.told(heard(t), sentences, torch.ones(len(asked), device=self.device))
-            assert context.places is not None
-            return context if hole is None else context._replace(places=within(context.places, hole))
-
-        return told, planner.untold(unwanted)
+        seeds = [request.seed for request in asked]
+        plan = self.planner.plan(self.planner.write(heard(1.0), unwanted, seeds, stray))
+        if hole is not None and plan.places is not None:
+            plan = plan._replace(places=within(plan.places, hole))
+        return lambda t: joined([heard(t), plan]), unwanted
 
     def _asked(self, request: Asked) -> Imagine:
         """The request as one to imagine something; its strength is 1 where it starts from noise."""

@@ -126,7 +126,8 @@ class TextEncoder(nn.Module):
         first = torch.where(empty[:, None], self.nothing, h[:, 0])
         h = torch.cat([first[:, None], h[:, 1:]], 1) + self.place[: h.shape[1]]
         mask = torch.cat([mask[:, :1] | empty[:, None], mask[:, 1:]], 1)
+        hidden = torch.where(mask, 0.0, -torch.inf)[:, None, None]  # (B, 1, 1, L)
         for block in self.blocks:
-            h = block(h, mask)
+            h = block(h, hidden)
         states = self.norm(h).masked_fill(~mask[..., None], 0)
         return Words(states, mask, states.sum(1) / mask.sum(1, keepdim=True))

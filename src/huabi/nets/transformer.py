@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor, cat, nn
 
 __all__ = ["Block"]
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x)), for x (B, N, width); heads are of `head` channels."""
+    """x + attention(norm(x)), then x + mlp(norm(x)), for x (B, N, width); heads are of `head` channels.
 
-    def __init__(self, width: int, head: int = 32) -> None:
+    Args:
+        told: width of what is attended to beside x; 0 is nothing.
+    """
+
+    def __init__(self, width: int, head: int = 32, told: int = 0) -> None:
         super().__init__()
         self.heads = max(1, width // head)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.told = nn.Linear(told, 2 * width) if told else None
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Where `mask` (B, N) bool is given, only places where it is true are attended to."""
-        q, k, v = self.qkv(self.norms[0](x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        logits = q @ k.mT / q.shape[-1] ** 0.5  # (B, heads, N, N)
-        if mask is not None:
-            logits = logits.masked_fill(~mask[:, None, None], float("-inf"))
+    def forward(self, x: Tensor, bias: Tensor | None = None, told: Tensor | None = None) -> Tensor:
+        """x (B, N, width), `told` (B, L, width of what is told) -> (B, N, width).
+
+        Args:
+            bias: what is added to the logits (B, heads, N, N + L) of attention; -inf hides.
+        """
+        q, k, v = self._heads(self.qkv(self.norms[0](x)))
+        if self.told is not None and told is not None:
+            k, v = (cat(both, 2) for both in zip((k, v), self._heads(self.told(told))))
+        logits = q @ k.mT / q.shape[-1] ** 0.5
+        if bias is not None:
+            logits = logits + bias.to(logits.dtype)
         x = x + self.out((logits.softmax(-1) @ v).transpose(1, 2).flatten(2))
         out: Tensor = x + self.mlp(self.norms[1](x))
         return out
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """(B, N, n * width) -> (n, B, heads, N, width / heads)."""
+        width = self.out.in_features
+        parts: Tensor = x.unflatten(2, (x.shape[2] // width, self.heads, width // self.heads))
+        return parts.permute(2, 0, 3, 1, 4)
