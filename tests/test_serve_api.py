@@ -295,6 +295,19 @@ def test_ids_are_no_paths(server: Running, path: str, end: str) -> None:
     assert "error" in told
 
 
+def test_a_prompt_is_read_as_on_the_command_line(server: Running) -> None:
+    body = {"prompt": "a house --ar 5:1 --seed 4 --no fog", "model": "dye", "seed": 5, "mood": "calm"}
+    status, told, _ = call(server, "POST", "/v1/prompt", body)
+    assert status == 200
+    wanted = {"prompt": "a house", "negative": "fog", "seed": 5, "mood": "calm", "size": [8, 16]}
+    assert told["request"] == wanted
+    assert told["n"] == 4
+    assert call(server, "POST", "/v1/prompt", {"prompt": "한국 --n 2"})[1]["notes"]
+    for prompt in ("a --ar 0:1", "a --n 1000", "a --nothing 2", "a --seed x"):
+        status, told, _ = call(server, "POST", "/v1/prompt", {"prompt": prompt})
+        assert (status, told["error"]["type"]) == (400, "invalid_request_error")
+
+
 def test_the_schema_is_complete_and_health_is_told(server: Running) -> None:
     schema = call(server, "GET", "/openapi.json")[1]
     parts = schema["components"]["schemas"]
@@ -319,5 +332,6 @@ def test_a_client_that_leaves_stops_the_computing(server: Running, dye: Dye) -> 
         if connection.sock:
             connection.sock.close()
         until(lambda job=job: server.service.store.states([job.id]) == {job.id: "cancelled"})
+        until(lambda: b'huabi_jobs_total{state="cancelled",task="imagine"}' in call(server, "GET", "/metrics")[1])
         dye.gate.set()
         assert ended(server, post(server)["id"])["state"] == "done"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ import webuiapi
 from PIL import Image
 
 from dye import Dye, Running
+from huabi.pictures import encode_picture, read_xmp
+from huabi.provenance.label import packet, read_packet
 from huabi.serve import shelf as shelves
 from test_serve_api import call
 
@@ -65,6 +68,13 @@ def test_enlarging(api: Any) -> None:
     assert api.extra_single_image(image, upscaler_1="Lanczos", upscaling_resize=2).image.size == (16, 8)
     with pytest.raises(RuntimeError, match="known are None, Lanczos, Nearest"):
         api.extra_single_image(image, upscaler_1="R-ESRGAN 4x+")
+
+
+def test_what_a_machine_drew_is_labelled_when_it_is_enlarged(server: Running) -> None:
+    image = encode_picture(Image.new("RGB", (8, 4), "red"), "PNG", xmp=packet("trainedAlgorithmicMedia"))
+    body = {"image": base64.b64encode(image).decode(), "upscaler_1": "Nearest"}
+    made = base64.b64decode(call(server, "POST", "/sdapi/v1/extra-single-image", body)[1]["image"])
+    assert read_packet(read_xmp(made)).source_type == "trainedAlgorithmicMedia"
 
 
 def test_bad_calls(server: Running) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from conftest import TINY
 from dye import Dye, until
+from huabi import api
 from huabi.errors import RequestError, RunError
 from huabi.model import DataSpec, Model
 from huabi.requests import Generate, Imagine
@@ -175,6 +178,14 @@ def test_models_leave_by_the_memory_that_they_take(tmp_path: Path, monkeypatch: 
 def test_a_model_is_a_name_and_never_a_path(tmp_path: Path, name: str) -> None:
     with pytest.raises(UnknownModel, match="no model"):
         Shelf(folder=tmp_path).load(name)
+
+
+def test_a_damaged_model_is_told_of_by_its_name_alone(photos: Path, tmp_path: Path) -> None:
+    api.train("vae", photos, tmp_path / "runs" / "mine", size=8, steps=1, settings=TINY["vae"])
+    shutil.rmtree(tmp_path / "runs" / "mine" / "state")
+    (tmp_path / "runs" / "mine" / "model.safetensors").write_bytes(b"torn")
+    with pytest.raises(RunError, match=r"^mine/model.safetensors is damaged"):
+        Shelf(folder=tmp_path / "runs").load("mine")
 
 
 def test_a_model_that_is_missing_or_named_twice_is_told_of_at_the_start(tmp_path: Path) -> None:

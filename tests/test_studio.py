@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
@@ -17,10 +18,12 @@ from sqlalchemy import select
 
 from conftest import write_pictures
 from dye import Dye, Running, until
+from huabi.mel import RATE
 from huabi.pictures import Picture
 from huabi.serve import shelf as shelves
 from huabi.serve.database import jobs
 from huabi.serve.guard import Access
+from huabi.sounds import Sound
 from studio_page import PATIENCE, Hand, Plain, browsing, page_of
 from test_serve_api import call, png
 
@@ -182,6 +185,21 @@ def test_a_fault_is_one_line_and_loses_nothing(page: Page) -> None:
     page.locator("#prompt").fill("")
     page.locator("#generate").click()
     expect(page.locator(".toast")).to_have_text("Say first what it shall be.")
+
+
+def test_options_stand_in_the_prompt_and_files_beside_it(page: Page, server: Running) -> None:
+    page.get_by_role("button", name="Settings").click()
+    picture, tune = png(), Sound.of((np.sin(np.arange(RATE) / 5), RATE)).data
+    page.locator('[name="reference"]').set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": picture})
+    page.locator('[name="sound"]').set_input_files({"name": "a.wav", "mimeType": "audio/wav", "buffer": tune})
+    batch = imagine(page, "two boats --no fog, 人 --n 2 —seed 7")
+    expect(batch.get_by_label("Open the picture")).to_have_count(2)
+    request = asked(server)
+    assert (request["prompt"], request["negative"], request["seed"]) == ("two boats", "fog, 人", 7)
+    assert base64.b64decode(request["reference"]) == picture
+    assert base64.b64decode(request["sound"]) == tune
+    imagine(page, "two boats --nonsense 3")
+    expect(page.locator(".toast").last).to_contain_text("no option --nonsense")
 
 
 def test_settings_reach_the_server_and_come_back_from_a_picture(page: Page, server: Running) -> None:
@@ -352,6 +370,8 @@ def test_a_training_with_live_curves_is_stopped_and_resumed(page: Page, server: 
     until(lambda: server.service.store.recent(1)[0].state == "running", 60)
     steps = call(server, "GET", "/v1/runs/mine/log")[1]["step"]
     until(lambda: call(server, "GET", "/v1/runs/mine/log")[1]["step"] > steps, 60)
+    store = server.service.store
+    assert json.loads(store.get(store.recent(1)[0].id).body)["resume"] is True
     part.locator("#run-stop").click()
     expect(part.locator("#run .tag").first).to_have_text("stopped")
     models = tab(page, "models")

@@ -317,11 +317,11 @@ def read_recipe(source: str | Path | bytes) -> dict[str, Any] | None:
     return recipe if isinstance(recipe, dict) else None
 
 
-def read_xmp(path: str | Path) -> str | bytes | None:
+def read_xmp(source: str | Path | bytes) -> str | None:
     """The XMP packet inside a picture, or None where there is none; an unreadable picture raises `PictureError`."""
-    with opened(Path(path), MAX_PIXELS, str(path)) as image:
+    with opened(source, MAX_PIXELS, None if isinstance(source, bytes) else str(source)) as image:
         packet: str | bytes | None = _chunk(image, _XMP) or image.info.get("xmp")
-    return packet
+    return packet.decode("utf-8", "replace") if isinstance(packet, bytes) else packet
 
 
 def _chunk(image: Image.Image, name: str) -> str | None:

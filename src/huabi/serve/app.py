@@ -57,7 +57,7 @@ def create_app(service: Service, access: Access) -> FastAPI:
         app.include_router(part.routes(service))
     if access.studio:
         app.include_router(pages.routes())
-    describe(app, [routes.JobBody, routes.PictureBody, *openai.BODIES, *webui.BODIES])
+    describe(app, [routes.JobBody, routes.PictureBody, routes.TypedBody, *openai.BODIES, *webui.BODIES])
     app.add_middleware(Guard, access=access, meters=service.meters)
     return app
 

@@ -177,7 +177,8 @@ class Errands:
             return
         state = "cancelled" if not ended else "done" if status in (0, 1) else "failed"
         self._hub.publish(job.id, {"type": "state", "state": state})
-        self._meters.ended.labels(job.task, state).inc()
+        if ended:
+            self._meters.ended.labels(job.task, state).inc()
 
     def _child_of(self, job: Job, words: list[str]) -> tuple[int, str, str]:
         """Runs a child to its end; its exit status, what it printed, and its last line to people."""

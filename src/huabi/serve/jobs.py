@@ -158,6 +158,8 @@ class Store:
         return Job(**row._mapping) if row else None
 
     def get(self, job: str) -> Job | None:
+        if not job.isalnum():  # no id; PostgreSQL's driver refuses to look for some of these
+            return None
         with self._reading() as connection:
             row = connection.execute(select(*_STATUS).where(jobs.c.id == job)).first()
         return Job(**row._mapping) if row else None
@@ -317,6 +319,8 @@ class Store:
 
     def picture(self, picture: str) -> Drawn | None:
         """A stored picture, by its id."""
+        if not picture.isalnum():
+            return None
         with self._reading() as connection:
             row = connection.execute(select(pictures).where(pictures.c.id == picture)).first()
         return Drawn(json.loads(row.recipe), bytes(row.data)) if row else None

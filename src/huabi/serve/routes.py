@@ -12,9 +12,10 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 from starlette.concurrency import run_in_threadpool
 
+from .. import prompt
 from ..drawing import REQUESTS
 from ..pictures import Picture
-from ..requests import Request
+from ..requests import Imagine, Request
 from .bodies import FAULTS, event, stream, taking
 from .database import StoreError
 from .errands import ERRANDS
@@ -60,6 +61,24 @@ class PictureBody(BaseModel):
     image: Picture
 
 
+class TypedBody(BaseModel):
+    """A prompt as people type it, options inside it included, and options beside it, which win over those."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: str = Field(max_length=100_000)
+    model: str | None = Field(default=None, max_length=400, description="by default the first that imagines")
+    n: int | None = None
+    ar: str | None = Field(default=None, max_length=100, description="width to height, as 3:2")
+    label: str | None = None
+    style: str | None = None
+    mood: str | None = None
+    negative: str | None = Field(default=None, max_length=100_000)
+    seed: int | None = None
+    steps: int | None = None
+    guidance: float | None = None
+
+
 def view(job: Job, service: Service) -> dict[str, Any]:
     """What a client is told of a job."""
     last = service.hub.last(job.id)
@@ -93,6 +112,15 @@ def routes(service: Service) -> APIRouter:
         else:
             job = await service.run(asked, caller)
         return JSONResponse(view(job, service), 202, {"location": f"/v1/jobs/{job.id}"})
+
+    @router.post("/v1/prompt", openapi_extra=taking(TypedBody), summary="What a prompt with options in it asks for")
+    async def typed(call: Call) -> dict[str, Any]:
+        said = await service.read(TypedBody, await call.body())
+        card = await service.choose(said.model, Imagine)
+        asked = prompt.read(said.prompt, said.model_dump(exclude={"prompt", "model"}))
+        request = asked.request.model_dump(mode="json", exclude_unset=True)
+        sized = {"size": prompt.size_for(asked.ratio, card.spec.size)} if asked.ratio else {}
+        return {"n": asked.n, "request": request | sized, "notes": asked.notes}
 
     @router.get("/v1/jobs", summary="The last jobs, the newest first")
     async def recent(limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> dict[str, Any]:

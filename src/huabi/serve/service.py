@@ -220,6 +220,7 @@ class Service:
             for engine in self.engines:
                 engine.cancel(job)
             self.hub.publish(job, {"type": "state", "state": "cancelled"})
+            self.meters.ended.labels((await self.get(job)).task, "cancelled").inc()
         return cancelled
 
     async def follow(self, job: Job, gone: asyncio.Future[Any] | None = None) -> AsyncIterator[Event | Job | None]:

@@ -14,11 +14,12 @@ from typing import NamedTuple
 from .. import classic, index, models
 from ..classic.painter import Painter
 from ..enlarging import ENLARGED, JOIN
-from ..errors import HuabiError, RequestError, nearest
+from ..errors import HuabiError, RequestError, RunError, nearest
 from ..external import is_pipeline
 from ..machine import free_memory, pick_device
 from ..model import DataSpec, Model
 from ..requests import Request, Restore
+from .logs import log
 
 SCRIBBLE = "scribble"  # answers an `Edit` with strokes alone, so that it is never chosen for others
 FRAMES = 8  # of a painting, between which it can be stopped
@@ -153,7 +154,7 @@ class Shelf:
             changed, _, model = self._loaded.get(name, (None, 0, None))
             if model is None or changed != card.changed:
                 self._loaded.pop(name, None)
-                model = models.joined(card.places, self.device) if card.places else BUILT_IN[name]()
+                model = _load(card, self.device) if card.places else BUILT_IN[name]()
                 self._loaded[name] = (card.changed, weight(model), model)
             self._loaded.move_to_end(name)
             while len(self._loaded) > 1 and self.used > self.budget:
@@ -183,6 +184,18 @@ def _offered() -> dict[str, tuple[Path, ...]]:
         if not index.enlarges(run):
             found[run.name] = (run,)
     return found
+
+
+def _load(card: Card, device: str) -> Model:
+    """The model of a card; what is wrong with it is told by its name, and by its place in the log alone."""
+    try:
+        return models.joined(card.places, device)
+    except HuabiError as error:
+        log.warning("model %s: %s", card.name, error)
+        line = str(error)
+        for place in card.places:
+            line = line.replace(str(place), place.name)
+        raise RunError(line) from None
 
 
 def _built_in(name: str, model: Model) -> Card:

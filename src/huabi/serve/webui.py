@@ -14,7 +14,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from ..pictures import Picture, encode_picture, parameters
+from ..pictures import Picture, encode_picture, parameters, read_xmp
 from ..requests import Edit, Generate, Imagine, Request, Vary
 from .bodies import FAULTS, taking
 from .faults import Fault
@@ -235,4 +235,5 @@ def _enlarged(asked: Enlarge, most: int) -> str:
     method = UPSCALERS[asked.upscaler_1]
     if method is not None:
         image = image.resize(size, method)
-    return base64.b64encode(encode_picture(image, "PNG")).decode("ascii")
+    label = read_xmp(asked.image.data)  # a picture that a machine made stays one
+    return base64.b64encode(encode_picture(image, "PNG", xmp=label.encode() if label else None)).decode("ascii")

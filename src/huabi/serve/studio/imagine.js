@@ -79,23 +79,29 @@ class Imagine {
     this.settings.adapt(chosen);
   }
 
-  asked() {
+  /** The job that the form asks for; options inside the prompt are read by the server, as the command line reads them. */
+  async asked() {
     const chosen = model(this.model.value);
     if (!chosen) throw new Error("No model here draws pictures yet: train one, or start the studio with --model.");
-    const { n, request } = this.settings.read(chosen);
-    const words = chosen.tasks.includes("imagine");
-    if (words) request.prompt = this.prompt.value.trim();
-    if (words && !request.prompt && !request.mood && !this.label.value) throw new Error("Say first what it shall be.");
-    if (this.label.value) request.label = this.label.value;
-    return { task: words ? "imagine" : "generate", model: chosen.id, n, previews: PREVIEWS, request };
+    const said = this.settings.read(chosen);
+    if (this.label.value) said.label = this.label.value;
+    if (!chosen.tasks.includes("imagine")) {
+      const { n, ...request } = said;
+      return { task: "generate", model: chosen.id, n, previews: PREVIEWS, request };
+    }
+    const prompt = this.prompt.value.trim();
+    const given = await this.settings.given();
+    if (!prompt && !said.mood && !said.label && !Object.keys(given).length) throw new Error("Say first what it shall be.");
+    const { n, request, notes } = await call("POST", "/v1/prompt", { prompt, model: chosen.id, ...said });
+    if (prompt) for (const note of notes) toast(note);
+    return { task: "imagine", model: chosen.id, n, previews: PREVIEWS, request: { ...request, ...given } };
   }
 
-  generate() {
+  async generate() {
     try {
-      return this.draw(this.asked());
+      await this.draw(await this.asked());
     } catch (error) {
-      toast(error.message, { bad: true });
-      return null;
+      complain(error);
     }
   }
 

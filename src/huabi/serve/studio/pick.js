@@ -2,7 +2,7 @@
 import { base64 } from "./api.js";
 import { el, icon, picture, toast } from "./dom.js";
 
-const KINDS = ["image/png", "image/jpeg", "image/webp"];
+export const KINDS = ["image/png", "image/jpeg", "image/webp"];
 
 /** Asks for files. */
 export function choose({ accept = KINDS.join(","), multiple = false, folder = false } = {}) {

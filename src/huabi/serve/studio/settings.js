@@ -1,9 +1,12 @@
 /** The settings of the Imagine tab: which fields a model has, what they say, and how a recipe fills them. */
+import { base64 } from "./api.js";
 import { el, field, fill, slider } from "./dom.js";
+import { KINDS } from "./pick.js";
 
 const RATIOS = [["", "the model's own", true], ["1:1", "1:1"], ["3:2", "3:2"], ["2:3", "2:3"], ["4:3", "4:3"], ["3:4", "3:4"], ["16:9", "16:9"], ["9:16", "9:16"]];
 const MOODS = ["calm", "joyful", "sad", "angry", "lonely", "mysterious", "romantic", "tense"];
 const STYLES = ["flat", "pencil", "ink", "oil", "pixel", "crayon"];
+const PICTURES = 4; // when nobody says how many
 const UNIT = 8; // pixels that sides are a multiple of
 
 function number(name, min, max, step = 1) {
@@ -19,15 +22,15 @@ function offered(name, words) {
 }
 
 /** Rows and columns of a ratio, as large in all as the model's own size. */
-export function sized(ratio, [rows, columns]) {
+function sized(ratio, [rows, columns]) {
   const [width, height] = ratio.split(":").map(Number);
   const side = (part, other) => Math.max(UNIT, Math.round(Math.sqrt((rows * columns * part) / other) / UNIT) * UNIT);
   return [side(height, width), side(width, height)];
 }
 
-/** The drawer: `node`, `adapt(model)`, `read(model)` and `put(request)`. */
+/** The drawer: `node`, `adapt(model)`, `read(model)`, `given()` and `put(request)`. */
 export function settings() {
-  const n = slider("Pictures", { min: 1, max: 8, step: 1, value: 4 });
+  const n = slider("Pictures", { min: 1, max: 8, step: 1, value: PICTURES });
   const seed = el("input", { class: "input", name: "seed", inputMode: "numeric", pattern: "[0-9]*", placeholder: "by chance" });
   const steps = number("steps", 1, 1000);
   const guidance = number("guidance", 0, 30, 0.1);
@@ -37,9 +40,14 @@ export function settings() {
   const [style, styles] = offered("style", STYLES);
   const inputs = { seed, steps, guidance, negative, mood, style };
   fill(ratio, RATIOS);
+  const files = {
+    reference: el("input", { class: "input", name: "reference", type: "file", accept: KINDS.join(",") }),
+    sound: el("input", { class: "input", name: "sound", type: "file", accept: "audio/*" }),
+  };
   const wide = field("Keep out", negative);
   wide.classList.add("wide");
-  const ofWords = [wide, field("Mood", mood), field("Style", style), field("Width to height", ratio)];
+  const ofWords = [wide, field("Mood", mood), field("Style", style), field("Width to height", ratio),
+    field("A picture to resemble", files.reference), field("A sound to be heard there", files.sound)];
   const node = el("div", { class: "drawer", hidden: true, id: "settings" }, n, field("Seed", seed),
     field("Steps", steps), field("Guidance", guidance), ...ofWords, moods, styles);
 
@@ -49,16 +57,25 @@ export function settings() {
     for (const name of ["seed", "steps", "guidance"]) if (inputs[name].value.trim()) request[name] = Number(inputs[name].value);
     if (words) {
       for (const name of ["negative", "mood", "style"]) if (inputs[name].value.trim()) request[name] = inputs[name].value.trim();
-      if (ratio.value) request.size = sized(ratio.value, model.size);
+      if (ratio.value) request.ar = ratio.value;
     }
-    return { n: Number(n.input.value), request };
+    const count = Number(n.input.value);
+    if (!words || count !== PICTURES) request.n = count;
+    return request;
+  };
+  const given = async () => {
+    const found = {};
+    for (const [name, input] of Object.entries(files)) if (input.files.length) found[name] = await base64(input.files[0]);
+    return found;
   };
   return {
     node,
     read,
+    given,
     adapt: (model) => { for (const one of ofWords) one.hidden = !model?.tasks.includes("imagine"); },
     put: (request, size) => {
       for (const [name, input] of Object.entries(inputs)) input.value = request[name] ?? "";
+      for (const input of Object.values(files)) input.value = "";
       const asked = request.size ?? null;
       ratio.value = asked ? (RATIOS.find(([value]) => value && same(sized(value, size ?? asked), asked))?.[0] ?? "") : "";
     },

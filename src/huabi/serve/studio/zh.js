@@ -41,6 +41,8 @@ export const CHINESE = {
   Mood: "情绪",
   Style: "风格",
   "Width to height": "宽高比",
+  "A picture to resemble": "参考图片",
+  "A sound to be heard there": "画面里的声音",
   "the model's own": "模型默认",
   "by chance": "随机",
   none: "无",
