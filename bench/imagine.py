@@ -18,7 +18,7 @@ import argparse
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import cycle, islice, repeat
@@ -45,6 +45,7 @@ from huabi.data.world.spec import parse
 from huabi.data.world.styles import draw as draw_world
 from huabi.data.world.telling import Link, Mention, Told
 from huabi.drawing import draw
+from huabi.families.text_to_image import TextToImage
 from huabi.mel import RATE
 from huabi.model import Reads
 from huabi.models import located
@@ -202,6 +203,22 @@ def read(model: Reads, asked: Sequence[Asked], pictures: Sequence[np.ndarray], t
             tallies[one.group].add(one.told, reading)
 
 
+def planned(model: TextToImage, requests: Sequence[Imagine], asked: Sequence[Asked]) -> Tally:
+    """What the model's plans say of what is asked; they hold no relations."""
+    found = Tally("its plans")
+    groups: dict[Hashable, list[int]] = {}
+    for place, request in enumerate(requests):
+        groups.setdefault(model.batch_key(request), []).append(place)
+    for places in groups.values():
+        for start in range(0, len(places), ROWS):
+            part = places[start : start + ROWS]
+            with torch.autocast("cpu", torch.bfloat16, enabled=model.identity.precision == "bf16"):
+                plans = model.plans([requests[place] for place in part])
+            for place, plan in zip(part, plans):
+                found.add(asked[place].told, plan)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
@@ -231,6 +248,8 @@ def main() -> None:
         made[place] = np.asarray(picture.convert("RGB"))
     seconds = time.perf_counter() - begun
     tallies = {one.group: Tally(one.group) for one in asked}
+    if isinstance(model, TextToImage) and model.planner is not None:
+        tallies["planned"] = planned(model, requests, asked)
     read(reader, asked, list(made.values()), tallies)
     own = [one.picture for one in asked if one.picture is not None]
     if own:

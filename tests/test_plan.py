@@ -25,7 +25,7 @@ from huabi.ranks import Ranks
 from huabi.requests import Edit, Imagine, Vary
 from huabi.rng import BatchRng
 from huabi.trainer import Trainer
-from huabi.truth import record_size, unpack
+from huabi.truth import THINGS, record_size, unpack
 
 SPEC = DataSpec((16, 16), 3, captions=True, count=32, facts=FACTS)
 SETTINGS = TINY["text_to_image"] | {"autoencoder": "none", "plan.width": 32, "plan.depth": 2}
@@ -137,6 +137,10 @@ def drawer() -> TextToImage:
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_what_is_said_is_planned_and_what_is_planned_is_drawn(drawer: TextToImage, kind: str, side: str) -> None:
     requests = [Imagine(prompt=f"a {kind} at the {side}", seed=seed) for seed in range(4)]
+    for plan in drawer.plans(requests):
+        assert [thing.kind for thing in plan.things] == [WORDS["kind"][int(kind == "dog")]]
+        assert (plan.things[0].box[0] >= 0.5) == (side == "right")
+        assert set(plan.scene) == {name for name, _ in FACTS} - set(THINGS)
     *_, last = drawer.sample(requests)
     halves = drawer.decode(last)[:, :, 4:12].unflatten(3, (2, 8)).mean((2, 4))  # (4, 3, 2)
     here, there = (halves[:, int(kind == "dog"), k] for k in ((0, 1) if side == "left" else (1, 0)))

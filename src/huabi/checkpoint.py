@@ -258,6 +258,7 @@ class Checkpoint:
     def load(cls, path: Path | str, device: torch.device | str = "cpu") -> Family:
         """The trained model of a run folder, on `device`, ready to sample. Runs no code from the folder."""
         from .families import find
+        from .memory import Memory
 
         checkpoint = cls.open(Path(path))
         header = checkpoint.header
@@ -274,6 +275,7 @@ class Checkpoint:
             precision=header["precision"],
             device=family.device.type,
         )
+        family.memory = Memory.open(checkpoint.path)
         return family
 
 

@@ -82,10 +82,20 @@ def drawn(
             rows = [requests[p] for p in part]
             look = partial(_look, on_step, on_estimate, part)
             pictures = _whole(answers(model, rows, identity, look))
+            near = _near(model, rows[0], pictures)
             for row, position in enumerate(part):
                 picture = to_image(pictures[row])
                 filters.picture(picture)
-                yield position, pictures[row], _recipe(identity, requests[position], row, picture)
+                recipe = _recipe(identity, requests[position], row, picture)
+                yield position, pictures[row], recipe | ({"near": near[row]} if near[row] else {})
+
+
+def _near(model: Model, request: Request, pictures: Tensor) -> Sequence[str | None]:
+    """The training pictures that drawn ones are nearly; what starts from a picture is near that for another reason."""
+    given = getattr(request, "image", None)
+    if model.memory is None or given is not None or not isinstance(request, (Generate, Imagine)):
+        return [None] * len(pictures)
+    return model.memory.near(pictures)
 
 
 def _look(

@@ -39,7 +39,7 @@ class Enlarged(Model):
         rows, columns = model.spec.size
         self.spec = replace(model.spec, size=(rows * self.scale, columns * self.scale))
         self.requests = tuple(task for task in model.requests if task in ENLARGED)
-        self.identity = _both(model.identity, enlarger.identity)
+        self.identity, self.memory = _both(model.identity, enlarger.identity), model.memory
 
     def sample(self, requests: Sequence[Any]) -> Iterator[Tensor]:
         estimate = None

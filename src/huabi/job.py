@@ -23,13 +23,16 @@ from .data.sources import ALONE
 from .errors import DataError, HuabiError, RequestError, RunError
 from .families import find
 from .machine import pick_device, pick_precision, pick_threads
+from .memory import FILE, Memory
 from .model import DataSpec, Family
 from .plan import Plan
 from .ranks import Ranks
+from .requests import Generate, Imagine
 from .signals import stop_signals
 from .tables import preflight_lines
 from .trainer import Report, Trainer
 from .watch import Watch
+from .witness import Witness
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -413,8 +416,14 @@ class Job:
         start = time.perf_counter()
         if self._saved_step != trainer.step or not self._checkpoint.states():
             self._checkpoint.save(trainer)
+        if self.watch is not None and {Generate, Imagine} & set(trainer.family.requests):
+            self._remember(self.watch.witness)
         self._saved_step, self._saved_at = trainer.step, time.perf_counter()
         trainer.reserve = max(0.2, 2 * (self._saved_at - start)) + (self.watch.reserve if self.watch else 0.0)
+
+    def _remember(self, witness: Witness) -> None:
+        if not (self.options.out / FILE).exists() and (memory := Memory.of(witness)):
+            memory.save(self.options.out)
 
 
 def _lacking(family: str, missing: Sequence[str], data: PictureData) -> str:

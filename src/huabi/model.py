@@ -18,6 +18,7 @@ from .rng import BatchRng
 from .truth import Facts, Reading
 
 if TYPE_CHECKING:
+    from .memory import Memory
     from .requests import Request
 
 
@@ -130,6 +131,7 @@ class Model(ABC):
     requests: tuple[type[Request], ...] = ()
     spec: DataSpec
     identity: Identity | None = None  # None where it was not loaded from a run
+    memory: Memory | None = None  # of what it was trained on, where its run has one
 
     @abstractmethod
     def sample(self, requests: Sequence[Any]) -> Iterator[Tensor]:

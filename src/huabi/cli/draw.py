@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import RequestError, nearest, valid
-from .options import IMAGE_SUFFIXES, Device, NoRecipe, Run, Size, app, showing, size_of
+from .options import IMAGE_SUFFIXES, Device, NoRecipe, Run, Size, app, say_near, showing, size_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -56,6 +56,7 @@ def sample(
         for position, picture, recipe in draw(model, requests):
             pictures[position] = picture
             display.count("drawing", len(pictures), len(requests))
+            say_near(display, recipe)
             if out is not None:
                 target = out if out.suffix.lower() in IMAGE_SUFFIXES else out / _name(recipe, position, between)
                 publish(picture, target, recipe, not no_recipe)

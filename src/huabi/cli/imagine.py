@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import DataError, RequestError
-from .options import IMAGE_SUFFIXES, RECIPE_SUFFIXES, Device, NoRecipe, app, showing, size_of
+from .options import IMAGE_SUFFIXES, RECIPE_SUFFIXES, Device, NoRecipe, app, say_near, showing, size_of
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -192,6 +192,7 @@ def _make(
         for position, picture, recipe in draw(chosen, requests, tell):
             pictures[position], recipes[position] = picture, recipe
             tell()
+            say_near(display, recipe)
             if ranking is None:
                 save(position, recipe)
         order = list(range(len(requests)))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .. import text
+
+if TYPE_CHECKING:
+    from ..display import Display
 
 app = typer.Typer(
     name="huabi",
@@ -34,6 +38,12 @@ NoRecipe = Annotated[bool, typer.Option("--no-recipe", help="leave the recipe ou
 
 def size_of(value: str | None) -> tuple[int, int] | None:
     return text.size(value) if value is not None else None
+
+
+def say_near(display: Display, recipe: Mapping[str, Any]) -> None:
+    """Tells of a picture that is nearly one of those that its model learnt from."""
+    if near := recipe.get("near"):
+        display.say(f"note: seed {recipe['request']['seed']} is nearly the training picture {near}: nothing new")
 
 
 def showing() -> Any:

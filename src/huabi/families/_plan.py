@@ -20,7 +20,7 @@ from ..nets.plannet import PlanNet
 from ..nets.scenenet import boxes_of
 from ..nets.unet import Context
 from ..rng import generator
-from ..truth import SLOTS, THINGS, Facts, unpack
+from ..truth import SLOTS, THINGS, Facts, Reading, Seen, unpack
 from ._scene import masks_of
 
 SIDE = 16  # parts of a picture's side that boxes are told in
@@ -94,6 +94,23 @@ class Sentences:
         things = rest.unflatten(1, (count, FIELDS)) - starts
         ended = (things[..., 0] <= 0).cumsum(1) > 0
         return torch.where(ended[..., None], -1, things)
+
+
+    def readings(self, sentences: Tensor) -> list[Reading]:
+        """What sentences (B, N) say, as a reader would tell it of the picture; relations and maps are left to that."""
+        words = dict(self.facts)
+        attributes = [(name, known) for name, known in self.facts if name not in THINGS]
+        scenes = (sentences[:, : self.first].cpu() - self.starts[: self.first]).tolist()
+        found = []
+        for scene, things in zip(scenes, self.things(sentences).tolist()):
+            said = {name: known[number] for (name, known), number in zip(attributes, scene)}
+            seen = []
+            for kind, colour, left, top, right, bottom in (thing for thing in things if thing[0] > 0):
+                box = (left / SIDE, top / SIDE, (max(left, right) + 1) / SIDE, (max(top, bottom) + 1) / SIDE)
+                area = (box[2] - box[0]) * (box[3] - box[1])
+                seen.append(Seen(words["kind"][kind - 1], words["colour"][colour], box, area))
+            found.append(Reading(said, tuple(seen), (), None))
+        return found
 
 
 class Planner(nn.Module):

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from .. import truth
 from ..diffusion import Flow, denoise, diffusion_loss
 from ..errors import DataError, RequestError
 from ..model import Batch, DataSpec, Family, Finished, Update
@@ -358,12 +359,24 @@ class TextToImage(Family):
         heard = chaotic(said, asked)
         if self.planner is None or (given and hole is None):
             return heard, unwanted
-        stray = torch.tensor([request.chaos / 100 for request in asked], device=self.device)
-        seeds = [request.seed for request in asked]
-        plan = self.planner.plan(self.planner.write(heard(1.0), unwanted, seeds, stray))
+        plan = self.planner.plan(self._written(self.planner, asked, heard(1.0), unwanted))
         if hole is not None and plan.places is not None:
             plan = plan._replace(places=within(plan.places, hole))
         return lambda t: joined([heard(t), plan]), unwanted
+
+    @torch.no_grad()
+    def plans(self, requests: Sequence[Asked]) -> list[truth.Reading]:
+        """What is planned for requests of one `batch_key`; nothing by a run without plans."""
+        if self.planner is None:
+            return []
+        asked = [self._asked(request) for request in requests]
+        said, unwanted = self.conditions.of_requests(asked, self._shown), self.conditions.unwanted(asked)
+        return self.planner.sentences.readings(self._written(self.planner, asked, chaotic(said, asked)(1.0), unwanted))
+
+    @staticmethod
+    def _written(planner: Planner, asked: Sequence[Imagine], said: Context, unwanted: Context) -> Tensor:
+        stray = torch.tensor([request.chaos / 100 for request in asked], device=said.pooled.device)
+        return planner.write(said, unwanted, [request.seed for request in asked], stray)
 
     def _asked(self, request: Asked) -> Imagine:
         """The request as one to imagine something; its strength is 1 where it starts from noise."""

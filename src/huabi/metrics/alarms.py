@@ -23,6 +23,7 @@ __all__ = [
     "Side",
     "Sign",
     "collapse",
+    "copied",
     "losses_lost",
     "memorisation",
     "over_smoothing",
@@ -160,7 +161,7 @@ def memorisation(samples: Tensor, training: Tensor, heldout: Tensor, *, mirrored
     """
     if len(training) < 2:
         return Sign("memorisation", math.nan, _COPIES, "")
-    mine, theirs = (_copies(x, training, mirrored) for x in (samples, heldout))
+    mine, theirs = (int((copied(x, training, mirrored) >= 0).sum()) for x in (samples, heldout))
     share, honest = mine / len(samples), theirs / max(len(heldout), _PROOF)
     seen = f"{share:.0%} of samples are near copies of a training picture"
     beside = f", {honest:.0%} of held-out pictures are" if len(heldout) else ""
@@ -221,17 +222,22 @@ def _apart(x: Tensor) -> float:
     return float(distance.amin(1).median())
 
 
-def _copies(pictures: Tensor, training: Tensor, mirrored: bool) -> int:
-    """How many pictures lie less than half as far from their nearest thumbnail as from the second nearest."""
+def copied(pictures: Tensor, training: Tensor, mirrored: bool = False) -> Tensor:
+    """(N,) which of the `thumbnails` each picture is nearly: it lies less than half as far from it as from the next.
+
+    -1 where it is nearly none. See `memorisation` for the measure.
+    """
     if not len(pictures):
-        return 0
+        return torch.zeros(0, dtype=torch.int64)
     views = [_even(thumbnails(pictures))] + ([_even(thumbnails(pictures.flip(3)))] if mirrored else [])
     nearest = torch.full((len(pictures), 2), math.inf)
-    for rows in training.split(_ROWS):
-        known = _even(rows)
+    rows = torch.full((len(pictures), 2), -1)
+    for part in torch.arange(len(training)).split(_ROWS):
+        known = _even(training[part])
         squared = torch.stack([_squared(view, known) for view in views]).amin(0)
-        nearest = torch.cat([nearest, squared], 1).topk(2, largest=False).values
-    return int((nearest[:, 0] < nearest[:, 1] / 4).sum())  # squares: half the distance is a quarter
+        nearest, chosen = torch.cat([nearest, squared], 1).topk(2, largest=False)
+        rows = torch.cat([rows, part.expand(len(pictures), -1)], 1).gather(1, chosen)
+    return rows[:, 0].where(nearest[:, 0] < nearest[:, 1] / 4, -1)  # squares: half the distance is a quarter
 
 
 def _squared(x: Tensor, y: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ def _recipe(recipe: dict[str, Any] | None, shown: Image.Image) -> dict[str, Any]
     if recipe is None or "pixels" not in recipe:
         return {"state": "absent"}
     facts = {name: recipe.get(name) for name in ("huabi", "task", "family", "model")}
-    facts |= {"id": identity(recipe).hex()}
+    facts |= {"id": identity(recipe).hex()} | ({"near": recipe["near"]} if "near" in recipe else {})
     if pixels(shown) == recipe.get("saved", recipe["pixels"]):
         return {"state": "unchanged", **facts}
     return {"state": "changed", **facts, "problem": "the pixels are not those that it was written for"}
@@ -94,6 +94,8 @@ def told(facts: dict[str, Any]) -> list[str]:
         f"signature  {signed['state']}{signer}{remark.get(signed['state'], '')}",
         f"watermark  {mark['state']}{': ' + mark['id'] if 'id' in mark else ''}",
     ]
+    if "near" in recipe:
+        lines.append(f"near       it is nearly the training picture {recipe['near']}")
     unsure = "nothing vouches that it is as it was made"
     verdict = "it is as it was made" if facts["holds"] else "it is not as it was made" if facts["problems"] else unsure
     return [*lines, *facts["problems"], verdict]

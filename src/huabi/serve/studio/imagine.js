@@ -242,10 +242,11 @@ class Batch {
   done(shown) {
     const image = picture(pictureUrl(shown.id), this.words.textContent, shown.recipe.size?.[1]);
     const { seed } = shown.recipe.request;
+    const near = shown.recipe.near && el("span", { class: "near", hint: "Nearly a training picture: give it to nobody as new.", label: "Nearly a training picture: give it to nobody as new.", role: "img" }, "≈");
     const act = (words, hint, run) => el("button", { type: "button", class: "mini", label: hint, hint, on: { click: () => run(shown).catch(complain) } }, words);
     return el("figure", { class: "candidate" },
       el("button", { type: "button", class: "frame", label: "Open the picture", on: { click: () => this.tab.open(shown) } }, image),
-      el("figcaption", {}, el("span", { class: "numbers" }, seed === undefined ? "" : String(seed)),
+      el("figcaption", {}, el("span", { class: "numbers" }, seed === undefined ? "" : String(seed), near || ""),
         el("span", { class: "row" }, act("U", "Upscale", (one) => this.tab.upscale(one)), act("V", "Vary", (one) => this.tab.vary(one)))));
   }
 

@@ -14,6 +14,7 @@ function facts(shown) {
     const value = shown.recipe.request?.[name];
     if (value !== undefined && value !== null && value !== "") add(NAMES[name], value);
   }
+  if (shown.recipe.near) add("Nearly the training picture", shown.recipe.near);
   if (shown.model) add("Model", shown.model);
   if (shown.recipe.size) add("Size", `${shown.recipe.size[1]} × ${shown.recipe.size[0]}`);
   return list;

@@ -43,6 +43,8 @@ export const CHINESE = {
   "Width to height": "宽高比",
   "A picture to resemble": "参考图片",
   "A sound to be heard there": "画面里的声音",
+  "Nearly the training picture": "几乎就是这张训练图片",
+  "Nearly a training picture: give it to nobody as new.": "几乎就是一张训练图片：请不要当作新作给人。",
   "the model's own": "模型默认",
   "by chance": "随机",
   none: "无",
