@@ -38,7 +38,6 @@ from huabi.provenance.publish import published
 from huabi.requests import Generate
 
 TIMEOUT = 120.0  # seconds that a client waits for its picture
-MOST = 200_000  # calls of a load run, whatever its time
 
 
 class Server:
@@ -197,10 +196,6 @@ def previews(server: Server, n: int) -> list[float]:
     return found
 
 
-def quantile(values: list[float], q: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(q * len(values)))]
-
-
 def report_overhead(run: Path, size: tuple[int, int], options: argparse.Namespace) -> None:
     without = 1000 * statistics.median(bare(run, options.n))
     with serving(run, options.words) as server:
@@ -234,17 +229,19 @@ def report_load(run: Path, size: tuple[int, int], options: argparse.Namespace) -
     with serving(run, options.words, max(256, options.clients)) as server:
         asyncio.run(crowd(server, size, 16, 64, 60))
         before = server.memory()
-        began = time.perf_counter()
-        answers = asyncio.run(crowd(server, size, options.clients, MOST, options.seconds))
-        took, after = time.perf_counter() - began, server.memory()
-        good = [a.seconds for a in answers if a.status == 200]
-        lost = sum(a.status == 0 for a in answers)
-        wrong = sum(a.status == 200 and not a.right for a in answers)
-        refused = sum(a.status not in (0, 200) for a in answers)
-        print(f"| {options.clients} clients for {took:.0f} s: answered, lost, wrong, refused |", end=" ")
-        print(f"{len(good)}, {lost}, {wrong}, {refused} |")
-        print(f"| pictures a second | {len(good) / took:.1f} |")
-        print(f"| p50, p99 of an answer | {quantile(good, 0.5):.2f} s, {quantile(good, 0.99):.2f} s |")
+        command = [sys.executable, "-m", "locust", "-f", Path(__file__).with_name("load.py"), "--headless"]
+        command += ["--host", f"http://127.0.0.1:{server.port}", "--run-time", f"{options.seconds:.0f}s"]
+        command += ["--users", options.clients, "--spawn-rate", options.clients, "--stop-timeout", TIMEOUT]
+        told = {"LOAD_MODEL": server.model, "LOAD_SIZE": f"{size[0]}x{size[1]}", "LOAD_TIMEOUT": str(TIMEOUT)}
+        done = subprocess.run([*map(str, command)], env=os.environ | told, capture_output=True, text=True)
+        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        if not lines:
+            raise SystemExit(f"bench: locust told nothing (pip install locust)\n{done.stderr[-2000:]}")
+        ends, after = json.loads(lines[-1]), server.memory()
+        counts = ", ".join(str(ends.get(name, 0)) for name in ("right", "lost", "wrong", "refused"))
+        print(f"| {options.clients} clients for {ends['seconds']:.0f} s: right, lost, wrong, refused | {counts} |")
+        print(f"| pictures a second | {ends.get('right', 0) / ends['seconds']:.1f} |")
+        print(f"| p50, p99 of an answer | {ends['p50']:.2f} s, {ends['p99']:.2f} s |")
         print(f"| memory of the server before, after | {before:.0f} MB, {after:.0f} MB |", flush=True)
 
 
