@@ -1,7 +1,7 @@
 """The clients of `serve.py --only load`, as locust runs them: each asks again as soon as it is answered.
 
-A picture is right where its size and the seed in its recipe are those that were asked for. The last line that is printed
-is JSON: how many calls ended how, and seconds.
+A picture is right where its size and the seed in its recipe are those that were asked for. The last line printed is
+JSON: how many calls ended how, and seconds.
 """
 
 from __future__ import annotations
