@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +29,29 @@ def ship(run: Path, to: Path) -> None:
 
 
 def command(
-    doc: str | None, name: str, family: str, data: str, *, minutes: float | None = None, **options: Any
+    doc: str | None,
+    name: str,
+    family: str,
+    data: str,
+    *,
+    minutes: float | None = None,
+    stands_on: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> None:
     """Trains `family` on `data` into --out, goes on where that was stopped, or ships it, as the words typed ask.
 
     Args:
         minutes: of the training, where `options` tell no steps; --minutes overrules them.
-        options: of `huabi.train`.
+        stands_on: settings that name a run of another recipe, in `runs/world-NAME` where its own option says no other.
+        settings, options: of `huabi.train`.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs") / name)
     if minutes is not None:
         parser.add_argument("--minutes", type=float, default=minutes)
+    for other in stands_on:
+        parser.add_argument(f"--{other}", default=f"runs/world-{other}", metavar="RUN")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--ship", type=Path, metavar="FOLDER", help="write the trained model here; train nothing")
     args = parser.parse_args()
@@ -48,5 +60,7 @@ def command(
         return
     if minutes is not None:
         options["budget"] = 60 * args.minutes
+    settings = {**(settings or {}), **{other: getattr(args, other) for other in stands_on}}
     resume = (args.out / "run.json").exists()
-    huabi.train(family, data, args.out, threads=args.threads, resume=resume, on_report=tell, **options)
+    options |= {"threads": args.threads, "resume": resume, "settings": settings, "on_report": tell}
+    huabi.train(family, data, args.out, **options)

@@ -1,8 +1,9 @@
 """The text-to-image model that is to come with Huabi: `huabi imagine "a red pagoda under a yellow moon, ink wash"`.
 
-    python recipes/world_imagine.py --out runs/world-imagine      # trains it; goes on where it was stopped
+    python recipes/world_autoencoder.py --out runs/world-autoencoder    # first what its pictures are drawn in
+    python recipes/world_imagine.py --out runs/world-imagine            # trains it; goes on where it was stopped
     python recipes/world_imagine.py --out runs/world-imagine --ship src/huabi/shipped/world-imagine
-    python bench/imagine.py world-imagine                         # how much of what is said it draws
+    python bench/imagine.py world-imagine                               # how much of what is said it draws
 
 The pictures take two cores a quarter of an hour before. Combinations that `WITHOUT` names are in none of them. Expected
 figures: see docs/text_to_image.md.
@@ -18,6 +19,5 @@ DATA = f"world:n=40000,size=64,seed=2,language=both,captions=4,prompts=4,without
 if __name__ == "__main__":
     small = {"net.attention": 1, "plan.width": 160}  # all weights that ship are to be small
     settings = {**small, "shortcut.share": 0.125, "shortcut.start": 0.6}
-    command(
-        __doc__, "world-imagine", "text_to_image", DATA, minutes=150, size=64, save_every=400, settings=settings
-    )
+    known = {"size": 64, "save_every": 400, "settings": settings, "stands_on": ("autoencoder",)}
+    command(__doc__, "world-imagine", "text_to_image", DATA, minutes=135, **known)

@@ -33,7 +33,7 @@ from ._rows import labels_of, latents_of, pixels_of, refuse
 from ._shortcut import FEW, STRIDES, ShortcutConfig, consistent, stride_between, stride_times
 from .vae import Autoencoder
 
-SMALL = 64  # pixels a side, up to which `autoencoder=auto` is none
+SMALL = 32  # pixels a side, up to which `autoencoder=auto` is none
 LEAST = 4  # pixels a side of what is drawn
 SETTLING = 100  # steps in which the codes of a given autoencoder are standardised
 LARGEST = 4  # times the trained area
@@ -68,7 +68,7 @@ class TextToImageConfig:
     contrast: str = ""  # a run of `contrast`, of condition=embedding alone
     text: str = ""  # who reads texts, frozen: a run of `contrast`, or hf:NAME; none is learnt with the rest
     reading: Reading = field(default_factory=Reading)  # found out by itself
-    autoencoder: str = "auto"  # a run of `autoencoder`, or train, or none: pixels; auto is none up to 64 pixels a side
+    autoencoder: str = "auto"  # a run of `autoencoder`, or train, or none: pixels; auto is none up to 32 pixels a side
     sha256: str = ""  # of that run's weights; found out by itself
     coding: float = 0.25  # share of the run in which an autoencoder is trained
     coarse: int = 1  # pictures are drawn at this part of their sides, from means; a further run starts there (--init)
