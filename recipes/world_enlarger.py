@@ -3,16 +3,57 @@
     python recipes/world_enlarger.py --out runs/world-enlarger     # trains it; goes on where it was stopped
     python recipes/world_enlarger.py --out runs/world-enlarger --ship src/huabi/shipped/world-enlarger
 
-Oil and crayon take a second or two of a core for each picture of 256 pixels, so there are few, and crops of them are
+It learns from pairs: scenes in 64 pixels, as the autoencoder of `world_imagine.py` gives them back, and the same scenes
+drawn in 256. Oil and crayon take a second or two of a core for each of these, so there are few, and crops of them are
 many. Expected figures: see docs/text_to_image.md.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
 from recipe import command
 
-DATA = "world:n=1200,size=256,seed=5"
-SETTINGS = {"task": "upscale", "scale": 4, "crop": 128, "net.width": 32, "net.depth": "1+2+2"}
+import huabi
+from huabi.cores import cores
+from huabi.data.loader import to_unit
+from huabi.data.world.compose import draw_scene
+from huabi.data.world.scene import STYLES
+from huabi.data.world.styles import draw
+from huabi.pictures import to_image
+
+FIRST, COUNT, SMALL, SCALE = 5 << 32, 1200, 64, 4  # scenes that no other recipe learns from, and none is judged by
+CODES, PAIRS = Path("runs/world-autoencoder"), Path("runs/world-pairs")
+SETTINGS = {"task": "upscale", "scale": SCALE, "crop": 128, "net.width": 32, "net.depth": "1+2+2"}
+SETTINGS |= {"detail.texture": 8, "detail.adversarial": 0.5}
+
+
+def scene(number: int) -> tuple[Image.Image, Image.Image]:
+    """The same scene in few pixels and in many."""
+    what, style = draw_scene(FIRST + number), STYLES[number % len(STYLES)]
+    small, large = (draw(what, (side, side), style) for side in (SMALL, SMALL * SCALE))
+    return Image.fromarray(small), Image.fromarray(large)
+
+
+@torch.no_grad()
+def write_pairs() -> None:
+    """The pairs as folders A and B; those in few pixels are squares of equal ones, so that nothing resizes them."""
+    if (PAIRS / "B" / f"{COUNT - 1:04d}.png").exists():
+        return
+    for name in "AB":
+        (PAIRS / name).mkdir(parents=True, exist_ok=True)
+    codes = huabi.load(CODES)
+    with ProcessPoolExecutor(cores()) as pool:
+        for number, (small, large) in enumerate(pool.map(scene, range(COUNT), chunksize=8)):
+            seen = to_image(codes.reconstruct(to_unit(np.asarray(small)[None]), None)[0])
+            seen.resize(large.size, Image.Resampling.NEAREST).save(PAIRS / "A" / f"{number:04d}.png")
+            large.save(PAIRS / "B" / f"{number:04d}.png")
+
 
 if __name__ == "__main__":
-    command(__doc__, "world-enlarger", "restorer", DATA, minutes=20, size=256, settings=SETTINGS)
+    write_pairs()
+    command(__doc__, "world-enlarger", "restorer", str(PAIRS), minutes=20, size=SMALL * SCALE, settings=SETTINGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from conftest import TINY, refused, write_pictures
+from conftest import TINY, at_mean, refused, write_pictures
 from huabi import api, cli, damage
 from huabi.config import configure
 from huabi.cost import example
@@ -159,6 +161,39 @@ def test_a_denoiser_beats_the_noisy_picture_after_seconds() -> None:
     with trainer.averaged() as family:
         assert isinstance(family, Restorer)
         assert psnr(family.restore(noisy, "denoise"), x).mean() > psnr(noisy, x).mean() + 3
+
+
+PAIRED = DataSpec((32, 32), 1, count=32, pairing="paired")
+
+
+def test_pairs_teach_their_own_damage() -> None:
+    def dimmed() -> Iterator[Batch]:
+        for step in itertools.count():
+            x = shapes(8, step)
+            yield Batch(x * 0.4 - 0.5, BatchRng(0, step, 8), torch.arange(8), target=x)
+
+    torch.manual_seed(0)
+    settings = {"task": ("mend",), "crop": 16, "net.width": 16, "net.depth": (1,), "lr": 5e-3, "warmup": 5}
+    family = Restorer(configure(restorer.RestorerConfig(), settings), PAIRED)
+    trainer = Trainer(family, Plan.of_steps(60), ranks=Ranks.alone())
+    for _ in trainer.run(dimmed()):
+        pass
+    x = shapes(16, 10_000)
+    dim = x * 0.4 - 0.5
+    assert psnr(at_mean(trainer).restore(dim, "mend"), x).mean() > psnr(dim, x).mean() + 8  # type: ignore[operator]
+
+
+def test_of_pairs_of_two_sizes_the_small_ones_are_seen_as_they_are() -> None:
+    settings = {"task": ("upscale",), "scale": 4, "crop": 16, "net.width": 8, "net.depth": (1,)}
+    family = Restorer(configure(restorer.RestorerConfig(), settings), PAIRED)
+    small = torch.rand(6, 1, 8, 8) * 2 - 1
+    wide = F.interpolate(small, scale_factor=4)
+    image, given, hole, _ = family._shown(Batch(wide, BatchRng(0, 0, 6), torch.arange(6), target=wide))
+    torch.testing.assert_close(F.interpolate(given, scale_factor=4), image)  # no pixel was cut through
+    assert hole is None
+    for task in (("denoise", "mend"), ("inpaint",)):
+        with pytest.raises(RequestError, match="pairs show one damage"):
+            Restorer(configure(restorer.RestorerConfig(), {"task": task}), PAIRED)
 
 
 @pytest.mark.parametrize("settings", [{}, {"net": "dncnn", "net.depth": 4}, {"task": ("upscale",), "scale": 3}])

@@ -89,6 +89,9 @@ class RestorerConfig:
 class Restorer(Family):
     """Learns from pictures that it damages itself; one network for one task, or for several that it is told of.
 
+    From pairs it learns their own damage instead: the first of each is damaged, the second whole. To upscale, both have
+    the size of the second, and the first is averaged down.
+
     The loss is half the logarithm of each picture's mean square error, as NAFNet's (Chen et al. 2022): a decibel
     counts the same at every level of noise, and with `detail` it is the likelihood whose sigma is the error's own.
     """
@@ -106,6 +109,9 @@ class Restorer(Family):
         super().__init__(config, spec)
         if "colourise" in config.task and spec.channels < 3:
             raise RequestError("colourise learns from pictures in colour: say --channels 3")
+        self.paired = spec.pairing == "paired"
+        if self.paired and (len(config.task) > 1 or "inpaint" in config.task):
+            raise RequestError("pairs show one damage, and no holes: name one task for them, and not inpaint")
         self.scale = config.scale if "upscale" in config.task else 1
         shape: dict[str, Any] = {"tasks": len(config.task) if len(config.task) > 1 else 0, "scale": self.scale}
         inputs, net = spec.channels + ("inpaint" in config.task), config.net
@@ -128,8 +134,7 @@ class Restorer(Family):
     def losses(self, batch: Batch, step: int) -> Iterator[Update]:
         detail = self.config.detail
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            image = self._cropped(batch.image, batch.rng)
-            given, hole, task = self._damaged(image, batch.rng)
+            image, given, hole, task = self._shown(batch)
         drawn = self._drawn(given, hole, task)
         error = (drawn - image).square().mean((1, 2, 3))  # (B,)
         sigma = (error.detach() + FAINT).sqrt()
@@ -142,11 +147,22 @@ class Restorer(Family):
         if self.critic is not None:
             yield critic_turn(self.critic, detail, image, drawn.detach(), batch.label, step)
 
+    def _shown(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
+        """A part of each picture, and that damaged: what the network is given, see `_damaged`."""
+        if not self.paired:
+            image = self._cropped(batch.image, batch.rng)
+            return image, *self._damaged(image, batch.rng)
+        assert batch.target is not None
+        image, given = self._cropped(torch.cat([batch.target, batch.image], 1), batch.rng).chunk(2, 1)
+        none = torch.zeros(len(image), dtype=torch.int64, device=image.device)
+        return image, F.avg_pool2d(given, self.scale), None, none
+
     def _cropped(self, x: Tensor, rng: BatchRng) -> Tensor:
         """A random part of each picture, turned and mirrored where up and down are alike."""
         sides = [min(self.config.crop or side, side) // self.scale * self.scale for side in x.shape[-2:]]
-        room = [whole - side + 1 for whole, side in zip(x.shape[-2:], sides)]
-        starts = (rng.uniform(2).cpu() * torch.tensor(room)).long().tolist()
+        step = self.scale if self.paired else 1  # of pairs, the damaged ones' own pixels are not cut through
+        room = [(whole - side) // step + 1 for whole, side in zip(x.shape[-2:], sides)]
+        starts = ((rng.uniform(2).cpu() * torch.tensor(room)).long() * step).tolist()
         turns = rng.integers(8).tolist() if LOCAL.issuperset(self.config.task) and sides[0] == sides[1] else []
         parts = [row[:, y : y + sides[0], left : left + sides[1]] for row, (y, left) in zip(x, starts)]
         for n, turn in enumerate(turns):
