@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -301,6 +302,22 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         api.train("restorer", photos, folder / name, size=12, steps=2, threads=1, settings=same | settings)
     api.train("vae", photos, folder / "vae", size=8, steps=1, threads=1, settings=TINY["vae"])
     return folder
+
+
+@pytest.mark.parametrize(("task", "paired"), [("denoise+inpaint", False), ("upscale", False), ("mend", True)])
+def test_previews_show_what_was_damaged_mended_and_whole(task: str, paired: bool, tmp_path: Path) -> None:
+    for name in "AB" if paired else ("photos",):
+        write_pictures(tmp_path / "data" / name, classes=("",))
+    for path in (tmp_path / "data" / "A").glob("*.png"):
+        Image.open(path).point(lambda level: level // 2).save(path)
+    settings = TINY["restorer"] | {"batch": 2, "task": task}
+    api.train("restorer", tmp_path / "data", tmp_path / "run", size=12, steps=2, threads=1, settings=settings)
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    (told,) = [row for row in log if "heldout_psnr" in row]
+    with Image.open(next((tmp_path / "run" / "previews").glob("*.png"))) as sheet:
+        columns, rows = ((side + 2) // (8 + 2) for side in sheet.size)  # crops of 8 pixels
+    assert (columns, rows) == (told["heldout"], 3)
+    assert 0 < told["heldout_psnr"] < 60
 
 
 def test_every_field_has_its_option() -> None:

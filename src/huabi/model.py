@@ -158,6 +158,14 @@ class Classifies(Protocol):
 
 
 @runtime_checkable
+class Mends(Protocol):
+    """A family that undoes damage."""
+
+    def mended(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """A batch's pictures, or parts of them, damaged, mended and whole: (B, C, H, W) each in [-1, 1]."""
+
+
+@runtime_checkable
 class Reads(Protocol):
     """A model that reads scenes; one that learnt labels alone raises `RequestError`."""
 

@@ -17,15 +17,16 @@ from .metrics.confusion import accuracy, confusion, confusion_picture
 from .metrics.reading import Agreement
 from .metrics.restoration import psnr
 from .metrics.retrieval import ranks, recall
-from .model import Classifies, Family, Identity, Matches, Reads, Reconstructs
+from .model import Batch, Classifies, Family, Identity, Matches, Mends, Reads, Reconstructs
 from .nets.text import groups_of
 from .pictures import grid, to_image, to_tensor
 from .requests import Generate, Imagine, Stylize, Translate
+from .rng import BatchRng
 from .trainer import Trainer
 
 JUDGED = 1000  # held-out pictures that are read
 REBUILT = 64  # held-out pictures that are reconstructed
-PAIRS = 8  # pictures that are translated
+PAIRS = 8  # pictures that are translated, or mended
 STYLISED = 5  # held-out pictures, each in the style of each
 SHOWN, CELL = 64, 6  # held-out pictures whose cosines are shown, and pixels of a cosine
 Shown = tuple[Image.Image, dict[str, float]]  # a picture, and figures for the log
@@ -38,6 +39,8 @@ def preview(trainer: Trainer, data: PictureData | None, say: Callable[[str], Non
             return _translated(family, trainer, data, say)
         if Stylize in family.requests and data is not None:
             return _stylised(family, trainer, data, say)
+        if isinstance(family, Mends) and data is not None:
+            return _mended(family, data)
         draws = bool({Generate, Imagine} & set(family.requests))
         drawn = _drawn(family, trainer, data, say) if draws else None
         if isinstance(family, Reconstructs) and data is not None and len(data.heldout):
@@ -75,6 +78,21 @@ def _rebuilt(family: Family, data: PictureData) -> Shown:
     pairs = [to_image(x) for pair in zip(real[:ROWS], again[:ROWS]) for x in pair]
     error = float((again - real).square().mean().sqrt())
     return grid(pairs, 2 * math.isqrt(ROWS)), {"heldout_rmse": error, "heldout": len(rows)}
+
+
+def _mended(family: Family, data: PictureData) -> Shown:
+    """Held-out pictures in columns, or parts of them: damaged, mended, whole; damaged the same in every preview."""
+    assert isinstance(family, Mends)
+    rows = (data.heldout if len(data.heldout) else data.train)[:PAIRS]
+    known, target = (
+        None if pixels is None else to_unit(rows_of(pixels)(rows)).to(family.device)
+        for pixels in (data.images, data.target)
+    )
+    assert known is not None
+    batch = Batch(known, BatchRng(0, 0, len(rows)), torch.arange(len(rows)), target=target)
+    damaged, mended, whole = (x.float().cpu() for x in family.mended(batch))
+    shown = [to_image(x) for row in (damaged, mended, whole) for x in row]
+    return grid(shown, len(rows)), {"heldout_psnr": float(psnr(mended, whole).mean()), "heldout": len(rows)}
 
 
 def _translated(

@@ -147,6 +147,13 @@ class Restorer(Family):
         if self.critic is not None:
             yield critic_turn(self.critic, detail, image, drawn.detach(), batch.label, step)
 
+    @torch.no_grad()
+    def mended(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        image, given, hole, task = self._shown(batch)
+        mended = self._drawn(given, hole, task).clamp(-1, 1)
+        damaged = given if hole is None else given.masked_fill(hole, 0)
+        return F.interpolate(damaged, scale_factor=self.scale), mended, image
+
     def _shown(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
         """A part of each picture, and that damaged: what the network is given, see `_damaged`."""
         if not self.paired:
