@@ -315,8 +315,10 @@ def test_mp4_without_its_package_names_the_remedy(monkeypatch: pytest.MonkeyPatc
 
 def test_mp4_has_every_frame(tmp_path: Path) -> None:
     av = pytest.importorskip("av")
-    film.save_film(list(paint(landscape(41, 31), "ink", frames=4)), tmp_path / "film.mp4")
+    frames = list(paint(landscape(41, 31), "ink", frames=4))
+    film.save_film(frames, tmp_path / "film.mp4", film.painting_times(len(frames)))
     with av.open(tmp_path / "film.mp4") as video:
         frames = list(video.decode(video=0))
-    assert len(frames) == 3 + film.REST
+    assert len(frames) == 4
+    assert film.read_film(tmp_path / "film.mp4").times == pytest.approx([83, 83, 83, 2000])
     assert (frames[0].width, frames[0].height) == (42, 32)

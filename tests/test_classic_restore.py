@@ -15,7 +15,7 @@ from torch import Tensor
 
 from huabi import classic
 from huabi.classic.filters import box, gaussian, guided, noise_level
-from huabi.deep import save_deep, to_deep_tensor
+from huabi.deep import encode_deep, to_deep_tensor
 from huabi.drawing import draw
 from huabi.errors import RequestError
 from huabi.pictures import Picture, to_image, to_tensor
@@ -135,7 +135,7 @@ def test_filters_agree_with_their_definitions() -> None:
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_sixteen_bits_survive(channels: int, tmp_path: Path) -> None:
     x = torch.rand(channels, 24, 20, generator=generator("deep")) * 0.01 - 1  # dark: 8 bits would know two levels
-    save_deep(x, tmp_path / "deep.png")
+    (tmp_path / "deep.png").write_bytes(encode_deep(x))
     known = to_deep_tensor(Picture((tmp_path / "deep.png").read_bytes()))
     asked = Restore(image=tmp_path / "deep.png", task="denoise", strength=0)
     *_, kept = classic.model("tv").sample([asked])

@@ -108,6 +108,17 @@ def test_transparency_is_white_or_kept() -> None:
     assert values(encoded(Image.new("1", (1, 1), 1)), 1) == [[255]]
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "I;16"])
+def test_a_colour_that_stands_for_transparency_is_kept(mode: str) -> None:
+    grey = np.array([[0, 77]], np.uint16 if mode == "I;16" else np.uint8)
+    image = Image.fromarray(np.stack([grey] * 3, 2) if mode == "RGB" else grey)
+    assert image.mode == mode
+    key = (77, 77, 77) if mode == "RGB" else 77
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes().replace(b"sRGB", b"mine")
+    found = values(encoded(image, transparency=key, icc_profile=profile), 4)
+    assert [pixel[3] for pixel in found[0]] == [255, 0]
+
+
 def test_cmyk() -> None:
     cyan = Image.new("CMYK", (8, 8), (255, 0, 0, 0))
     assert values(encoded(cyan, "TIFF"))[0][0] == [0, 255, 255]

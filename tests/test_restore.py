@@ -20,7 +20,7 @@ from conftest import TINY, at_mean, refused, write_pictures
 from huabi import api, cli, damage
 from huabi.config import configure
 from huabi.cost import example
-from huabi.deep import is_deep, save_deep, to_deep_tensor
+from huabi.deep import encode_deep, is_deep, to_deep_tensor
 from huabi.diffusion import DDPM, EDM, Flow
 from huabi.diffusion import Path as NoisePath
 from huabi.errors import RequestError
@@ -208,7 +208,7 @@ def test_tiles_are_as_the_whole(settings: dict[str, Any], monkeypatch: pytest.Mo
 
 
 def png(x: Tensor, path: Path) -> Picture:
-    save_deep(x, path)
+    path.write_bytes(encode_deep(x))
     return Picture.of(path)
 
 
@@ -340,13 +340,27 @@ def test_the_command(huabi: Any, runs: Path, tmp_path: Path) -> None:
     large = huabi("restore", photo, "--task", "upscale", "--out", tmp_path / "large.png")  # the last that fits
     assert large.code == 0, large.err
     assert open_picture(tmp_path / "large.png").size == (24, 24)
-    save_deep(torch.rand(3, 8, 8) * 2 - 1, tmp_path / "deep.png")
+    png(torch.rand(3, 8, 8) * 2 - 1, tmp_path / "deep.png")
     for suffix, deep in ((".png", True), (".jpg", False)):
         target = tmp_path / f"clean{suffix}"
         words = ("--task", "denoise", "--out", target, "--method", runs / "both")
         assert huabi("restore", tmp_path / "deep.png", *words).code == 0
         assert is_deep(Picture.of(target)) is deep
         assert read_recipe(target) is not None
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_sixteen_bits_are_vouched_for(huabi: Any, channels: int, tmp_path: Path) -> None:
+    png(torch.rand(channels, 12, 10) * 2 - 1, tmp_path / "deep.png")
+    words = ("restore", tmp_path / "deep.png", "--task", "denoise", "--method", "tv", "--out")
+    assert huabi(*words, tmp_path / "clean.png").code == 0
+    assert huabi("verify", tmp_path / "clean.png").code == 0
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "provenance.toml").write_text('visible = "en"')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HUABI_HOME", str(tmp_path / "home"))
+        assert "in 8 bits" in huabi(*words, tmp_path / "marked.png").err
+    assert not is_deep(Picture.of(tmp_path / "marked.png"))
 
 
 def test_mistakes_get_one_line(huabi: Any, runs: Path, tmp_path: Path) -> None:

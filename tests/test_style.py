@@ -348,7 +348,7 @@ def files(tmp_path: Path) -> Path:
     Image.new("L", (24, 24), 90).save(tmp_path / "grey.png")
     Image.new("RGBA", (24, 24), (200, 40, 40, 128)).save(tmp_path / "glass.png")
     Image.new("L", (32, 24)).save(tmp_path / "black.png")
-    save_film([Image.fromarray(scene(24, 32) // k) for k in (1, 2)], tmp_path / "film.gif")
+    save_film([Image.fromarray(scene(24, 32) // k) for k in (1, 2)], tmp_path / "film.gif", [80, 80])
     return tmp_path
 
 

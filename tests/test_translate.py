@@ -14,6 +14,7 @@ from PIL import Image
 import huabi as face
 from conftest import TINY, refused, stream
 from huabi import api, cli, comparison
+from huabi.classic import film
 from huabi.classic.film import read_film, save_film
 from huabi.config import configure
 from huabi.cost import example
@@ -302,9 +303,31 @@ def test_films_keep_their_frames_and_times(huabi: Any, run: Path, tmp_path: Path
 
 def test_films_of_the_mp4_kind(huabi: Any, run: Path, tmp_path: Path) -> None:
     pytest.importorskip("av")
-    save_film([Image.fromarray(np.full((16, 16, 3), 60 * n, np.uint8)) for n in range(4)], tmp_path / "a.mp4", [40] * 4)
+    times = [40, 120, 30, 200]
+    save_film((Image.fromarray(np.full((16, 16, 3), 60 * n, np.uint8)) for n in range(4)), tmp_path / "a.mp4", times)
     assert huabi("translate", run, tmp_path / "a.mp4", "--out", tmp_path / "b.mp4").code == 0
-    assert read_film(tmp_path / "b.mp4").times == (40,) * 4
+    assert read_film(tmp_path / "b.mp4").times == pytest.approx(times)
+
+
+def test_films_that_lie_on_their_side_are_turned(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Frame:
+        rotation = -90  # what telephones write that were held upright
+
+        def to_image(self) -> Image.Image:
+            return Image.fromarray(np.repeat(np.array([[10, 200]], np.uint8), 3).reshape(1, 2, 3))
+
+    upright = film._upright(Frame())
+    assert upright.size == (1, 2)
+    assert [upright.getpixel((0, y))[0] for y in (0, 1)] == [10, 200]  # type: ignore[index]
+
+
+def test_a_broken_film_in_a_folder_is_left_out_and_the_rest_is_made(huabi: Any, run: Path, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "in", ["good.png"])
+    (folder / "torn.webp").write_bytes(b"RIFF")
+    told = huabi("translate", run, folder, "--out", tmp_path / "new")
+    assert told.code == 0, told.err
+    assert "torn.webp" in told.err
+    assert [path.name for path in (tmp_path / "new").rglob("*.png")] == ["good.png"]
 
 
 def test_what_cannot_be_translated_is_told_in_one_line(huabi: Any, run: Path, photos: Path, tmp_path: Path) -> None:

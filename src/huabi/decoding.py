@@ -169,6 +169,8 @@ def flatten(image: Image.Image, channels: int = 3) -> Image.Image:
     """`image` in any of Pillow's modes as L, RGB or RGBA of 8 bits; deeper ones are scaled, not clipped."""
     if channels not in MODES:
         raise ValueError(f"channels must be 1, 3 or 4, not {channels}")
+    if "transparency" in image.info:
+        image = _keyed(image)
     if image.mode.startswith(("I", "F")):
         image = _to_8_bits(image)
     image = _to_srgb(image)
@@ -180,6 +182,19 @@ def flatten(image: Image.Image, channels: int = 3) -> Image.Image:
         return rgba
     white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
     return Image.alpha_composite(white, rgba).convert(MODES[channels])
+
+
+def _keyed(image: Image.Image) -> Image.Image:
+    """A picture of which one colour stands for transparency, with that as alpha; palettes keep theirs."""
+    if image.mode in ("1", "L", "RGB"):
+        return image.convert("RGBA" if image.mode == "RGB" else "LA")
+    if not image.mode.startswith("I"):
+        return image
+    import numpy as np
+
+    grey = _to_8_bits(image)
+    grey.putalpha(Image.fromarray((np.asarray(image) != image.info["transparency"]).astype(np.uint8) * np.uint8(255)))
+    return grey
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:

@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from PIL.PngImagePlugin import PngImageFile, putchunk
 from torch import Tensor
 
 from .decoding import MAX_PIXELS, opened
-from .durable import write_file
-from .pictures import Picture, PictureError, text_chunks, to_tensor
+from .pictures import Picture, text_chunks, to_tensor, write_picture
+from .provenance.publish import sealed
+from .provenance.settings import Settings
 
-__all__ = ["is_deep", "save_deep", "to_deep_tensor"]
+__all__ = ["encode_deep", "is_deep", "publish_deep", "to_deep_tensor"]
 
 TOP = 65535
 GREY, ALPHA = ("1", "L", "I", "F", "I;16", "I;16B"), ("LA", "PA", "RGBA")
@@ -49,14 +51,21 @@ def to_deep_tensor(picture: Picture) -> Tensor:
     return torch.from_numpy(levels.astype(np.float32)).permute(2, 0, 1).div_(TOP / 2).sub_(1).contiguous()
 
 
-def save_deep(
-    tensor: Tensor, path: Path, recipe: Mapping[str, Any] | None = None, xmp: bytes | None = None
-) -> None:
-    """Writes (C, H, W) in [-1, 1] as a PNG of 16 bits with its recipe and XMP packet inside, whole or not at all.
+def publish_deep(tensor: Tensor, path: Path, recipe: Mapping[str, Any], with_recipe: bool = True) -> None:
+    """Writes (C, H, W) in [-1, 1] as a PNG of 16 bits as `publish` does, but without marks in the pixels."""
+    levels = _levels(tensor)
+    grey = len(levels) == 1
+    shown = Image.fromarray(levels[0] if grey else (levels >> 8).astype(np.uint8).transpose(1, 2, 0))
+    recipe = {**recipe, "marks": {}}
+    write_picture(sealed(shown, partial(encode_deep, tensor), "PNG", recipe, with_recipe, Settings.load()), path)
 
-    `save_deep` of what `to_deep_tensor` read gives the same levels.
+
+def encode_deep(tensor: Tensor, recipe: Mapping[str, Any] | None = None, xmp: bytes | None = None) -> bytes:
+    """(C, H, W) in [-1, 1] as a PNG of 16 bits with its recipe and XMP packet inside.
+
+    That of what `to_deep_tensor` read has the same levels.
     """
-    levels = tensor.clamp(-1, 1).add(1).mul(TOP / 2).round().cpu().numpy().astype(">u2")  # (C, H, W)
+    levels = _levels(tensor).astype(">u2")  # (C, H, W)
     channels, height, width = levels.shape
     lines = np.ascontiguousarray(levels.transpose(1, 2, 0)).view(np.uint8).reshape(height, -1)
     step = 2 * channels  # each byte less the one a pixel before it: filter 1 of PNG
@@ -69,11 +78,11 @@ def save_deep(
         putchunk(file, name, data)
     putchunk(file, b"IDAT", zlib.compress(filtered.tobytes(), 6))
     putchunk(file, b"IEND")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, file.getvalue())
-    except OSError as error:
-        raise PictureError(f"cannot be written ({(error.strerror or str(error)).lower()})", str(path)) from None
+    return file.getvalue()
+
+
+def _levels(tensor: Tensor) -> NDArray[np.uint16]:
+    return tensor.clamp(-1, 1).add(1).mul(TOP / 2).round().cpu().numpy().astype(np.uint16)
 
 
 def _is_deep(image: Image.Image) -> bool:

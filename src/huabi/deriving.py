@@ -148,13 +148,22 @@ def derive(
     sources = list(_copied(listing, folder, done, progress))
     if not sources:
         raise DataError(f"{shown(str(data))}: none of its {len(listing.items)} pictures can be read")
-    partners = _partners(sources) if listing.labels and not listing.captions else {}
+    groups: dict[str | None, list[Item]] = {}  # by label: what can be mixed
+    if listing.labels and not listing.captions:
+        for item in sources:
+            groups.setdefault(item.label, []).append(item)
+    places: Counter[str | None] = Counter()  # of each picture in its group
     for count, item in enumerate(sources, 1):
+        group, own = groups.get(item.label, []), places[item.label]
+        places[item.label] += 1
         rng = random.Random(key_seed("derive", seed, item.name))
-        possible = [way for way in ways if _fits(way, item, partners)]
+        possible = [way for way in ways if _fits(way, item, group)]
         source = _opened(item)
         for _ in range(n if possible else 0):
-            partner = rng.choice(partners[item.name]) if "mixup" in possible else None
+            partner = None
+            if "mixup" in possible:
+                other = rng.randrange(len(group) - 1)
+                partner = group[other + (other >= own)]
             pair = (partner.name, _opened(partner)) if partner is not None else None
             image, how = variant(_Source(item, source, pair), possible, rng)
             mixed = partner is not None and how.startswith("mixup")
@@ -256,18 +265,10 @@ def _origins(*items: Item | None) -> list[str]:
     return sorted({name for part in names for name in part})
 
 
-def _partners(sources: Sequence[Item]) -> dict[str, list[Item]]:
-    """The others of each picture's label."""
-    members: dict[str | None, list[Item]] = {}
-    for item in sources:
-        members.setdefault(item.label, []).append(item)
-    return {item.name: others for item in sources if (others := [o for o in members[item.label] if o is not item])}
-
-
-def _fits(way: str, item: Item, partners: Mapping[str, list[Item]]) -> bool:
+def _fits(way: str, item: Item, group: Sequence[Item]) -> bool:
     if way == "flip":
         return not (item.caption and SIDES.search(item.caption))
-    return way != "mixup" or item.name in partners
+    return way != "mixup" or len(group) > 1
 
 
 def _drawn(

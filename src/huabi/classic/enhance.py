@@ -177,13 +177,22 @@ class Enhancer(Model):
 def _answer(request: Enhance) -> Tensor:
     x = to_tensor(request.image.image(request.image.channels))
     colours, alpha = (x[:3] + 1) / 2, x[3:]
-    found = _weighed(needs(colours), request)
+    found = _weighed(needs(_seen(colours, alpha[0] > -1) if len(alpha) else colours), request)
     done = torch.cat([enhanced(colours, found) * 2 - 1, alpha])
     if request.scale == 1:
         return done
     image = to_image(done)
     size = request.scale * image.width, request.scale * image.height
     return to_tensor(image.resize(size, Image.Resampling.LANCZOS))
+
+
+def _seen(rgb: Tensor, visible: Tensor) -> Tensor:
+    """What a picture (C, H, W) is judged by where some of it is transparent: the rest, and its mean in the gaps."""
+    if not bool(visible.any()):
+        return rgb
+    filled = torch.where(visible, rgb, rgb[:, visible].mean(1)[:, None, None])
+    rows, columns = (visible.any(other).nonzero()[:, 0] for other in (1, 0))
+    return filled[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _weighed(found: Needs, asked: Enhance) -> Needs:

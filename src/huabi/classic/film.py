@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageSequence
 
 from ..decoding import MAX_PIXELS, PictureError, flatten, opened
-from ..durable import write_file
+from ..durable import temporary, write_file
 from ..errors import DataError, RequestError
 from ..pictures import SAVED_AS, open_picture
 
 FRAMES = 32
 RATE = 12  # frames a second
 REST = 24  # frames for which the finished picture stays
+TICK = Fraction(1, 1000)  # of a second, in which the times of an .mp4 are told
 SUFFIXES = (".gif", ".webp", ".mp4")
 
 
@@ -72,25 +73,34 @@ def check_film(path: Path, option: str = "--film") -> None:
         raise RequestError(f"{name}: .mp4 needs one more package: pip install 'huabi[film]'; .gif does not")
 
 
-def save_film(frames: Sequence[Image.Image], path: Path, times: Sequence[float] = ()) -> None:
+def save_film(frames: Iterable[Image.Image], path: Path, times: Sequence[float]) -> None:
     """Writes RGB frames of one size as a film, whole or not at all.
 
+    An .mp4 takes each frame as it comes; of .gif and .webp Pillow holds all of them.
+
     Args:
-        times: for how many milliseconds each frame is shown; by default the last one stays for two seconds.
+        times: for how many milliseconds each frame is shown.
     """
     check_film(path)
     kind = path.suffix.lower()
     path.parent.mkdir(parents=True, exist_ok=True)
-    times = times or [1000 / RATE] * (len(frames) - 1) + [1000 * REST / RATE]
-    if kind == ".mp4":
-        write_file(path, _mp4(frames, times))
-        return
-    data = io.BytesIO()
-    first, *others = frames
-    options = {"quality": 80, "method": 2} if kind == ".webp" else {}
-    shown = [round(time) for time in times]
-    first.save(data, kind[1:].upper(), save_all=True, append_images=others, duration=shown, loop=0, **options)
-    write_file(path, data.getvalue())
+    made = temporary(path)
+    try:
+        if kind == ".mp4":
+            _write_mp4(frames, times, made)
+        else:
+            first, *others = frames
+            options = {"quality": 80, "method": 2} if kind == ".webp" else {}
+            shown = [round(time) for time in times]
+            first.save(made, kind[1:].upper(), save_all=True, append_images=others, duration=shown, loop=0, **options)
+        made.replace(path)
+    finally:
+        made.unlink(missing_ok=True)
+
+
+def painting_times(count: int) -> list[float]:
+    """Milliseconds of each frame of a picture in the making: the last one, which is finished, stays for two seconds."""
+    return [1000 / RATE] * (count - 1) + [1000 * REST / RATE]
 
 
 def save_text(text: str, path: Path) -> None:
@@ -128,29 +138,51 @@ def _video(path: Path) -> Iterator[tuple[Image.Image, float]]:
 
     try:
         with av.open(str(path)) as film:
-            time = 1000 / float(film.streams.video[0].average_rate or RATE)
+            usual = 1000 / float(film.streams.video[0].average_rate or RATE)
+            last = None
             for frame in film.decode(video=0):
-                yield frame.to_image(), time
+                if last is not None:  # how long a frame is shown is known when the next one comes
+                    times = (last.time, frame.time)
+                    yield _upright(last), usual if None in times else 1000 * max(0.001, times[1] - times[0])
+                last = frame
+            if last is not None:
+                duration = last.duration * last.time_base if last.duration and last.time_base else None
+                yield _upright(last), 1000 * float(duration) if duration else usual
     except FileNotFoundError:
         raise PictureError("no such file", str(path)) from None
     except (OSError, ValueError, IndexError):  # PyAV's errors are of these kinds
         raise PictureError("not a film that can be read", str(path)) from None
 
 
-def _mp4(frames: Sequence[Image.Image], times: Sequence[float]) -> bytes:
+def _upright(frame: Any) -> Image.Image:
+    """A frame as it is to be seen: telephones write films that lie on their side, and by how much."""
+    image: Image.Image = frame.to_image()
+    return image.rotate(frame.rotation, expand=True) if frame.rotation else image
+
+
+def _write_mp4(frames: Iterable[Image.Image], times: Sequence[float], path: Path) -> None:
     import av
 
-    # H.264 halves the colour channels: its pictures have even sides
-    width, height = (side + side % 2 for side in frames[0].size)
-    data = io.BytesIO()
-    with av.open(data, "w", format="mp4") as film:
-        beat = min(times)
-        stream = film.add_stream("libx264", rate=Fraction(1000 / beat).limit_denominator(1001))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"crf": "18"}
+    with av.open(str(path), "w", format="mp4") as film:
+        stream, start, lengths = None, 0, dict[int, int]()
+
+        def write(packets: Iterable[Any]) -> None:
+            for packet in packets:
+                packet.duration = lengths.pop(packet.pts)  # which the encoder forgets
+                film.mux(packet)
+
         for frame, time in zip(frames, times, strict=True):
-            even = frame.crop((0, 0, width, height))
-            for _ in range(max(1, round(time / beat))):
-                film.mux(stream.encode(av.VideoFrame.from_image(even)))
-        film.mux(stream.encode())
-    return data.getvalue()
+            # H.264 halves the colour channels: its pictures have even sides
+            even = frame.crop((0, 0, frame.width + frame.width % 2, frame.height + frame.height % 2))
+            if stream is None:
+                stream = film.add_stream("libx264", rate=Fraction(1000 / min(times)).limit_denominator(1001))
+                stream.width, stream.height, stream.pix_fmt = *even.size, "yuv420p"
+                stream.options = {"crf": "18", "bf": "0"}  # frames in their order, so that the last one's time is kept
+                stream.codec_context.time_base = TICK
+            shown = av.VideoFrame.from_image(even)
+            shown.pts, shown.time_base = start, TICK
+            lengths[start] = max(1, round(time))
+            start += lengths[start]
+            write(stream.encode(shown))
+        if stream is not None:
+            write(stream.encode())

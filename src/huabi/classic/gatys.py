@@ -100,7 +100,7 @@ class Objective:
             for region, targets in zip(self._joined(parts), self.targets)
             for mine, wanted in zip(region.values(), targets.values())
         ]
-        style = torch.stack(layers).mean()
+        style = torch.stack(layers).mean() if layers else x.new_zeros(())  # masks too thin to be seen at this scale
         rough = x.diff(dim=2).square().mean() + x.diff(dim=3).square().mean()
         outside = (x - x.clamp(-1, 1)).square().mean()
         loss: Tensor = style + CONTENT * content + self.smoothness * rough + RANGE * outside
@@ -231,7 +231,7 @@ class Gatys(Model):
             scene = resized(coloured, long)
             x = _noisy(scene, request) if x is None else _finer(x, last, scene)
             last, canvas = scene, _padded(scene, seer.stride)
-            regions, styles = _wanted(request, seer, statistics, canvas, long)
+            regions, styles = _wanted(request, seer, statistics, scene, long)
             objective = Objective(
                 seer, statistics, canvas, regions, styles, strength=request.strength, smoothness=smooth
             )
@@ -294,12 +294,12 @@ def _padded(x: Tensor, multiple: int) -> Tensor:
 
 
 def _wanted(
-    request: Stylize, seer: Seer, statistics: Statistics, canvas: Tensor, long: int
+    request: Stylize, seer: Seer, statistics: Statistics, scene: Tensor, long: int
 ) -> tuple[list[Tensor], list[list[Tensor]]]:
-    """Regions (H, W) of a canvas (1, 3, H, W), and the style of each."""
+    """Regions (H, W) of a scene (1, 3, h, w) padded to what the network takes, and the style of each."""
     with torch.no_grad():
         known = [style_of(seer, statistics, style) for style in styles_of(request, long)]
-    size = (canvas.shape[-2], canvas.shape[-1])
-    if request.masks:
-        return masks_of(request, size), known
-    return [torch.ones(size)], [mixed(known, shares_of(request))]
+    size = (scene.shape[-2], scene.shape[-1])
+    masks = masks_of(request, size)
+    regions = [_padded(mask[None, None], seer.stride)[0, 0] for mask in masks or [torch.ones(size)]]
+    return regions, known if masks else [mixed(known, shares_of(request))]

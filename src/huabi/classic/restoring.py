@@ -16,9 +16,8 @@ from torch import Tensor
 from ..deep import to_deep_tensor
 from ..errors import RequestError
 from ..model import DataSpec, Identity, Model
-from ..pictures import check_mask
 from ..requests import Restore
-from ..restoring import check_memory
+from ..restoring import check_memory, hole_of
 from .filters import noise_level
 
 __all__ = ["Bicubic", "Biharmonic", "Lanczos", "NonLocalMeans", "RichardsonLucy", "TotalVariation", "Wiener"]
@@ -111,13 +110,13 @@ class _Deconvolution(_Filter):
     tasks = ("deblur",)
 
     def filtered(self, array: Array, noise: float, request: Restore) -> Any:
-        edge = min(int(8 * BLUR), *(side - 1 for side in array.shape[:2]))
+        edge = max(1, min(int(8 * BLUR), *(side - 1 for side in array.shape[:2])))
         place = np.arange(-edge, edge + 1)
         line = np.exp(-(place**2) / (2 * BLUR**2))
         kernel = np.outer(line, line) / line.sum() ** 2
         wide = np.pad(array, ((edge, edge), (edge, edge), (0, 0)), "reflect").astype(np.float64)
         planes = [self.deconvolved(plane, kernel, noise) for plane in np.moveaxis(wide, 2, 0)]
-        return np.stack(planes, 2)[edge:-edge or None, edge:-edge or None]
+        return np.stack(planes, 2)[edge:-edge, edge:-edge]
 
     @abstractmethod
     def deconvolved(self, plane: NDArray[np.float64], kernel: NDArray[np.float64], noise: float) -> Any:
@@ -149,11 +148,10 @@ class Biharmonic(_Filter):
     tasks = ("inpaint",)
 
     def filtered(self, array: Array, noise: float, request: Restore) -> Any:
-        if request.mask is None:
-            raise RequestError("what shall be filled? Give --mask FILE, white where the picture is damaged")
-        check_mask(request.mask, request.image)
-        hole = np.asarray(request.mask.image(1)) > 127
-        return _library("restoration").inpaint_biharmonic(array, hole, split_into_regions=True, channel_axis=2)
+        hole = hole_of(request)
+        assert hole is not None
+        fill = _library("restoration").inpaint_biharmonic
+        return fill(array, hole[0, 0].numpy(), split_into_regions=True, channel_axis=2)
 
 
 class _Resize(_Method):

@@ -121,7 +121,7 @@ def paint(
     no_recipe: NoRecipe = False,
 ) -> None:
     """Paint IMAGE by strokes, coarse to fine."""
-    from ..classic.film import FRAMES, check_film, save_film, save_text
+    from ..classic.film import FRAMES, check_film, painting_times, save_film, save_text
     from ..classic.painter import Painter
     from ..drawing import draw
     from ..pictures import Picture
@@ -142,7 +142,7 @@ def paint(
         for _, picture, recipe in draw(painter, [request], lambda n: display.count("painting", n, painter.frames)):
             publish(picture, out, recipe, not no_recipe)
     if film is not None:
-        save_film(frames, film)
+        save_film(frames, film, painting_times(len(frames)))
     if svg is not None:
         save_text(painter.svg(request), svg)
     typer.echo(out)

@@ -28,7 +28,8 @@ def restore(
 ) -> None:
     """Undo noise, blur, JPEG's blocks, holes, lost pixels or colours, or age in IMAGE."""
     from ..pictures import Picture, to_image
-    from ..provenance.publish import check_place, packet, publish
+    from ..provenance.publish import check_place, publish
+    from ..provenance.settings import Settings
     from ..requests import Restore
 
     suffix = out.suffix.lower()
@@ -47,7 +48,7 @@ def restore(
             strength=strength,
         )
     from ..choice import restorer_for
-    from ..deep import is_deep, save_deep
+    from ..deep import is_deep, publish_deep
     from ..drawing import drawn
     from ..restoring import hole_of
 
@@ -56,8 +57,12 @@ def restore(
         model = restorer_for(request, method, device)
         start = time.perf_counter()
         for _, picture, recipe in drawn(model, [request]):
-            if is_deep(given) and suffix == ".png":
-                save_deep(picture, out, None if no_recipe else recipe, packet(recipe, recipe["pixels"]))
+            deep = is_deep(given) and suffix == ".png"
+            if deep and Settings.load().visible != "off":
+                display.say("note: saved in 8 bits, in which the visible label of provenance.toml is written")
+                deep = False
+            if deep:
+                publish_deep(picture, out, recipe, not no_recipe)
             else:
                 publish(to_image(picture), out, recipe, not no_recipe)
         display.say(f"{time.perf_counter() - start:.1f} s")

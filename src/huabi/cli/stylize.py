@@ -111,7 +111,7 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 def _drawn(model: Model, requests: list[Stylize], out: Path, no_recipe: bool) -> None:
     """Draws pictures into a file, a film or a folder."""
-    from ..classic.film import save_film
+    from ..classic.film import painting_times, save_film
     from ..drawing import draw
     from ..provenance.publish import publish
 
@@ -129,15 +129,16 @@ def _drawn(model: Model, requests: list[Stylize], out: Path, no_recipe: bool) ->
             elif not out.suffix:
                 publish(picture, out / NUMBERED.format(position), recipe, not no_recipe)
     if out.suffix and not single:
-        save_film([done[position] for position in sorted(done)], out)
+        save_film([done[position] for position in sorted(done)], out, painting_times(len(done)))
 
 
 def _filmed(model: Model, request: Stylize, film: Film, out: Path, steady: bool) -> None:
     """Stylises a film into a film or a folder of frames."""
     from ..classic.film import save_film
     from ..model import Films
-    from ..pictures import save_picture, to_image, to_tensor
+    from ..pictures import to_image, to_tensor
     from ..provenance.filters import guard
+    from ..provenance.publish import publish
     from ..stylizing import resized
 
     if not isinstance(model, Films):
@@ -148,17 +149,20 @@ def _filmed(model: Model, request: Stylize, film: Film, out: Path, steady: bool)
             x = to_tensor(frame)[None]
             yield x if request.size is None else resized(x, request.size)
 
-    done: list[Image.Image] = []
     filters = guard()
     filters.request(request)
     with showing() as display:
-        for n, x in enumerate(model.film(request, frames(), steady)):
-            picture = to_image(x[0])
-            filters.picture(picture)
-            if out.suffix:
-                done.append(picture)
-            else:
-                save_picture(picture, out / NUMBERED.format(n), None)
-            display.count("stylising", n + 1, len(film))
-    if out.suffix:
-        save_film(done, out, film.times)
+
+        def pictures() -> Iterator[Image.Image]:
+            for n, x in enumerate(model.film(request, frames(), steady)):
+                picture = to_image(x[0])
+                filters.picture(picture)
+                yield picture
+                display.count("stylising", n + 1, len(film))
+
+        if out.suffix:
+            save_film(pictures(), out, film.times)
+            return
+        recipe = {"task": "stylize", "model": model.identity and model.identity.hash}  # for the label alone
+        for n, picture in enumerate(pictures()):
+            publish(picture, out / NUMBERED.format(n), recipe, with_recipe=False)

@@ -81,16 +81,18 @@ def _film(model: Model, one: Work, asked: dict[str, Any], told: Any) -> None:
     from ..classic.film import read_film, save_film
 
     film = read_film(one.source)
-    made = []
-    for done, frame in enumerate(film):
-        told(done, len(film))
-        made.append(_drawn(model, frame, asked)[0])
-    save_film(made, one.target, film.times)
+
+    def frames() -> Iterator[Any]:
+        for done, frame in enumerate(film):
+            told(done, len(film))
+            yield _drawn(model, frame, asked)[0]
+
+    save_film(frames(), one.target, film.times)
 
 
 def _planned(images: list[Path], out: Path) -> Iterator[Work]:
     """What is to be made of which file; raises `DataError` for a file that is none, before anything is made."""
-    from ..classic.film import SUFFIXES, check_film, is_film
+    from ..classic.film import SUFFIXES, check_film
     from ..pictures import Picture
 
     single = out.suffix.lower() in IMAGE_SUFFIXES | set(SUFFIXES)
@@ -100,7 +102,7 @@ def _planned(images: list[Path], out: Path) -> Iterator[Work]:
         raise RequestError(f"--out {out} is a file; give a folder")
     sources, taken = {image.resolve() for image in images}, set[Path]()
     for source, name, named in _files(images):
-        film = is_film(source)
+        film = _is_film(source, named)
         if named and not film:
             Picture.of(source)
         suffix = source.suffix.lower() if film else ".png"
@@ -113,6 +115,22 @@ def _planned(images: list[Path], out: Path) -> Iterator[Work]:
         if film:
             check_film(target, "--out")
         yield Work(source, target, named, film)
+
+
+def _is_film(source: Path, named: bool) -> bool:
+    """Whether a file holds a film; one found in a folder that cannot be read is told of when its turn comes."""
+    from ..classic.film import check_film, is_film
+    from ..pictures import PictureError
+
+    try:
+        film = is_film(source)
+    except PictureError:
+        if named:
+            raise
+        return False
+    if film:
+        check_film(source, "")
+    return film
 
 
 def _files(images: list[Path]) -> Iterator[tuple[Path, Path, bool]]:

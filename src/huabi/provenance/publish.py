@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ..pictures import PictureError, encode_picture, flatten, format_of, read_re
 from . import label, signature, visible, watermark
 from .settings import Settings
 
-__all__ = ["check_place", "identity", "marked", "packet", "pixels", "publish", "published", "recast"]
+__all__ = ["check_place", "identity", "marked", "pixels", "publish", "published", "recast", "sealed"]
 
 LABELLED = ("PNG", "JPEG", "WEBP", "AVIF")  # formats that hold the label
 WATERMARKED = 128  # pixels of the short side, below which a watermark would be seen, or lost
@@ -53,7 +54,9 @@ def published(
     recipe = dict(recipe)
     if recipe.get("marks") is None:
         recipe["marks"] = _marks(image, recipe, settings, kind)
-    return _written(marked(image, recipe), kind, recipe, with_recipe, settings, name=name)
+    image = marked(image, recipe)
+    encode = partial(encode_picture, image, kind, name=name)
+    return sealed(_shown(image, kind), encode, kind, recipe, with_recipe, settings)
 
 
 def recast(data: bytes, kind: str, *, opaque: bool = False, quality: int = 95) -> bytes:
@@ -71,20 +74,26 @@ def recast(data: bytes, kind: str, *, opaque: bool = False, quality: int = 95) -
     recipe = read_recipe(data)
     if recipe is None:
         return encode_picture(whole, kind, quality=quality)
-    return _written(whole, kind, recipe, True, Settings.load(), quality=quality)
+    encode = partial(encode_picture, whole, kind, quality=quality)
+    return sealed(_shown(whole, kind), encode, kind, recipe, True, Settings.load())
 
 
-def packet(recipe: Mapping[str, Any], saved: str) -> bytes | None:
-    """The label of a recipe's picture whose pixels have this hash; None where the settings want none."""
-    return _packet(recipe, saved, Settings.load())
-
-
-def _written(
-    image: Image.Image, kind: str, recipe: dict[str, Any], with_recipe: bool, settings: Settings, **options: Any
+def sealed(
+    shown: Image.Image,
+    encode: Callable[[dict[str, Any] | None, bytes | None], bytes],
+    kind: str,
+    recipe: Mapping[str, Any],
+    with_recipe: bool,
+    settings: Settings,
 ) -> bytes:
-    recipe["saved"] = pixels(_shown(image, kind))
-    xmp = _packet(recipe, recipe["saved"], settings)
-    data = encode_picture(image, kind, recipe if with_recipe else None, xmp, **options)
+    """A picture's file with recipe, label and signature.
+
+    Args:
+        shown: what the file shows, as Pillow reads it.
+        encode: makes it of a recipe and an XMP packet, or of None.
+    """
+    recipe = {**recipe, "saved": pixels(shown)}
+    data = encode(recipe if with_recipe else None, _packet(recipe, recipe["saved"], settings))
     if settings.certificate and settings.key:
         source = label.source_type(recipe)
         data = signature.signed(data, kind, source, __version__, settings.certificate, settings.key)
