@@ -260,7 +260,7 @@ def main() -> None:
     options.words = ["--engine", "ray", "--replicas", options.ray] if options.ray else []
     if wrong := [name for name in options.only.split(",") if name not in REPORTS]:
         parser.error(f"--only knows {', '.join(REPORTS)}, not {', '.join(wrong)}")
-    _, spec = models.described(options.run)
+    _, spec, _ = models.described(options.run)
     threads = os.environ.get("OMP_NUM_THREADS", "all")
     cores = f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} cores"
     print(f"{options.run.name}: {platform.machine()}, {cores}, ", end="")

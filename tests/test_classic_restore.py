@@ -90,6 +90,17 @@ def test_grey_stays_grey_transparency_stays_and_no_strength_changes_nothing(name
     assert torch.equal(restored(name, clear, task, strength=0), to_tensor(to_image(clear)))
 
 
+@pytest.mark.parametrize("size", [(1, 20), (20, 1), (1, 1)])
+@pytest.mark.parametrize("name", ["wiener", "richardson-lucy"])
+def test_a_picture_of_one_row_is_deblurred(name: str, size: tuple[int, int]) -> None:
+    assert restored(name, torch.rand(3, *size) * 2 - 1, "deblur").shape == (3, *size)
+
+
+def test_a_mask_that_leaves_nothing_is_told_of() -> None:
+    with pytest.raises(RequestError, match="all white"):
+        restored("biharmonic", scene(16), "inpaint", mask=Image.new("L", (16, 16), 255))
+
+
 def test_what_a_method_cannot_do_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RequestError, match="tv does not deblur; it does denoise and dejpeg"):
         restored("tv", scene(16), "deblur")

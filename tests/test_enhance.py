@@ -63,6 +63,17 @@ def test_a_picture_in_order_changes_little_and_clips_no_more(good: Tensor) -> No
     assert clipped(out) <= clipped(good) + 0.001
 
 
+def test_what_is_transparent_is_not_judged(good: Tensor) -> None:
+    hidden = torch.zeros(3, 96, 96)
+    alpha = torch.zeros(1, 96, 96)
+    hidden[:, 10:80, 20:90], alpha[:, 10:80, 20:90] = good[:, 10:80, 20:90], 1
+    given = to_image(torch.cat([hidden, alpha]) * 2 - 1)
+    ((_, made, _),) = draw(Enhancer(), [Enhance(image=given)])
+    before, after = (np.asarray(picture, int)[10:80, 20:90, :3] for picture in (given, made))
+    assert np.abs(before - after).mean() < 0.02 * 255
+    assert np.array_equal(np.asarray(given)[..., 3], np.asarray(made)[..., 3])
+
+
 WARM = torch.tensor([1.0, 0.8, 0.55])[:, None, None]
 DAMAGES = {
     "dark": lambda x: x**2.5,

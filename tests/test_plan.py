@@ -19,6 +19,7 @@ from huabi.families._edits import within
 from huabi.families._plan import FIELDS, SIDE, PlanConfig, Planner, Sentences, signs
 from huabi.families.text_to_image import TextToImage, TextToImageConfig
 from huabi.model import Batch, DataSpec
+from huabi.nets.textnet import TextNet
 from huabi.nets.unet import Context
 from huabi.plan import Plan
 from huabi.ranks import Ranks
@@ -84,6 +85,28 @@ def test_places_name_what_stands_there_the_small_before_the_large() -> None:
     assert torch.equal(kinds[3, :, 9, 9], planner.kinds[4])
     assert torch.equal(kinds[3, :, 9, 10], planner.kinds[2])
     torch.testing.assert_close(within_box[1, 0, 5:8, 5], torch.tensor([-2 / 3, 0, 2 / 3]))
+
+
+def test_places_are_those_of_the_picture_without_its_padding() -> None:
+    net = TextNet(4, 64, strides=4, places=1, widths=(16, 16, 16))
+    seen: list[Tensor] = []
+    net.enter.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    said = Context(torch.zeros(1, 1, 64), torch.ones(1, 1), torch.zeros(1, 64), torch.ones(1, 1, SIDE, SIDE))
+    net(torch.randn(1, 4, 14, 18), torch.zeros(1), said, torch.zeros(1, dtype=torch.int64))
+    known = seen[0][0, -1]
+    assert known.shape == (16, 20)
+    assert bool(known[:14, :18].all())
+    assert not known[14:].any()
+    assert not known[:, 18:].any()
+
+
+def test_each_picture_counts_alike_however_long_its_plan_is() -> None:
+    planner = Planner(FACTS, SPEC.size, PlanConfig(width=32, depth=1), 64)
+    torch.nn.init.normal_(planner.net.leave.weight)
+    said = Context(torch.randn(4, 5, 64), torch.ones(4, 5), torch.randn(4, 64))
+    sentences = planner.sentences.of_truth(SCENES)
+    alone = [planner.loss(sentences[[row]], said.rows(torch.tensor([row]))) for row in range(4)]
+    torch.testing.assert_close(planner.loss(sentences, said), torch.stack(alone).mean())
 
 
 def test_names_differ_in_several_signs() -> None:

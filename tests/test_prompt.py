@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huabi.errors import RequestError
+from huabi.model import Paper
 from huabi.prompt import LONGEST, OPTIONS, SHORT, cleaned, languages, parts, ratio_of, read, sides, size_for
 from huabi.requests import Edit, Imagine
 
@@ -151,7 +152,7 @@ def test_what_stands_beside_the_prompt_wins() -> None:
     assert isinstance(asked.request, Imagine)
     assert (asked.request.seed, asked.request.negative, asked.request.size) == (5, "rain", (64, 64))
     assert (asked.n, asked.ratio) == (3, None)
-    assert [request.seed for request in asked.requests((32, 32))] == [5, 6, 7]
+    assert [request.seed for request in asked.requests(Paper((32, 32)))] == [5, 6, 7]
     for given_, says in (
         ({"ar": "3:2", "size": (64, 64)}, "exclude"),
         ({"size": (0, 64)}, "pixels"),
@@ -171,13 +172,13 @@ def test_a_task_knows_its_own_options_alone() -> None:
 
 
 def test_seeds_are_drawn_where_none_is_given() -> None:
-    first, second = read("a cat").requests((32, 32)), read("a cat").requests((32, 32))
+    first, second = read("a cat").requests(Paper((32, 32))), read("a cat").requests(Paper((32, 32)))
     assert [request.seed - first[0].seed for request in first] == [0, 1, 2, 3]
     assert first[0].seed != second[0].seed
 
 
 def test_a_walk_keeps_its_seed_and_goes_from_end_to_end() -> None:
-    walk = read("", {"between": ("a cat", " a  dog "), "frames": 3, "seed": 7}).requests((32, 32))
+    walk = read("", {"between": ("a cat", " a  dog "), "frames": 3, "seed": 7}).requests(Paper((32, 32)))
     assert [(request.seed, request.fraction) for request in walk] == [(7, 0), (7, 0.5), (7, 1)]
     assert walk[0].between == ("a cat", "a dog")
     for prompt, given_, says in (
@@ -194,7 +195,7 @@ def test_a_walk_keeps_its_seed_and_goes_from_end_to_end() -> None:
 @pytest.mark.parametrize("ratio", ["1:1", "3:2", "9:16", "2:1", "4:1"])
 def test_a_ratio_keeps_the_models_area(ratio: str, size: tuple[int, int]) -> None:
     width, height = ratio_of(ratio)
-    rows, columns = size_for((width, height), size)
+    rows, columns = size_for((width, height), Paper(size))
     assert rows % 8 == columns % 8 == 0
     exact = math.sqrt(math.prod(size) * height / width), math.sqrt(math.prod(size) * width / height)
     assert abs(rows - exact[0]) <= 4
@@ -202,8 +203,8 @@ def test_a_ratio_keeps_the_models_area(ratio: str, size: tuple[int, int]) -> Non
 
 
 def test_the_models_own_ratio_gives_its_own_size() -> None:
-    assert size_for((2, 2), (28, 28)) == (28, 28)
-    assert size_for((3, 2), (28, 42)) == (28, 42)
+    assert size_for((2, 2), Paper((28, 28))) == (28, 28)
+    assert size_for((3, 2), Paper((28, 42))) == (28, 42)
 
 
 def test_prompts_are_cleaned_and_it_is_said() -> None:

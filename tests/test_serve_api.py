@@ -226,6 +226,25 @@ def test_a_key_of_the_call_s_own_makes_it_one(client: Any) -> None:
     assert len(seeds) == 1
 
 
+def test_a_call_whose_job_was_cancelled_is_a_new_one(server: Running, dye: Dye) -> None:
+    dye.gate.clear()
+    headers = {"Idempotency-Key": "cancelled"}
+    body = {"task": "generate", "model": "dye", "request": {}}
+    first = call(server, "POST", "/v1/jobs", body, **headers)[1]["id"]
+    assert call(server, "POST", "/v1/jobs", body, **headers)[1]["id"] == first
+    call(server, "POST", f"/v1/jobs/{first}/cancel")
+    second = call(server, "POST", "/v1/jobs", body, **headers)[1]["id"]
+    dye.gate.set()
+    assert second != first
+    assert ended(server, second)["state"] == "done"
+
+
+def test_a_key_opens_no_run_of_somebody_else(server: Running, tmp_path: Path) -> None:
+    train = {"task": "train", "family": "vae", "data": "nothing-here", "name": "mine"}
+    status, told, _ = call(server, "POST", "/v1/jobs", train, **{"Idempotency-Key": "the first call"})
+    assert (status, told["error"]["type"]) == (400, "invalid_request_error")
+
+
 def test_a_full_queue_says_when_to_come_again(server: Running, dye: Dye) -> None:
     dye.gate.clear()
     begun = len(dye.batches)

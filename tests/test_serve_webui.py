@@ -3,18 +3,50 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+import torch
 import webuiapi
-from PIL import Image
+from PIL import ExifTags, Image
+from torch import Tensor
 
 from dye import Dye, Running
-from huabi.pictures import encode_picture, read_xmp
+from huabi.errors import RequestError
+from huabi.model import DataSpec, Identity, Model, Paper
+from huabi.pictures import Picture, encode_picture, read_xmp
 from huabi.provenance.label import packet, read_packet
+from huabi.requests import Edit, Generate, Imagine, Vary
 from huabi.serve import shelf as shelves
 from test_serve_api import call
+
+
+class Strict(Model):
+    """Knows seeds and labels alone, and refuses all else, as a gan does; its sides are multiples of 4."""
+
+    requests = (Generate, Vary, Edit)
+    spec = DataSpec((8, 8))
+
+    def __init__(self) -> None:
+        self.identity = Identity(family="strict", rows=1)
+
+    def sample(self, requests: Sequence[Any]) -> Iterator[Tensor]:
+        known = {"seed", "label", "image", "strength", "mask", "steps" if isinstance(requests[0], Edit) else "seed"}
+        if more := requests[0].model_fields_set - known:
+            raise RequestError(f"knows no {more}")
+        yield torch.zeros(len(requests), 3, 8, 8)
+
+
+class Small(Strict):
+    """Draws no more than four times its own area."""
+
+    requests = (Imagine,)  # type: ignore[assignment]
+    paper = Paper((8, 8), 4, 256)  # type: ignore[assignment]
+
+    def sample(self, requests: Sequence[Any]) -> Iterator[Tensor]:
+        yield torch.zeros(len(requests), 3, *requests[0].size)
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +54,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("webui")
         patch.setitem(shelves.BUILT_IN, "dye", Dye)
+        patch.setitem(shelves.BUILT_IN, "strict", Strict)
+        patch.setitem(shelves.BUILT_IN, "small", Small)
         patch.setenv("HUABI_HOME", str(folder))  # no runs of others are offered
         running = Running(folder)
         yield running
@@ -46,8 +80,38 @@ def test_pictures_of_pictures(api: Any) -> None:
     assert made.image.getpixel((0, 0)) == (40, 40, 40)
 
 
+def test_what_a_model_does_not_know_is_left_out(api: Any) -> None:
+    said = {"seed": 3, "steps": 20, "cfg_scale": 7.0, "negative_prompt": "fog"}
+    image, mask = Image.new("RGB", (8, 8), "red"), Image.new("L", (8, 8), 255)
+    api.util_set_model("strict")
+    assert api.txt2img(**said, width=512, height=512).image.size == (8, 8)
+    assert api.img2img(images=[image], prompt="a hat", mask_image=mask, **said).image.size == (8, 8)
+    api.util_set_model("small")
+    assert api.txt2img(prompt="a", **said, width=512, height=512).image.size == (8, 8)
+    assert api.txt2img(prompt="a", **said, width=20, height=12).image.size == (20, 12)
+    assert api.txt2img(prompt="a", **said, width=1024, height=256).image.size == (16, 8)
+    api.util_set_model("dye")
+
+
+def test_null_is_what_was_left_out(server: Running) -> None:
+    body = {"prompt": "a house", "negative_prompt": None, "seed": None, "batch_size": None, "override_settings": None}
+    status, told, _ = call(server, "POST", "/sdapi/v1/txt2img", body | {"width": 8, "height": 8})
+    assert (status, len(told["images"])) == (200, 1)
+
+
+def test_a_photograph_that_lies_on_its_side_is_enlarged_as_it_is_seen(server: Running) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    file = io.BytesIO()
+    Image.new("RGB", (40, 20)).save(file, "JPEG", exif=exif)
+    body = {"image": base64.b64encode(file.getvalue()).decode(), "upscaler_1": "Lanczos"}
+    made = call(server, "POST", "/sdapi/v1/extra-single-image", body)[1]["image"]
+    assert Image.open(io.BytesIO(base64.b64decode(made))).size == (40, 80)
+    assert Picture.of(file.getvalue()).size() == (40, 20)
+
+
 def test_what_such_programs_ask_beside(api: Any) -> None:
-    assert [model["model_name"] for model in api.get_sd_models()] == ["dye"]
+    assert [model["model_name"] for model in api.get_sd_models()] == ["dye", "strict", "small"]
     assert api.get_options()["sd_model_checkpoint"] == "dye"
     api.util_set_model("dye")
     assert api.util_get_current_model() == "dye"

@@ -161,6 +161,25 @@ def test_descent_brings_the_style_nearer(statistics: Any) -> None:
     assert style_distance(seer, statistics, x, style) < 0.5 * style_distance(seer, statistics, content, style)
 
 
+def test_masks_lie_where_they_were_painted_though_the_network_wants_more_pixels() -> None:
+    left = np.zeros((40, 50), np.uint8)
+    left[:, :25] = 255
+    styles = (stripes(32, 4), stripes(32, 2))
+    request = Stylize(image=scene(40, 50), styles=styles, masks=(left, 255 - left))
+    content = to_tensor(Image.fromarray(scene(40, 50)))[None]
+    regions, _ = gatys._wanted(request, small_seer(), Gram(), content, 50)
+    assert {tuple(region.shape) for region in regions} == {(48, 64)}
+    assert bool((regions[0][:40, :25] == 1).all())
+    assert not regions[0][:40, 25:].any()
+
+
+def test_masks_that_are_too_thin_to_be_seen_change_nothing() -> None:
+    line = np.zeros((64, 64), np.uint8)
+    line[:, 30] = 255
+    x = answer(Gatys(), image=scene(64), styles=(stripes(32, 4),), masks=(line,), iterations=2)
+    assert bool(x.isfinite().all())
+
+
 def test_a_region_alone_takes_the_style() -> None:
     seer = small_seer()
     content, style = (to_tensor(Image.fromarray(x))[None] for x in (scene(32, 64), stripes(32, 4)))

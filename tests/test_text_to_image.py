@@ -26,12 +26,14 @@ from huabi.families._codec import Codec, Standard
 from huabi.families._conditions import stirred
 from huabi.families._edits import working_size
 from huabi.families._shortcut import FEW, STRIDES, consistent, length_of, stride_between, stride_times
+from huabi.families._texts import unsaid
 from huabi.families.text_to_image import TextToImage, TextToImageConfig
 from huabi.families.vae import Autoencoder
 from huabi.model import Batch, DataSpec, Identity
 from huabi.nets.unet import Attention, Context
 from huabi.pictures import save_picture, to_tensor
 from huabi.plan import Plan
+from huabi.prompt import read
 from huabi.ranks import Ranks
 from huabi.requests import Edit, Imagine, Vary
 from huabi.rng import BatchRng
@@ -192,6 +194,63 @@ def test_pictures_that_were_small_do_not_make_all_look_small() -> None:
     assert drawn(family, *(Imagine(seed=seed) for seed in range(8))).mean() > 0.5
     assert drawn(family, *(Imagine(seed=seed, size=(8, 8)) for seed in range(8))).mean() > 0.5
     assert "size" not in build(SPEC).conditions.each
+
+
+def test_guidance_of_few_steps_leads_to_what_is_said_and_not_to_the_size() -> None:
+    spec = DataSpec((4, 4), 3, captions=True, count=16, sized=True)
+    family = build(spec, **{"autoencoder": "none", "context.drop_text": 0.0, "context.drop": 0.0})
+
+    def rest(caption: str, side: int) -> Tensor:
+        sides = torch.full((2, 2), side)
+        batch = Batch(torch.zeros(2, 3, 4, 4), BatchRng(0, 0, 2), torch.arange(2), caption=(caption,) * 2, sides=sides)
+        return family.conditions.of_batch(batch, batch.image)[1].pooled
+
+    assert torch.equal(rest("a cat", 2), rest("a dog", 2))
+    assert not torch.equal(rest("a cat", 2), rest("a cat", 1))
+
+
+@pytest.mark.parametrize("ratio", ["3:2", "2:3", "16:9", "4:3", "1:2", "21:9", "1:1"])
+def test_any_ratio_is_drawn_by_codes_coarse_runs_and_enlarged(ratio: str) -> None:
+    spec = DataSpec((64, 64), 3, captions=True, count=16)
+    for settings in ({}, {"autoencoder": "none", "coarse": 2}, {"codec.factor": 16}):
+        family = build(spec, **settings)
+        for scale in (1, 3, 4):
+            rows, columns = read(f"a cat --ar {ratio}").requests(family.paper.enlarged(scale))[0].size or (0, 0)
+            assert (rows % scale, columns % scale) == (0, 0)
+            family._size(Imagine(size=(rows // scale, columns // scale)))
+
+
+def test_a_run_goes_on_in_the_codes_that_it_began_in(tmp_path: Path) -> None:
+    source = write_pictures(tmp_path / "pictures", 12, size=16)
+    common: dict[str, Any] = {"size": 16, "batch": 4, "steps": 2}
+    for seed, name in enumerate(("one", "two")):
+        api.train("autoencoder", source, tmp_path / name, settings=TINY["autoencoder"], seed=seed, **common)
+    tiny = TINY["text_to_image"]
+    for name in ("one", "two"):
+        settings = tiny | {"autoencoder": str(tmp_path / name)}
+        words = {"settings": settings, **common}
+        if name == "one":
+            api.train("text_to_image", source, tmp_path / "first", **words)
+            api.train("text_to_image", source, tmp_path / "next", init=tmp_path / "first", **words)
+        else:
+            with pytest.raises(RunError, match="other codes"):
+                api.train("text_to_image", source, tmp_path / "other", init=tmp_path / "first", **words)
+
+
+def test_an_edit_of_no_strength_is_the_picture() -> None:
+    family = build(**{"autoencoder": "none"}).eval()
+    given = picture((20, 30))
+    mask = np.full((20, 30), 255, np.uint8)
+    made = drawn(family, Edit(image=given, mask=mask, strength=0))
+    assert torch.equal(made[0], to_tensor(Image.fromarray(given)))
+
+
+def test_a_walk_keeps_out_what_its_ends_keep_out() -> None:
+    walk = Imagine(between=("a house fog::-1", "a cat"), fraction=0.25)
+    assert [part.text for part in unsaid(walk)] == ["fog"]
+    assert unsaid(walk.model_copy(update={"fraction": 1.0})) == []
+    both = unsaid(walk.model_copy(update={"negative": "rain"}))
+    assert [(part.text, round(part.share, 3)) for part in both] == [("rain", 0.571), ("fog", 0.429)]
 
 
 def test_a_coarse_run_draws_at_its_part_of_the_size_and_another_goes_on_from_it(tmp_path: Path) -> None:

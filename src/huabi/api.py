@@ -146,7 +146,7 @@ def imagine(
     asked = fitted(asked, chosen.spec)
     for note in asked.notes:
         warnings.warn(note, stacklevel=2)
-    pictures = list(draw(chosen, asked.requests(chosen.spec.size)))
+    pictures = list(draw(chosen, asked.requests(chosen.paper)))
     return pictures if ranking is None else [pictures[place] for place, _ in ranking.best(pictures)]
 
 

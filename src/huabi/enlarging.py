@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .errors import RequestError
-from .model import Enlarges, Finished, Identity, Model
+from .model import Enlarges, Finished, Identity, Model, Paper
 from .requests import Generate, Imagine, Vary
 
 __all__ = ["ENLARGED", "JOIN", "Enlarged"]
@@ -40,6 +40,10 @@ class Enlarged(Model):
         self.spec = replace(model.spec, size=(rows * self.scale, columns * self.scale))
         self.requests = tuple(task for task in model.requests if task in ENLARGED)
         self.identity, self.memory = _both(model.identity, enlarger.identity), model.memory
+
+    @property
+    def paper(self) -> Paper:
+        return self.model.paper.enlarged(self.scale)
 
     def sample(self, requests: Sequence[Any]) -> Iterator[Tensor]:
         estimate = None

@@ -125,6 +125,21 @@ class Identity:
     device: str = "cpu"
 
 
+class Paper(NamedTuple):
+    """What a model draws on where nobody says how large."""
+
+    size: tuple[int, int]  # rows, columns
+    unit: int = 1  # pixels that other sizes' sides are multiples of
+    most: int = 0  # pixels of the largest size; 0 is any
+
+    def enlarged(self, scale: int) -> Paper:
+        return Paper((self.size[0] * scale, self.size[1] * scale), self.unit * scale, self.most * scale**2)
+
+    def holds(self, size: tuple[int, int]) -> bool:
+        """Whether a picture of so many rows and columns can be drawn."""
+        return not any(side % self.unit for side in size) and not 0 < self.most < size[0] * size[1]
+
+
 class Model(ABC):
     """All that the command line, the measures and the server ever see of a picture-maker."""
 
@@ -132,6 +147,10 @@ class Model(ABC):
     spec: DataSpec
     identity: Identity | None = None  # None where it was not loaded from a run
     memory: Memory | None = None  # of what it was trained on, where its run has one
+
+    @property
+    def paper(self) -> Paper:
+        return Paper(self.spec.size)
 
     @abstractmethod
     def sample(self, requests: Sequence[Any]) -> Iterator[Tensor]:
@@ -250,6 +269,15 @@ class Family(Model, nn.Module):
     def role(cls, config: Any) -> tuple[tuple[type[Request], ...], tuple[str, ...]]:
         """The requests that a model with these settings answers, and the fields of a Batch that it trains on."""
         return cls.requests, cls.needs
+
+    @classmethod
+    def paper_of(cls, config: Any, spec: DataSpec) -> Paper:
+        """What a model with these settings draws on, which was trained on such data."""
+        return Paper(spec.size)
+
+    @property
+    def paper(self) -> Paper:
+        return self.paper_of(self.config, self.spec)
 
     @classmethod
     def fit(cls, config: Any, steps: Callable[[Any], float] | None = None) -> Any:

@@ -12,7 +12,7 @@ from .enlarging import JOIN, Enlarged
 from .errors import RunError
 from .families import find
 from .machine import pick_device
-from .model import DataSpec, Model
+from .model import DataSpec, Model, Paper
 from .requests import Request
 
 
@@ -70,8 +70,8 @@ def _loaded(path: Path, device: str) -> Model:
     return Checkpoint.load(path, pick_device(device))
 
 
-def described(path: Path) -> tuple[tuple[type[Request], ...], DataSpec]:
-    """The requests that the model in `path` answers, and what it was trained on; its weights are not read.
+def described(path: Path) -> tuple[tuple[type[Request], ...], DataSpec, Paper]:
+    """The requests that the model in `path` answers, what it was trained on, and its paper; no weights are read.
 
     Raises `HuabiError` where it is damaged, `ImportError` where its family is not installed.
     """
@@ -79,11 +79,11 @@ def described(path: Path) -> tuple[tuple[type[Request], ...], DataSpec]:
         from .external.opening import SIDE
         from .external.pipelines import Pipeline
 
-        return Pipeline.requests, DataSpec((SIDE, SIDE), captions=True)
+        return Pipeline.requests, DataSpec((SIDE, SIDE), captions=True), Paper((SIDE, SIDE))
     header = Checkpoint.open(path).header
     family = find(header["family"])
-    requests, _ = family.role(configure(family.Config(), header["config"]))
-    return requests, DataSpec.from_json(header["spec"])
+    config, spec = configure(family.Config(), header["config"]), DataSpec.from_json(header["spec"])
+    return family.role(config)[0], spec, family.paper_of(config, spec)
 
 
 def undoes(path: Path) -> tuple[tuple[str, ...], int]:

@@ -49,6 +49,7 @@ __all__ = [
 
 SAVED_AS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".avif": "AVIF"}
 SAVED_AS |= {".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".gif": "GIF"}
+TURNED = 5  # of EXIF's orientations, from which on a picture is seen on its side
 LONGEST_EXIF = 65_533  # bytes of a JPEG's segment
 _XMP = "XML:com.adobe.xmp"  # the keyword of its text chunk in a PNG
 _COMMENT = b"ASCII\0\0\0"  # the character code before an EXIF UserComment (EXIF 2.3, 4.6.5)
@@ -80,9 +81,13 @@ class Picture(Payload):
             return 1 if image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;") else 3
 
     def size(self) -> tuple[int, int]:
-        """Rows and columns as its header says them; nothing is decoded."""
+        """Rows and columns as it is seen, by its header; nothing is decoded."""
         with opened(io.BytesIO(self.data), MAX_PIXELS, self.name) as image:
-            return image.height, image.width
+            size, orientation = (image.height, image.width), 1
+            if image.format != "PNG" or "exif" in image.info:  # of a PNG, Pillow would look behind the pixels
+                with contextlib.suppress(Exception):  # broken EXIF turns nothing
+                    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return size[::-1] if orientation >= TURNED else size
 
     @classmethod
     def of(cls, source: Any) -> Picture:

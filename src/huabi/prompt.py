@@ -12,10 +12,13 @@ import secrets
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import RequestError, nearest, valid
 from .requests import Edit, Imagine, Vary
+
+if TYPE_CHECKING:
+    from .model import Paper
 
 LONGEST = 2_000  # characters of a prompt that are read
 MOST = 256  # pictures of one command
@@ -179,14 +182,15 @@ def ratio_of(typed: str) -> tuple[float, float]:
     return width, height
 
 
-def size_for(ratio: tuple[float, float], size: tuple[int, int]) -> tuple[int, int]:
-    """Rows and columns in the ratio (width, height) and of the area of `size` (rows, columns), in multiples of 8."""
-    (width, height), (rows, columns) = ratio, size
+def size_for(ratio: tuple[float, float], paper: Paper) -> tuple[int, int]:
+    """Rows and columns in the ratio (width, height) and of the area of `paper`, in multiples of 8 that it can hold."""
+    (width, height), (rows, columns) = ratio, paper.size
     if width * rows == height * columns:
-        return size
+        return paper.size
     area = rows * columns
     high, wide = math.sqrt(area * height / width), math.sqrt(area * width / height)
-    return max(1, round(high / 8)) * 8, max(1, round(wide / 8)) * 8
+    step = math.lcm(8, paper.unit)
+    return max(1, round(high / step)) * step, max(1, round(wide / step)) * step
 
 
 @dataclass(frozen=True)
@@ -204,13 +208,13 @@ class Asked:
         """Whether the pictures lead from one prompt to another."""
         return isinstance(self.request, Imagine) and self.request.between is not None
 
-    def requests(self, size: tuple[int, int]) -> list[Any]:
-        """A request for each picture, of a model whose own size (rows, columns) is given.
+    def requests(self, paper: Paper) -> list[Any]:
+        """A request for each picture, of a model that draws on that.
 
         Seeds go up from the one asked for, or from one drawn by chance; a walk keeps its seed.
         """
         first = self.request.seed if "seed" in self.request.model_fields_set else secrets.randbelow(SEEDS)
-        same: dict[str, Any] = {"size": size_for(self.ratio, size)} if self.ratio else {}
+        same: dict[str, Any] = {"size": size_for(self.ratio, paper)} if self.ratio else {}
         return [
             self.request.model_copy(
                 update=same | ({"seed": first, "fraction": i / (self.n - 1)} if self.walk else {"seed": first + i})

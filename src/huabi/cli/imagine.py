@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -173,9 +174,9 @@ def _make(
         ranking = ranking_for(asked, rank, device)
         chosen = model_for(type(asked.request), model, device) if model is None or isinstance(model, str) else model
         asked = fitted(asked, chosen.spec)
-        for note in [*asked.notes, *(notes or [])]:
+        for note in [*asked.notes, *(notes or []), *_lost(asked.request, chosen)]:
             display.say(f"note: {note}")
-        requests = asked.requests(chosen.spec.size)
+        requests = asked.requests(chosen.paper)
         pictures: dict[int, Any] = {}
         recipes: dict[int, Any] = {}
         files: dict[int, Path] = {}
@@ -211,6 +212,17 @@ def _make(
         display.say(f"{seeds}, {seconds:.1f} s")
     for path in [*(files[place] for place in order if place in files), *([grid] if grid else [])]:
         typer.echo(path)
+
+
+def _lost(request: Any, model: Model) -> Iterator[str]:
+    """What of a given picture an edit cannot keep."""
+    from ..requests import Edit
+
+    if isinstance(request, Edit) and (request.mask is not None or request.expand):
+        if request.image.channels == 4 and model.spec.channels < 4:
+            yield "this model knows no transparency: the picture is laid on white"
+        if request.image.channels > 1 and model.spec.channels == 1:
+            yield "this model knows no colours: the picture is edited in grey"
 
 
 def _check_out(out: Path | None, grid: Path | None, n: int, no_recipe: bool) -> None:

@@ -31,17 +31,22 @@ def _scale(vae: Any) -> tuple[float, float]:
     return float(vae.config.scaling_factor), float(vae.config.get("shift_factor") or 0.0)
 
 
+def _device(vae: Any) -> Any:
+    """Where it computes: an offloaded one lies elsewhere until it is called."""
+    return getattr(getattr(vae, "_hf_hook", None), "execution_device", None) or vae.device
+
+
 def encoded(vae: Any, image: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and deviation (B, C, h, w) of the latents of pictures (B, 3, H, W) in [-1, 1], as the denoiser sees them."""
     scale, shift = _scale(vae)
-    posterior = vae.encode(image.to(vae.device, vae.dtype)).latent_dist
+    posterior = vae.encode(image.to(_device(vae), vae.dtype)).latent_dist
     return (posterior.mean.float() - shift) * scale, posterior.std.float() * scale
 
 
 def decoded(vae: Any, latents: Tensor) -> Tensor:
     """Pictures (B, 3, H, W) in about [-1, 1] of latents (B, C, h, w), in the VAE's own numbers."""
     scale, shift = _scale(vae)
-    picture: Tensor = vae.decode((latents / scale + shift).to(vae.device, vae.dtype)).sample
+    picture: Tensor = vae.decode((latents / scale + shift).to(_device(vae), vae.dtype)).sample
     return picture.float()
 
 

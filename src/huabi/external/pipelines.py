@@ -23,7 +23,9 @@ from .steps import stepwise
 from .words import accepted, prompts, said
 
 Task = Literal["text", "image", "mask"]
-UNKNOWN = ("label", "style", "mood", "reference", "text_weight", "mood_weight", "chaos", "stylize")
+UNKNOWN = (
+    "label", "style", "mood", "mood_weight", "sound", "reference", "text_weight", "chaos", "stylize",
+)  # fmt: skip
 TRUE_GUIDANCE = 4.0  # of models that were distilled, once they shall keep something out and no guidance is asked for
 
 

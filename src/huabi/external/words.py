@@ -34,9 +34,15 @@ def said(request: Any) -> tuple[list[Part], list[Part]]:
 
 
 def _joined(*ends: tuple[list[Part], float]) -> list[Part]:
-    """Parts of several prompts, each prompt with a share: one part that both name keeps the sum of its weights."""
+    """Parts of several prompts, each prompt with a share: one part that both name keeps the sum of its weights.
+
+    A prompt that says nothing fades what the others say.
+    """
+    if not any(parts for parts, _ in ends):
+        return []
     whole: dict[str, float] = {}
     for parts, share in ends:
+        parts = parts or [("", 1.0)]
         total = sum(weight for _, weight in parts)
         for text, weight in parts:
             whole[text] = whole.get(text, 0.0) + share * weight / total

@@ -118,6 +118,13 @@ class Codec(nn.Module):
                 buffer.copy_(weights)
 
 
+    def agrees(self, run: str) -> bool:
+        """Whether its weights are those of an autoencoder's run."""
+        _, tensors, _ = weights_of(run, "autoencoder")
+        own = {f"{p}.{name}": x for p in ("encoder", "decoder") for name, x in getattr(self, p).named_buffers()}
+        return all(torch.equal(buffer.cpu(), tensors[name]) for name, buffer in own.items())
+
+
 class Standard(nn.Module):
     """Mean and logarithm of the scale of codes, learnt by likelihood: so they are the same in all processes."""
 

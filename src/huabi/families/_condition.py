@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,8 @@ class Condition(nn.Module, ABC):
     Args:
         drop: share of pictures that are trained without it.
     """
+
+    guides: ClassVar[bool] = True  # whether guidance leads to it
 
     def __init__(self, width: int, drop: float) -> None:
         super().__init__()

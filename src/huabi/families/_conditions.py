@@ -98,6 +98,8 @@ class Size(Condition):
     columns. A request that names no size asks for a picture as sharp as it is drawn.
     """
 
+    guides = False  # so that guidance leads to what is said, not to sharpness
+
     def __init__(self, spec: DataSpec, config: ContextConfig) -> None:
         super().__init__(config.width, config.drop_text)
         self.trained = spec.size
@@ -112,7 +114,7 @@ class Size(Condition):
         return self._context(sides), self.nothing.new_ones(len(requests))
 
     def unwanted(self, requests: Sequence[Imagine]) -> tuple[Context, Tensor]:
-        return self.of_requests(requests, lambda _: None)  # so that guidance leads to what is said, not to sharpness
+        return self.of_requests(requests, lambda _: None)
 
     def _context(self, sides: Tensor) -> Context:
         logs = sides.log2()
@@ -179,19 +181,20 @@ class Conditions(nn.Module):
             found["size"] = Size(spec, config)
         self.each = nn.ModuleDict(found)
 
-    def of_batch(self, batch: Batch, x0: Tensor) -> tuple[Context, Tensor]:
+    def of_batch(self, batch: Batch, x0: Tensor) -> tuple[Context, Context, Tensor]:
         """What is true of training pictures of latents (or features) x0, parts of which stay unsaid by chance.
 
-        And of which pictures anything may be said at all (B,) bool.
+        And that without what guidance leads to; and of which pictures anything may be said at all (B,) bool.
         """
         u = batch.rng.uniform(len(self.each) + 1)
         some = u[:, -1] >= self.drop
-        contexts = []
+        told, rest = [], []
         for chance, condition in zip(u.T, self._each()):
             kept = (chance >= condition.drop) & some
             context, amount = condition.of_batch(batch, x0, kept)
-            contexts.append(condition.told(context, amount * kept))
-        return joined(contexts), some
+            told.append(condition.told(context, amount * kept))
+            rest.append(condition.told(*condition.silence(len(x0))) if condition.guides else told[-1])
+        return joined(told), joined(rest), some
 
     def of_requests(self, requests: Sequence[Imagine], see: See) -> Context:
         """What is asked; raises `RequestError` for what this model was not trained with."""
@@ -204,10 +207,6 @@ class Conditions(nn.Module):
     def unwanted(self, requests: Sequence[Imagine]) -> Context:
         """What shall not be; nothing where nothing is said of it."""
         return joined([condition.told(*condition.unwanted(requests)) for condition in self._each()])
-
-    def silence(self, count: int) -> Context:
-        """`count` rows in which nothing is said."""
-        return joined([condition.told(*condition.silence(count)) for condition in self._each()])
 
     def rooms(self, request: Imagine) -> tuple[int, ...]:
         """Places for what a request says: requests of equal ones can be told to the network at once."""

@@ -137,10 +137,11 @@ class Planner(nn.Module):
         self.register_buffer("colours", signs(len(known["colour"]), COLOUR))
 
     def loss(self, sentences: Tensor, context: Context) -> Tensor:
-        """() nats of a word, of sentences (B, N) of what the context's rows say."""
+        """() nats of a word, the mean over sentences (B, N) of what the context's rows say."""
         logits = self.net(sentences[:, :-1].clamp(min=0), context)
         logits = logits.masked_fill(~self.sentences.allowed[: sentences.shape[1]].to(logits.device), -1e4)
-        return F.cross_entropy(logits.permute(0, 2, 1), sentences, ignore_index=-1)
+        nats = F.cross_entropy(logits.permute(0, 2, 1), sentences, ignore_index=-1, reduction="none")  # (B, N)
+        return (nats.sum(1) / (sentences >= 0).sum(1)).mean()
 
     @torch.no_grad()
     def write(self, context: Context, unwanted: Context, seeds: Sequence[int], stray: Tensor) -> Tensor:

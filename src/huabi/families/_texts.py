@@ -99,8 +99,12 @@ class Text(Condition):
 
 
 def unsaid(request: Imagine) -> list[Part]:
-    """What a request keeps out: its `negative`, and the parts of its prompt whose weight is below 0."""
-    return _weighed([*_signed(request.negative, 1), *_signed(request.prompt, -1)])
+    """What a request keeps out: its `negative`, and the parts of its prompts whose weight is below 0."""
+    ends = [(request.prompt, 1.0)]
+    if request.between is not None:
+        ends = list(zip(request.between, (1 - request.fraction, request.fraction)))
+    kept = [(text, weight * share) for end, share in ends if share for text, weight in _signed(end, -1)]
+    return _weighed([*_signed(request.negative, 1), *kept])
 
 
 def _signed(prompt: str, sign: int) -> list[tuple[str, float]]:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from .. import truth
 from ..diffusion import Flow, denoise, diffusion_loss
-from ..errors import DataError, RequestError
-from ..model import Batch, DataSpec, Family, Finished, Update
+from ..errors import DataError, RequestError, RunError
+from ..model import Batch, DataSpec, Family, Finished, Paper, Update
 from ..nets.textnet import TextNet, shape_for
 from ..nets.unet import Context
 from ..optim import Muon
@@ -110,12 +110,10 @@ class TextToImage(Family):
 
     def __init__(self, config: TextToImageConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.drawn = drawn = replace(spec, size=(spec.size[0] // config.coarse, spec.size[1] // config.coarse))
+        self.drawn = drawn = replace(spec, size=self.paper.size)
         if min(drawn.size) < LEAST:
             raise RequestError(f"coarse={config.coarse} leaves less than {LEAST} pixels a side; choose a smaller one")
-        self.source = config.autoencoder
-        if self.source == "auto":
-            self.source = "none" if max(spec.size) <= SMALL else "train"
+        self.source = self.source_of(config, spec)
         self.autoencoder: Autoencoder | None = None
         self.standard: Standard | None = None
         self.codec: Pixels | Codec = Pixels(drawn)
@@ -145,6 +143,19 @@ class TextToImage(Family):
         mean, sigma = (1.0, 0.5) if self.source == "none" else (0.0, 1.0)
         self.path = Flow(mean=mean if self.planner is None else Flow.mean, sigma_data=sigma)
         self.register_buffer("began", torch.tensor(-1))  # the step in which the flow's training began
+
+    @staticmethod
+    def source_of(config: TextToImageConfig, spec: DataSpec) -> str:
+        """Where the autoencoder comes from: none, train, or a run."""
+        if config.autoencoder == "auto":
+            return "none" if max(spec.size) <= SMALL else "train"
+        return config.autoencoder
+
+    @classmethod
+    def paper_of(cls, config: TextToImageConfig, spec: DataSpec) -> Paper:
+        size = spec.size[0] // config.coarse, spec.size[1] // config.coarse
+        unit = 1 if cls.source_of(config, spec) == "none" else config.codec.factor
+        return Paper(size, unit, LARGEST * math.prod(size))
 
     @classmethod
     def fit(cls, config: TextToImageConfig, steps: Callable[[Any], float] | None = None) -> TextToImageConfig:
@@ -193,6 +204,8 @@ class TextToImage(Family):
         if step == 0:
             self._adopt()
         if step == 0 and int(self.began) > 0:  # the weights are those of another run
+            if isinstance(self.codec, Codec) and self.autoencoder is None and not self.codec.agrees(self.source):
+                raise RunError(f"--init draws in other codes than those of {self.source}; name its autoencoder")
             self.began.zero_()
         if int(self.began) < 0 and step + 1 >= self._first_steps():
             self.began.fill_(step)
@@ -202,7 +215,7 @@ class TextToImage(Family):
         if began >= 0:
             yield self._flow(batch, step, meant)
         elif self.planner is not None:
-            context, _ = self.conditions.of_batch(batch, self._encoded(batch) if meant is None else meant)
+            context, *_ = self.conditions.of_batch(batch, self._encoded(batch) if meant is None else meant)
             yield Update("net", loss := self._planned(batch, context)[0], {"plan": loss})
 
     def _adopt(self) -> None:
@@ -233,7 +246,7 @@ class TextToImage(Family):
         x0 = self._encoded(batch)  # (B, C, h, w)
         t = batch.rng.apply(self.path.draw)  # (B,)
         eps = batch.rng.normal(*x0.shape[1:])
-        context, some = self.conditions.of_batch(batch, x0 if meant is None else meant)
+        context, rest, some = self.conditions.of_batch(batch, x0 if meant is None else meant)
         logs = {}
         if self.planner is not None:
             logs["plan"], sentences = self._planned(batch, context)
@@ -241,7 +254,7 @@ class TextToImage(Family):
             context = joined([context, self.planner.plan(sentences, amount.float())])
         stride = torch.zeros(len(x0), dtype=torch.int64, device=x0.device)
         if self.config.shortcut.share and step >= self._strides_from():
-            x0, eps, t, stride = self._strided(batch, x0, eps, t, context)
+            x0, eps, t, stride = self._strided(batch, x0, eps, t, context, rest)
         loss = diffusion_loss(self.net, self.path, x0, eps, t, context=context, stride=stride).mean()
         return Update("net", loss + sum(logs.values()), {"flow": loss, **logs} if logs else {})
 
@@ -261,17 +274,16 @@ class TextToImage(Family):
         return began + self.config.shortcut.start * (self.planned - began)
 
     def _strided(
-        self, batch: Batch, x0: Tensor, eps: Tensor, t: Tensor, context: Context
+        self, batch: Batch, x0: Tensor, eps: Tensor, t: Tensor, context: Context, rest: Context
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(x0, eps, t, stride), in some rows of which strides are to be learnt."""
+        """(x0, eps, t, stride), in some rows of which strides are to be learnt, under guidance from `rest`."""
         stride = 1 + batch.rng.integers(STRIDES)  # (B,)
         u = batch.rng.uniform(2)
         stride = torch.where(u[:, 0] < self.config.shortcut.share, stride, 0)
         rows = stride.nonzero()[:, 0]
         if not len(rows):
             return x0, eps, t, stride
-        told = context.rows(rows)
-        known = (x0[rows], eps[rows], stride[rows], u[rows, 1], told, self.conditions.silence(len(rows)))
+        known = (x0[rows], eps[rows], stride[rows], u[rows, 1], context.rows(rows), rest.rows(rows))
         learnt = consistent(self.net, self.path, *known, self.config.guidance)
         put = [whole.index_copy(0, rows, part) for whole, part in zip((x0, eps, t), learnt)]
         return put[0], put[1], put[2], stride
@@ -310,6 +322,9 @@ class TextToImage(Family):
         its noise, and what is drawn sees it as it is at that time (Lugmayr et al. 2022, section 4.1).
         """
         canvas = canvas_of(request, self.drawn, self.device)
+        if not request.strength:
+            yield canvas.whole
+            return
         full = (canvas.part.shape[1], canvas.part.shape[2])
         size = working_size(full, self.drawn.size, self.codec.factor)
         start = self.codec.encode(resized(canvas.part[None], size))
@@ -400,10 +415,10 @@ class TextToImage(Family):
     def _size(self, asked: Imagine) -> tuple[int, int]:
         """Rows and columns of the picture; raises `RequestError` where the model cannot draw it."""
         size = asked.size or self.drawn.size
-        rows, columns, unit = *size, self.codec.factor
-        if min(size) < 1 or rows % unit or columns % unit:
-            raise RequestError(f"size {columns}x{rows}: both sides are to be multiples of {unit}")
-        if math.prod(size) > LARGEST * math.prod(self.drawn.size):
+        rows, columns = size
+        if min(size) < 1 or rows % self.paper.unit or columns % self.paper.unit:
+            raise RequestError(f"size {columns}x{rows}: both sides are to be multiples of {self.paper.unit}")
+        if not self.paper.holds(size):
             trained = f"{self.drawn.size[1]}x{self.drawn.size[0]}"
             raise RequestError(f"size {columns}x{rows} is more than {LARGEST} times {trained}, the trained one")
         return size

@@ -75,8 +75,10 @@ class TextNet(nn.Module):
         h = F.pixel_unshuffle(padded(x, -height % self.multiple, -width % self.multiple), self.patch)
         if self.places:
             known = h.new_zeros(len(h), self.places, *h.shape[2:])
-            if context.places is not None:
-                known = F.interpolate(context.places.to(h.dtype), h.shape[2:])
+            if context.places is not None:  # of the picture, without what it is padded by
+                rows, columns = -(-height // self.patch), -(-width // self.patch)
+                places = F.interpolate(context.places.to(h.dtype), (rows, columns))
+                known = F.pad(places, (0, h.shape[3] - columns, 0, h.shape[2] - rows))
             h = torch.cat([h, known], 1)
         h = self.level(self.enter(laid(h)), emb, context)
         h = self.leave(F.silu(self.norm(h)))

@@ -152,7 +152,7 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         log.info("stopping: calls have %g seconds to end, trainings are saved", DRAIN)
-        self._service.draining = True
+        self._service.leave()
         super().handle_exit(sig, frame)
 
 

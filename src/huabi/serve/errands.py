@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -139,10 +140,14 @@ class Errands:
     def cancel(self, job: str) -> None:
         self._look.set()
 
-    def stop(self, patience: float) -> None:
+    def leave(self) -> None:
+        """Stops the child at work, whose job goes on with the next start, and begins no other."""
         self._leaving.set()
         self._wake.set()
         self._look.set()
+
+    def stop(self, patience: float) -> None:
+        self.leave()
         self._thread.join(max(patience, SAVING))
 
     def _run(self) -> None:
@@ -187,7 +192,10 @@ class Errands:
         if (run := self.place.run(job.model)).is_dir():  # a child of a server that died may be saving there
             with suppress(Timeout), FileLock(run / "lock", timeout=SAVING):
                 pass
-        with subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe, stderr=pipe) as child:
+        own = os.name == "posix"  # a session, so that Ctrl+C reaches it through us alone
+        with subprocess.Popen(
+            command, text=True, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=own
+        ) as child:
             assert child.stdout is not None
             assert child.stderr is not None
             reading = threading.Thread(target=lambda: printed.extend(child.stdout or ()), daemon=True)

@@ -133,7 +133,8 @@ class Store:
         """Accepts a job, or finds the one that this call had made before.
 
         Args:
-            again: `retry` takes up a job of this key whose client is gone, `same` any job of this key.
+            again: `retry` takes up a job of this key whose client is gone, `same` any job of this key; none that was
+                cancelled.
             retry_after: what `QueueFull` says.
         """
         now = time.time()
@@ -151,11 +152,17 @@ class Store:
         return job
 
     def _before(self, connection: Connection, key: str, again: str, now: float) -> Job | None:
-        found = select(*_STATUS).where(jobs.c.key == key, jobs.c.created > now - MEMORY)
+        fresh = (jobs.c.created > now - MEMORY) & (jobs.c.state != "cancelled")
+        found = select(*_STATUS).where(jobs.c.key == key, fresh)
         if again == "retry":
-            found = found.where(jobs.c.client == "gone", jobs.c.state != "cancelled")
+            found = found.where(jobs.c.client == "gone")
         row = connection.execute(found.order_by(jobs.c.place.desc()).limit(1)).first()
         return Job(**row._mapping) if row else None
+
+    def called(self, key: str, again: str) -> bool:
+        """Whether `submit` would find the job of an earlier call."""
+        with self._reading() as connection:
+            return self._before(connection, key, again, time.time()) is not None
 
     def get(self, job: str) -> Job | None:
         if not job.isalnum():  # no id; PostgreSQL's driver refuses to look for some of these

@@ -119,7 +119,9 @@ def routes(service: Service) -> APIRouter:
         card = await _card(service, asked, Edit)
         _check_size(asked, asked.image.size())
         mask = await run_in_threadpool(_white, asked.image, asked.mask)
-        given = {"image": asked.image, "prompt": asked.prompt} | ({"mask": mask} if mask else {})
+        given = {"image": asked.image} | ({"mask": mask} if mask else {})
+        if Imagine in card.tasks:  # this API wants a prompt in each call; others would refuse it
+            given["prompt"] = asked.prompt
         request = await service.read(Edit, asked.fields() | given)
         return await _answer(service, call, asked, card, request, "image_edit")
 
@@ -204,7 +206,7 @@ async def _answer(
     previews = (asked.partial_images or 0) if asked.stream else 0
     job = await service.draw(request, None, asked.n or 1, caller, previews, card)
     if asked.stream:
-        return stream(_events(service, job, asked, kind))
+        return stream(_events(service, job, asked, kind, caller))
     async with service.answer(job, call, caller) as pictures:
         data = []
         for kept in pictures:
@@ -216,29 +218,30 @@ async def _answer(
         return JSONResponse(facts | _facts(asked, pictures))
 
 
-async def _events(service: Service, job: Job, asked: Asked, kind: str) -> AsyncIterator[str]:
+async def _events(service: Service, job: Job, asked: Asked, kind: str, caller: Caller) -> AsyncIterator[str]:
     ended = False
-    try:
-        async for happened in service.follow(job):
-            if isinstance(happened, Job):
-                ended = True
-                pictures = await service.pictures(happened)
-                for kept in pictures:
-                    whole = {"b64_json": await _file(service, kept, asked), "usage": USAGE}
-                    yield event(f"{kind}.completed", whole | _stamp(asked, [kept]) | _echo(kept))
-            elif happened is None:
-                yield ": waiting\n\n"
-            elif happened["type"] == "preview":
-                for image in happened["images"]:
-                    data = await run_in_threadpool(_converted, base64.b64decode(image), asked)
-                    part = {"b64_json": data, "partial_image_index": happened["index"]}
-                    yield event(f"{kind}.partial_image", part | _stamp(asked, []))
-    except Exception as error:
-        ended = True
-        yield event("error", of(error).body())
-    finally:
-        if not ended:  # the client has left
-            service.abandon(job)
+    with service.waiting(job):
+        try:
+            async for happened in service.follow(job):
+                if isinstance(happened, Job):
+                    ended = True
+                    pictures = await service.pictures(happened)
+                    for kept in pictures:
+                        whole = {"b64_json": await _file(service, kept, asked), "usage": USAGE}
+                        yield event(f"{kind}.completed", whole | _stamp(asked, [kept]) | _echo(kept))
+                elif happened is None:
+                    yield ": waiting\n\n"
+                elif happened["type"] == "preview":
+                    for image in happened["images"]:
+                        data = await run_in_threadpool(_converted, base64.b64decode(image), asked)
+                        part = {"b64_json": data, "partial_image_index": happened["index"]}
+                        yield event(f"{kind}.partial_image", part | _stamp(asked, []))
+        except Exception as error:
+            ended = True
+            yield event("error", of(error).body())
+        finally:
+            if not ended:  # the client has left
+                service.abandon(job, caller)
 
 
 def _facts(asked: Asked, pictures: Sequence[Kept]) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def routes(service: Service) -> APIRouter:
         card = await service.choose(said.model, Imagine)
         asked = prompt.read(said.prompt, said.model_dump(exclude={"prompt", "model"}))
         request = asked.request.model_dump(mode="json", exclude_unset=True)
-        sized = {"size": prompt.size_for(asked.ratio, card.spec.size)} if asked.ratio else {}
+        sized = {"size": prompt.size_for(asked.ratio, card.paper)} if asked.ratio else {}
         return {"n": asked.n, "request": request | sized, "notes": asked.notes}
 
     @router.get("/v1/jobs", summary="The last jobs, the newest first")

@@ -7,8 +7,8 @@ import hashlib
 import math
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -118,6 +118,11 @@ class Service:
         self.store.give_back()
         self.store.close()
 
+    def leave(self) -> None:
+        """Takes no more jobs, and has trainings save at once: calls have some seconds yet."""
+        self.draining = True
+        self.errands.leave()
+
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
@@ -180,10 +185,10 @@ class Service:
     async def run(self, errand: Train | Evaluate | Compare, caller: Caller) -> Job:
         """Accepts training, evaluation or comparison."""
         key = caller.key(errand.model_dump_json())
-        if caller.again == "new":
-            return await self.accept(await run_in_threadpool(self.errands.draft, errand, key), caller)
-        body = errand.model_dump_json(exclude_unset=True)  # its own earlier call may have taken the name
-        return await self.accept(Draft(errand.task, errand.name, body, key), caller)
+        if caller.again != "new" and await run_in_threadpool(self.store.called, key, caller.again):
+            body = errand.model_dump_json(exclude_unset=True)  # its own earlier call has taken the name
+            return await self.accept(Draft(errand.task, errand.name, body, key), caller)
+        return await self.accept(await run_in_threadpool(self.errands.draft, errand, key), caller)
 
     async def choose(self, model: str | None, *tasks: type[Request]) -> Card:
         """The model of that name, or the first that answers one of `tasks`."""
@@ -241,21 +246,28 @@ class Service:
         `ClientLeft` where there is nobody to be told.
         """
         gone = asyncio.ensure_future(_left(call))
+        with self.waiting(job):
+            try:
+                async for event in self.follow(job, gone):
+                    if isinstance(event, Job):
+                        yield await self.pictures(event)
+                        break
+                    if gone.done():
+                        break
+                if gone.done():
+                    self.abandon(job, caller)
+                    raise ClientLeft
+                await run_in_threadpool(self.store.client, job.id, "served")
+            finally:
+                gone.cancel()
+
+    @contextmanager
+    def waiting(self, job: Job) -> Iterator[None]:
+        """Counts who waits for a job."""
         self._waiting[job.id] += 1
         try:
-            async for event in self.follow(job, gone):
-                if isinstance(event, Job):
-                    yield await self.pictures(event)
-                    break
-                if gone.done():
-                    break
-            if gone.done():
-                if self._waiting[job.id] == 1:  # nobody else waits for it
-                    await self.lost(job, caller)
-                raise ClientLeft
-            await run_in_threadpool(self.store.client, job.id, "served")
+            yield
         finally:
-            gone.cancel()
             self._waiting[job.id] -= 1
             self._waiting += Counter()  # forgets those at 0
 
@@ -265,8 +277,8 @@ class Service:
             raise_end(job)
         return await run_in_threadpool(self.store.drawn, job.id)
 
-    async def lost(self, job: Job, caller: Caller) -> None:
-        """The client of a job has left: it is cancelled, after a while where the client may call again."""
+    async def _lost(self, job: Job, caller: Caller) -> None:
+        """Cancels a job whose client has left, after a while where the client may call again."""
         if not caller.returns:
             await self.cancel(job.id)
             return
@@ -279,9 +291,10 @@ class Service:
 
         self._spawn(later())
 
-    def abandon(self, job: Job) -> None:
-        """Cancels a job whose client has left a stream; nobody needs to wait for it."""
-        self._spawn(self.cancel(job.id))
+    def abandon(self, job: Job, caller: Caller) -> None:
+        """One of those who are `waiting` for a job has left; where nobody else is, it is stopped."""
+        if self._waiting[job.id] == 1:
+            self._spawn(self._lost(job, caller))
 
     def recipe(self, picture: Picture) -> dict[str, Any] | None:
         """The recipe inside a picture, if it is one of Huabi's."""

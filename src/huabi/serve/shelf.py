@@ -17,7 +17,7 @@ from ..enlarging import ENLARGED, JOIN
 from ..errors import HuabiError, RequestError, RunError, nearest
 from ..external import is_pipeline
 from ..machine import free_memory, pick_device
-from ..model import DataSpec, Model
+from ..model import DataSpec, Model, Paper
 from ..requests import Request, Restore
 from .logs import log
 
@@ -35,6 +35,7 @@ class Card(NamedTuple):
     places: tuple[Path, ...]  # a run, and what enlarges its pictures; none of what is built in
     tasks: tuple[type[Request], ...]
     spec: DataSpec
+    paper: Paper
     changed: float  # seconds since 1970
     undoes: tuple[str, ...] = ()  # which damage, where it answers `Restore`
     scale: int = 0  # of upscale, where it knows one alone
@@ -127,7 +128,8 @@ class Shelf:
             scale = larger[0].scale
             spec = replace(card.spec, size=(rows * scale, columns * scale))
             tasks = tuple(task for task in card.tasks if task in ENLARGED)
-            card = Card(name, places, tasks, spec, max(card.changed, larger[0].changed))
+            paper = card.paper.enlarged(scale)
+            card = Card(name, places, tasks, spec, paper, max(card.changed, larger[0].changed))
         return card._replace(name=name) if card.tasks else None
 
     def _read(self, path: Path) -> Card | None:
@@ -140,11 +142,11 @@ class Shelf:
         old = self._cards.get(path)
         if old is None or old.changed != changed:
             try:
-                tasks, spec = models.described(path)
+                tasks, spec, paper = models.described(path)
                 undoes = models.undoes(path) if Restore in tasks else ((), 0)
             except (HuabiError, ImportError, KeyError, TypeError):  # damaged, or of a family that is not installed
                 return None
-            old = self._cards[path] = Card(path.name, (path,), tasks, spec, changed, *undoes)
+            old = self._cards[path] = Card(path.name, (path,), tasks, spec, paper, changed, *undoes)
         return old
 
     def load(self, name: str) -> Model:
@@ -199,7 +201,7 @@ def _load(card: Card, device: str) -> Model:
 
 
 def _built_in(name: str, model: Model) -> Card:
-    return Card(name, (), model.requests, model.spec, 0.0, getattr(model, "tasks", ()))
+    return Card(name, (), model.requests, model.spec, model.paper, 0.0, getattr(model, "tasks", ()))
 
 
 def weight(model: object) -> int:

@@ -11,10 +11,11 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi import Request as Call
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.concurrency import run_in_threadpool
 
 from ..pictures import Picture, encode_picture, parameters, read_xmp
+from ..prompt import size_for
 from ..requests import Edit, Generate, Imagine, Request, Vary
 from .bodies import FAULTS, taking
 from .faults import Fault
@@ -43,11 +44,17 @@ class Text2Image(BaseModel):
     n_iter: int = Field(default=1, ge=1, le=256)
     override_settings: dict[str, Any] = Field(default_factory=dict, description="sd_model_checkpoint chooses the model")
 
-    def fields(self) -> dict[str, Any]:
-        """What a request knows of it, by our names."""
+    @model_validator(mode="before")
+    @classmethod
+    def _without_null(cls, said: Any) -> Any:
+        """Programs write null for what they leave open."""
+        return {name: value for name, value in said.items() if value is not None} if isinstance(said, dict) else said
+
+    def fields(self, *names: str) -> dict[str, Any]:
+        """What a request knows of it, by our names; all of it, or what has these names."""
         said: dict[str, Any] = {"steps": self.steps, "guidance": self.cfg_scale}
         said |= {"negative": self.negative_prompt or None, "seed": self.seed if self.seed >= 0 else None}
-        return {name: value for name, value in said.items() if value is not None}
+        return {name: value for name, value in said.items() if value is not None and (not names or name in names)}
 
 
 class Image2Image(Text2Image):
@@ -112,24 +119,25 @@ def routes(service: Service) -> APIRouter:
         asked = await service.read(Text2Image, await call.body())
         card = await service.choose(_model(asked, choice), Imagine, Generate)
         if Imagine in card.tasks:
-            rows, columns = asked.height or card.spec.size[0], asked.width or card.spec.size[1]
-            fields = {"prompt": asked.prompt, "size": [rows, columns]}
+            size = asked.height or card.paper.size[0], asked.width or card.paper.size[1]
+            if not card.paper.holds(size):  # such programs ask for 512x512 of any model
+                size = size_for(size[::-1], card.paper)
+            fields = {"prompt": asked.prompt, "size": list(size)}
             return await made(call, asked, await service.read(Imagine, asked.fields() | fields))
-        label = {"label": asked.prompt.strip() or None}
-        return await made(call, asked, await service.read(Generate, asked.fields() | label))
+        fields = {"label": asked.prompt.strip() or None} | asked.fields("seed")
+        return await made(call, asked, await service.read(Generate, fields))
 
     @router.post("/img2img", openapi_extra=taking(Image2Image), summary="Pictures from a picture, or of a part of it")
     async def img2img(call: Call) -> dict[str, Any]:
         asked = await service.read(Image2Image, await call.body())
-        fields = asked.fields() | {"image": asked.init_images[0], "strength": asked.denoising_strength}
+        given: dict[str, Any] = {"image": asked.init_images[0], "strength": asked.denoising_strength}
         card = await service.choose(_model(asked, choice), Edit, Imagine, Vary)
-        if Edit in card.tasks:
-            mask = await run_in_threadpool(_mask, asked)
-            fields |= {"prompt": asked.prompt} | ({"mask": mask} if mask else {})
-            return await made(call, asked, await service.read(Edit, fields))
-        for name in ("steps", "guidance", "negative"):
-            fields.pop(name, None)
-        return await made(call, asked, await service.read(Vary, fields))
+        if Edit not in card.tasks:
+            return await made(call, asked, await service.read(Vary, given | asked.fields("seed")))
+        if mask := await run_in_threadpool(_mask, asked):
+            given["mask"] = mask
+        words = asked.fields() | {"prompt": asked.prompt} if Imagine in card.tasks else asked.fields("seed", "steps")
+        return await made(call, asked, await service.read(Edit, given | words))
 
     @router.get("/progress", summary="How far the last call is")
     async def progress() -> dict[str, Any]:
@@ -225,13 +233,13 @@ def _told(picture: Picture) -> dict[str, Any]:
 def _enlarged(asked: Enlarge, most: int) -> str:
     if asked.upscaler_1 not in UPSCALERS:
         raise Fault(400, f"upscaler_1: known are {', '.join(UPSCALERS)}", "invalid_value", "upscaler_1")
-    rows, columns = asked.image.size()
+    image = asked.image.image(4)
+    columns, rows = image.size
     size = (asked.upscaling_resize_w, asked.upscaling_resize_h)
     if asked.resize_mode == 0:
         size = (max(1, round(columns * asked.upscaling_resize)), max(1, round(rows * asked.upscaling_resize)))
     if size[0] * size[1] > most:
         raise Fault(400, f"{size[0]} x {size[1]} pixels are more than the {most:,} that are made", "too_much_work")
-    image = asked.image.image(4)
     method = UPSCALERS[asked.upscaler_1]
     if method is not None:
         image = image.resize(size, method)

@@ -32,6 +32,7 @@ async function renewKey(used) {
   asking ??= ask(Boolean(key)).then((said) => {
     key = said.key;
     try {
+      (said.remember ? sessionStorage : localStorage).removeItem(KEY);
       (said.remember ? localStorage : sessionStorage).setItem(KEY, key);
     } catch {
       // it holds until the page is closed

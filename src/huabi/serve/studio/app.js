@@ -73,20 +73,33 @@ function askForKey(wrong) {
   return new Promise((resolve) => {
     const input = el("input", { class: "input", type: "password", autocomplete: "current-password", required: true, id: "key" });
     const remember = el("input", { type: "checkbox" });
+    const refused = el("p", { class: "error", t: wrong ? "That key is wrong." : "" });
     const form = el("form", { class: "form", method: "dialog" },
       el("h2", { t: "The key of this server" }),
       el("p", { class: "soft small", t: "Whoever started it with --api-key knows it. It is sent to this server alone." }),
-      wrong ? el("p", { class: "error", t: "That key is wrong." }) : null,
+      refused,
       el("label", { class: "field" }, el("span", { t: "Key" }), input),
       el("label", { class: "check" }, remember, el("span", { t: "Remember it in this browser" })),
       el("button", { class: "button main", type: "submit", t: "Open the studio" }));
     const dialog = el("dialog", { label: "The key of this server" }, form);
-    dialog.addEventListener("cancel", (event) => event.preventDefault());
+    let said = null;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
+      const key = input.value.normalize("NFKC").trim(); // a Chinese keyboard types wide digits
+      if (/[^\x21-\x7e]/.test(key)) {
+        say(refused, "That key is wrong.");
+        return;
+      }
+      said = { key, remember: remember.checked };
       dialog.close();
+    });
+    dialog.addEventListener("close", () => {
+      if (!said) {
+        dialog.showModal(); // it cannot be passed over
+        return;
+      }
       dialog.remove();
-      resolve({ key: input.value.trim(), remember: remember.checked });
+      resolve(said);
     });
     document.body.append(dialog);
     dialog.showModal();

@@ -112,6 +112,11 @@ export function choices(words, options, chosen, act) {
   return row;
 }
 
+/** Whether a key press is an Enter that ends what was typed, and not one that ends the writing of a Chinese word. */
+export function entered(event) {
+  return event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229; // Safari says 229 alone
+}
+
 /** Fills a <select> with [value, text] pairs and keeps what was chosen where it is still there. */
 export function fill(select, options) {
   const before = select.value;

@@ -1,7 +1,7 @@
 /** Canvas: draw, repaint what is masked, colour by strokes, and go on beyond the edges. */
 import { base64, pictureUrl } from "./api.js";
 import { Surface } from "./canvas.js";
-import { button, choices, el, field, fill, icon, picture, say, slider, toast } from "./dom.js";
+import { button, choices, el, entered, field, fill, icon, picture, say, slider, toast } from "./dom.js";
 import { choose, droppable, fileOf } from "./pick.js";
 import { models, onModels, takes } from "./store.js";
 import { view } from "./viewer.js";
@@ -71,7 +71,7 @@ class Editor {
     this.size.input.addEventListener("input", () => this.dip());
     this.model.addEventListener("change", () => this.adapt());
     this.prompt.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); this.generate(); }
+      if (entered(event)) { event.preventDefault(); this.generate(); }
     });
     page.addEventListener("keydown", (event) => {
       if (event.target.matches("textarea, input") || !(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
@@ -157,8 +157,10 @@ class Editor {
 
   async request() {
     const request = { image: await base64(await this.surface.picture()) };
-    if (this.prompt.value.trim()) request.prompt = this.prompt.value.trim();
-    request.strength = Number(this.strength.input.value);
+    if (this.model.value !== COLOURING) {
+      if (this.prompt.value.trim()) request.prompt = this.prompt.value.trim();
+      request.strength = Number(this.strength.input.value);
+    }
     if (this.surface.has("mask") && this.mode !== "scribble") request.mask = await base64(await this.surface.mask());
     if (this.mode === "mask" && !request.mask) throw new Error("Paint first over what shall become another.");
     if (this.mode === "scribble" && !this.surface.has("scribble")) throw new Error("Draw a few coloured strokes first.");

@@ -1,6 +1,6 @@
 /** Imagine: words, or a label, become pictures that can be watched while they form. */
 import { base64, call, pictureUrl } from "./api.js";
-import { button, el, fill, icon, picture, say, toast } from "./dom.js";
+import { button, el, entered, fill, icon, picture, say, toast } from "./dom.js";
 import { droppable } from "./pick.js";
 import { settings } from "./settings.js";
 import { model, models, onModels, takes } from "./store.js";
@@ -41,7 +41,7 @@ class Imagine {
   wire(page) {
     this.form.addEventListener("submit", (event) => { event.preventDefault(); this.generate(); });
     this.prompt.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); this.generate(); }
+      if (entered(event)) { event.preventDefault(); this.generate(); }
     });
     this.settings.node.addEventListener("keydown", (event) => { if (event.key === "Escape") { this.toggle(false); this.more.focus(); } });
     this.prompt.addEventListener("input", () => this.keep());
@@ -147,10 +147,9 @@ class Imagine {
     if (known && known.tasks.some((task) => ["imagine", "generate"].includes(task))) this.model.value = name;
     this.adapt();
     const request = recipe.request ?? {};
-    this.prompt.value = request.prompt ?? "";
+    this.prompt.value = [request.prompt ?? "", ...this.settings.put(request, model(this.model.value)?.size)].join(" ").trim();
     this.label.value = request.label ?? "";
     if (this.label.selectedIndex < 0) this.label.value = "";
-    this.settings.put(request, model(this.model.value)?.size);
     this.toggle(true);
     this.keep();
     this.prompt.focus();

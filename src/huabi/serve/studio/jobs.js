@@ -16,6 +16,7 @@ export function jobs(page) {
 
   async function look() {
     clearTimeout(timer);
+    if (!page.hidden) timer = setTimeout(() => look().catch(() => {}), EVERY); // also where this look fails
     const [{ jobs: found }, { pictures }] = await Promise.all([call("GET", "/v1/jobs?limit=60"), call("GET", "/v1/pictures?limit=200")]);
     none.hidden = found.length > 0;
     list.hidden = !found.length;
@@ -26,7 +27,6 @@ export function jobs(page) {
       return row.node;
     });
     if (now.some((node, place) => list.children[place] !== node) || list.children.length !== now.length) list.replaceChildren(...now);
-    if (!page.hidden) timer = setTimeout(() => look().catch(() => {}), EVERY);
   }
 
   onWork(() => { if (!page.hidden) look().catch(() => {}); });

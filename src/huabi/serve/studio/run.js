@@ -53,7 +53,15 @@ export class Run {
     if (this.name !== name) this.begin(name, job);
     this.job = job;
     this.tell({ state: "queued" });
-    this.watch().catch((error) => toast(error.message, { bad: true }));
+    this.keepWatching();
+  }
+
+  keepWatching() {
+    const watched = this.job;
+    this.watch().catch((error) => {
+      if (error.status) toast(error.message, { bad: true });
+      else if (this.job === watched) this.timer = setTimeout(() => this.keepWatching(), EVERY); // a lost connection
+    });
   }
 
   async watch() {
@@ -66,7 +74,7 @@ export class Run {
       this.job = null;
       await this.settled();
       await Promise.all([this.changed(), refresh()]);
-    } else this.timer = setTimeout(() => this.watch().catch(() => this.follow(this.name, watched)), EVERY);
+    } else this.timer = setTimeout(() => this.keepWatching(), EVERY);
   }
 
   /** A last look, once the process that was stopped has saved what it had. */

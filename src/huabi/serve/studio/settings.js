@@ -6,6 +6,7 @@ import { KINDS } from "./pick.js";
 const RATIOS = [["", "the model's own", true], ["1:1", "1:1"], ["3:2", "3:2"], ["2:3", "2:3"], ["4:3", "4:3"], ["3:4", "3:4"], ["16:9", "16:9"], ["9:16", "9:16"]];
 const MOODS = ["calm", "joyful", "sad", "angry", "lonely", "mysterious", "romantic", "tense"];
 const STYLES = ["flat", "pencil", "ink", "oil", "pixel", "crayon"];
+const USUAL = { chaos: 0, stylize: 100 }; // what a recipe says of options that nobody said
 const PICTURES = 4; // when nobody says how many
 const UNIT = 8; // pixels that sides are a multiple of
 
@@ -28,7 +29,7 @@ function sized(ratio, [rows, columns]) {
   return [side(height, width), side(width, height)];
 }
 
-/** The drawer: `node`, `adapt(model)`, `read(model)`, `given()` and `put(request)`. */
+/** The drawer: `node`, `adapt(model)`, `read(model)`, `given()`, and `put(request)`, which returns what it has no fields for as options of a prompt. */
 export function settings() {
   const n = slider("Pictures", { min: 1, max: 8, step: 1, value: PICTURES });
   const seed = el("input", { class: "input", name: "seed", inputMode: "numeric", pattern: "[0-9]*", placeholder: "by chance" });
@@ -78,6 +79,8 @@ export function settings() {
       for (const input of Object.values(files)) input.value = "";
       const asked = request.size ?? null;
       ratio.value = asked ? (RATIOS.find(([value]) => value && same(sized(value, size ?? asked), asked))?.[0] ?? "") : "";
+      const rest = Object.entries(USUAL).filter(([name, usual]) => (request[name] ?? usual) !== usual).map(([name]) => `--${name} ${request[name]}`);
+      return asked && !ratio.value ? [...rest, `--ar ${asked[1]}:${asked[0]}`] : rest;
     },
     forgetSeed: () => { seed.value = ""; },
   };

@@ -14,6 +14,13 @@ export function plainName(text, otherwise) {
   return name || otherwise;
 }
 
+/** A name, with a number behind it where it is taken. */
+function freeName(name, taken) {
+  let free = name;
+  for (let k = 2; taken.includes(free); k += 1) free = `${name}-${k}`;
+  return free;
+}
+
 /** A field that chooses data, with `more` buttons; `changed(name)` hears which. It has `load()` and `value`. */
 export function sourceField(id, changed = () => {}, ...more) {
   const select = el("select", { class: "input", id });
@@ -32,9 +39,10 @@ export function sourceField(id, changed = () => {}, ...more) {
     if (!files.length) return;
     const parts = batches(files);
     const path = files[0].webkitRelativePath || files[0].name;
-    const name = plainName(path.split("/")[0].replace(/\.zip$/i, ""), "pictures");
     status.hidden = false;
     try {
+      const { data: known } = await call("GET", "/v1/data");
+      const name = freeName(plainName(path.split("/")[0].replace(/\.zip$/i, ""), "pictures"), known);
       let taken = 0;
       let left = 0;
       for (const [k, part] of parts.entries()) {

@@ -4,6 +4,7 @@ import { call, events, Refusal } from "./api.js";
 export const ENDS = ["done", "failed", "cancelled", "parked"];
 const STREAMS = 3; // that are open at once: a browser has six connections, and calls need some
 const EVERY = 700; // milliseconds between two looks at a job whose events are not followed
+const BROKEN = 2000; // milliseconds until another try, where the server cannot be reached
 const heard = new Set();
 let open = 0;
 
@@ -31,7 +32,14 @@ export async function work(body, seen = () => {}, began = () => {}) {
 /** Follows a job to its end, also where a connection breaks on the way. */
 export async function followed(id, seen = () => {}) {
   for (;;) {
-    const ended = open < STREAMS ? await heardOf(id, seen) : await looked(id, seen);
+    let ended;
+    try {
+      ended = open < STREAMS ? await heardOf(id, seen) : await looked(id, seen);
+    } catch (error) {
+      if (error.status) throw error; // what the server says
+      await pause(BROKEN);
+      continue;
+    }
     if (!ENDS.includes(ended.state)) continue;
     if (ended.state === "cancelled") throw new Refusal("Cancelled.", 409, "cancelled");
     if (ended.state !== "done") throw new Refusal(ended.error?.message || "The job failed.", 500, "job_failed");
@@ -53,9 +61,13 @@ async function heardOf(id, seen) {
   return call("GET", `/v1/jobs/${id}`);
 }
 
+function pause(milliseconds) {
+  return new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+}
+
 /** One look at a job, after a while. */
 async function looked(id, seen) {
-  await new Promise((resolve) => { setTimeout(resolve, EVERY); });
+  await pause(EVERY);
   const job = await call("GET", `/v1/jobs/${id}`);
   if (job.progress) seen({ type: "progress", ...job.progress });
   return job;
