@@ -239,7 +239,7 @@ def test_a_call_whose_job_was_cancelled_is_a_new_one(server: Running, dye: Dye) 
     assert ended(server, second)["state"] == "done"
 
 
-def test_a_key_opens_no_run_of_somebody_else(server: Running, tmp_path: Path) -> None:
+def test_a_key_opens_no_run_of_somebody_else(server: Running) -> None:
     train = {"task": "train", "family": "vae", "data": "nothing-here", "name": "mine"}
     status, told, _ = call(server, "POST", "/v1/jobs", train, **{"Idempotency-Key": "the first call"})
     assert (status, told["error"]["type"]) == (400, "invalid_request_error")
