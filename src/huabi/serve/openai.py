@@ -119,7 +119,7 @@ def routes(service: Service) -> APIRouter:
         card = await _card(service, asked, Edit)
         _check_size(asked, asked.image.size())
         mask = await run_in_threadpool(_white, asked.image, asked.mask)
-        given = {"image": asked.image} | ({"mask": mask} if mask else {})
+        given: dict[str, Any] = {"image": asked.image} | ({"mask": mask} if mask else {})
         if Imagine in card.tasks:  # this API wants a prompt in each call; others would refuse it
             given["prompt"] = asked.prompt
         request = await service.read(Edit, asked.fields() | given)
