@@ -76,6 +76,7 @@ def answer(model: Any, **fields: Any) -> torch.Tensor:
         ({"weights": (0.0, 0.0)}, "not all 0"),
         ({"weights": (1.0, float("nan"))}, "at least 0"),
         ({"masks": (scene(),)}, "1 masks for 2 styles"),
+        ({"masks": (scene(),) * 2, "weights": (1.0, 2.0)}, "one of the two"),
         ({"styles": (scene(),) * 9}, "at most 8"),
         ({"strength": 1.5}, "less than or equal to 1"),
     ],

@@ -170,6 +170,8 @@ class Stylize(Request):
             raise ValueError(f"{len(self.weights)} weights for {count} styles: give one for each, or none")
         if self.weights and not (min(self.weights) >= 0 and 0 < sum(self.weights) < float("inf")):
             raise ValueError("weights are at least 0, finite, and not all 0")
+        if self.weights and self.masks:
+            raise ValueError("weights mix styles, masks keep them apart: give one of the two")
         if self.masks and len(self.masks) != count:
             raise ValueError(f"{len(self.masks)} masks for {count} styles: give one for each, or none")
         return self
