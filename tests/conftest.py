@@ -44,7 +44,8 @@ TINY = {
     "pix2pix": {"batch": 4, "net.width": 16, "critic.width": 8},
     "restorer": {"batch": 4, "crop": 8, "net.width": 8, "net.depth": (1, 1)},
     "text_to_image": {"batch": 4, "autoencoder": "train", "coding": 0.5, "codec.net.width": 8, "net.width": 16}
-    | {"net.depth": 1, "context.width": 64, "context.depth": 1, "shortcut.share": 0.5, "shortcut.start": 0},
+    | {"net.depth": 1, "context.width": 64, "context.depth": 1, "shortcut.share": 0.5, "shortcut.start": 0}
+    | {"plan.width": 32, "plan.depth": 1},
     "vae": {"batch": 4, "net.width": 8},
 }
 VARIANTS = {  # of a family: its name, a dash, and what to call it

@@ -19,6 +19,7 @@ from huabi.families._edits import within
 from huabi.families._plan import FIELDS, SIDE, PlanConfig, Planner, Sentences, signs
 from huabi.families.text_to_image import TextToImage, TextToImageConfig
 from huabi.model import Batch, DataSpec
+from huabi.nets.plannet import PlanNet, Writing
 from huabi.nets.textnet import TextNet
 from huabi.nets.unet import Context
 from huabi.plan import Plan
@@ -98,6 +99,17 @@ def test_places_are_those_of_the_picture_without_its_padding() -> None:
     assert bool(known[:14, :18].all())
     assert not known[14:].any()
     assert not known[:, 18:].any()
+
+
+def test_a_sentence_in_the_making_is_seen_as_a_whole_one_is() -> None:
+    torch.manual_seed(0)
+    net = PlanNet(20, 9, 64, width=64, depth=2)
+    torch.nn.init.normal_(net.leave.weight)
+    weight = torch.tensor([[1.0, 2.0, 0.0, 1.0], [1.0, 1.0, 1.0, 0.5]])
+    said, sentence = Context(torch.randn(2, 4, 64), weight, torch.randn(2, 64)), torch.randint(20, (2, 8))
+    writing = Writing(net, said)
+    logits = [writing.next(word) for word in (None, *sentence.T)]
+    torch.testing.assert_close(torch.stack(logits, 1), net(sentence, said))
 
 
 def test_each_picture_counts_alike_however_long_its_plan_is() -> None:

@@ -77,12 +77,16 @@ def tab(page: Page, name: str) -> Any:
     return page.locator(f"#page-{name}")
 
 
-def asked(server: Running) -> dict[str, Any]:
-    """The request of the last job."""
+def last(server: Running) -> dict[str, Any]:
+    """What the last job was asked for."""
     with server.service.store._reading() as connection:
         body = connection.execute(select(jobs.c.body).order_by(jobs.c.place.desc()).limit(1)).scalar_one()
-    request: dict[str, Any] = json.loads(body)["request"]
-    return request
+    return dict(json.loads(body))
+
+
+def asked(server: Running) -> dict[str, Any]:
+    """The request of the last job."""
+    return dict(last(server)["request"])
 
 
 def give(page: Page, opener: Any, *files: tuple[str, bytes]) -> None:
@@ -370,8 +374,7 @@ def test_a_training_with_live_curves_is_stopped_and_resumed(page: Page, server: 
     until(lambda: server.service.store.recent(1)[0].state == "running", 60)
     steps = call(server, "GET", "/v1/runs/mine/log")[1]["step"]
     until(lambda: call(server, "GET", "/v1/runs/mine/log")[1]["step"] > steps, 60)
-    store = server.service.store
-    assert json.loads(store.get(store.recent(1)[0].id).body)["resume"] is True
+    assert last(server)["resume"] is True
     part.locator("#run-stop").click()
     expect(part.locator("#run .tag").first).to_have_text("stopped")
     models = tab(page, "models")

@@ -246,7 +246,7 @@ def test_an_edit_of_no_strength_is_the_picture() -> None:
 
 
 def test_a_walk_keeps_out_what_its_ends_keep_out() -> None:
-    walk = Imagine(between=("a house fog::-1", "a cat"), fraction=0.25)
+    walk = Imagine(between=("a house:: fog::-1", "a cat"), fraction=0.25)
     assert [part.text for part in unsaid(walk)] == ["fog"]
     assert unsaid(walk.model_copy(update={"fraction": 1.0})) == []
     both = unsaid(walk.model_copy(update={"negative": "rain"}))

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nets.plannet import PlanNet
+from ..nets.plannet import PlanNet, Writing
 from ..nets.scenenet import boxes_of
 from ..nets.unet import Context
 from ..rng import generator
@@ -158,10 +158,11 @@ class Planner(nn.Module):
         heat = self.config.temperature + stray[:, None]
         end, out = int(language.starts[language.first]), torch.zeros(len(seeds), 0, dtype=torch.int64, device=device)
         done = torch.zeros(len(seeds), dtype=torch.bool, device=device)
+        wanted, other, word = Writing(self.net, context), Writing(self.net, unwanted), None
         for place, allowed in enumerate(language.allowed.to(device)):
-            logits = self.net(out, context)[:, -1]
+            logits = wanted.next(word)
             if guidance != 1:
-                logits = self.net(out, unwanted)[:, -1].lerp(logits, guidance)
+                logits = other.next(word).lerp(logits, guidance)
             word = (logits / heat + chance[:, place]).masked_fill(~allowed, -torch.inf).argmax(1)
             out = torch.cat([out, word[:, None]], 1)
             done |= word == end

@@ -203,7 +203,7 @@ class TextToImage(Family):
             yield Update("prior", self.meaning.loss(batch, meant))
         if step == 0:
             self._adopt()
-        if step == 0 and int(self.began) > 0:  # the weights are those of another run
+        if step == 0 and int(self.began) >= 0:  # the weights are those of another run
             if isinstance(self.codec, Codec) and self.autoencoder is None and not self.codec.agrees(self.source):
                 raise RunError(f"--init draws in other codes than those of {self.source}; name its autoencoder")
             self.began.zero_()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, cat, nn
+from torch import Tensor, cat, nn, stack
 
 __all__ = ["Block"]
 
@@ -26,17 +26,24 @@ class Block(nn.Module):
         """x (B, N, width), `told` (B, L, width of what is told) -> (B, N, width).
 
         Args:
-            bias: what is added to the logits (B, heads, N, N + L) of attention; -inf hides.
+            bias: what is added to the logits (B, heads, N, L + N) of attention; -inf hides.
         """
-        q, k, v = self._heads(self.qkv(self.norms[0](x)))
-        if self.told is not None and told is not None:
-            k, v = (cat(both, 2) for both in zip((k, v), self._heads(self.told(told))))
-        logits = q @ k.mT / q.shape[-1] ** 0.5
+        return self.after(x, None if told is None else self.seen(told), bias)[0]
+
+    def seen(self, told: Tensor) -> Tensor:
+        """Keys and values (2, B, heads, L, width / heads) of what is told."""
+        assert self.told is not None
+        return self._heads(self.told(told))
+
+    def after(self, x: Tensor, seen: Tensor | None, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+        """x through the block, which attends to keys and values seen before as to its own; and all of these."""
+        q, *own = self._heads(self.qkv(self.norms[0](x)))
+        both = stack(own) if seen is None else cat([seen, stack(own)], 3)
+        logits = q @ both[0].mT / q.shape[-1] ** 0.5
         if bias is not None:
             logits = logits + bias.to(logits.dtype)
-        x = x + self.out((logits.softmax(-1) @ v).transpose(1, 2).flatten(2))
-        out: Tensor = x + self.mlp(self.norms[1](x))
-        return out
+        x = x + self.out((logits.softmax(-1) @ both[1]).transpose(1, 2).flatten(2))
+        return x + self.mlp(self.norms[1](x)), both
 
     def _heads(self, x: Tensor) -> Tensor:
         """(B, N, n * width) -> (n, B, heads, N, width / heads)."""

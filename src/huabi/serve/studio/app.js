@@ -86,7 +86,7 @@ function askForKey(wrong) {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const key = input.value.normalize("NFKC").trim(); // a Chinese keyboard types wide digits
-      if (/[^\x21-\x7e]/.test(key)) {
+      if (/[^\x20-\x7e]/.test(key)) {
         say(refused, "That key is wrong.");
         return;
       }
