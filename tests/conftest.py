@@ -87,6 +87,14 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny nets gain nothing by more threads, which wait for each other; a training leaves its own number behind."""
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(1)
+
+
 @pytest.fixture
 def spec() -> DataSpec:
     return DataSpec((8, 8), 3, ("cat", "dog"), count=32, weights=(0.5, 0.5))
@@ -184,4 +192,4 @@ def look_at_every_step() -> None:
     watch.FEWEST = watch.MOST = 16
 
 
-torch.set_num_threads(1)  # tiny nets: more threads only wait for each other
+torch.set_num_threads(1)

@@ -63,7 +63,7 @@ def test_recipes_name_the_picture_unless_one_was_given(tmp_path: Path) -> None:
 
 def test_a_run_remembers_a_small_set_and_says_so(huabi: Any, photos: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    api.train("vae", photos, run, size=12, steps=1, settings=TINY["vae"])
+    api.train("vae", photos, run, size=12, steps=1, threads=1, settings=TINY["vae"])
     family = api.load(run)
     assert family.memory is not None
     assert all((photos / name).is_file() for name in family.memory.names)
@@ -82,8 +82,8 @@ def test_a_run_remembers_a_small_set_and_says_so(huabi: Any, photos: Path, tmp_p
 def test_what_draws_nothing_anew_and_large_sets_are_not_remembered(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api.train("classifier", photos, tmp_path / "reader", size=8, steps=1, settings=TINY["classifier"])
+    api.train("classifier", photos, tmp_path / "reader", size=8, steps=1, threads=1, settings=TINY["classifier"])
     assert not (tmp_path / "reader" / FILE).exists()
     monkeypatch.setattr(memory, "MOST", 3)
-    api.train("vae", photos, tmp_path / "run", size=8, steps=1, settings=TINY["vae"])
+    api.train("vae", photos, tmp_path / "run", size=8, steps=1, threads=1, settings=TINY["vae"])
     assert Checkpoint.load(tmp_path / "run").memory is None

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huabi.errors import RequestError
-from huabi.model import Paper
 from huabi.prompt import LONGEST, OPTIONS, SHORT, cleaned, languages, parts, ratio_of, read, sides, size_for
-from huabi.requests import Edit, Imagine
+from huabi.requests import Edit, Imagine, Paper
 
 MARKS = [*r"()[]:\-. 19a城", "::", ":1.4)", "::2", "--seed ", "—no ", "：", "（", "\0"]
 GRAMMAR = st.lists(st.sampled_from(MARKS)).map("".join)

@@ -305,7 +305,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("task", "paired"), [("denoise+inpaint", False), ("upscale", False), ("mend", True)])
-def test_previews_show_what_was_damaged_mended_and_whole(task: str, paired: bool, tmp_path: Path) -> None:
+def test_previews_show_what_was_damaged_mended_and_whole(
+    task: str, paired: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUABI_HOME", str(tmp_path / "home"))  # its runs are nobody else's last ones
     for name in "AB" if paired else ("photos",):
         write_pictures(tmp_path / "data" / name, classes=("",))
     for path in (tmp_path / "data" / "A").glob("*.png"):

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from dye import Dye, Running
 from huabi.errors import RequestError
-from huabi.model import DataSpec, Identity, Model, Paper
+from huabi.model import DataSpec, Identity, Model
 from huabi.pictures import Picture, encode_picture, read_xmp
 from huabi.provenance.label import packet, read_packet
-from huabi.requests import Edit, Generate, Imagine, Vary
+from huabi.requests import Edit, Generate, Imagine, Paper, Vary
 from huabi.serve import shelf as shelves
 from test_serve_api import call
 

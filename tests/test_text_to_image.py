@@ -222,7 +222,7 @@ def test_any_ratio_is_drawn_by_codes_coarse_runs_and_enlarged(ratio: str) -> Non
 
 def test_a_run_goes_on_in_the_codes_that_it_began_in(tmp_path: Path) -> None:
     source = write_pictures(tmp_path / "pictures", 12, size=16)
-    common: dict[str, Any] = {"size": 16, "batch": 4, "steps": 2}
+    common: dict[str, Any] = {"size": 16, "batch": 4, "steps": 2, "threads": 1}
     for seed, name in enumerate(("one", "two")):
         api.train("autoencoder", source, tmp_path / name, settings=TINY["autoencoder"], seed=seed, **common)
     tiny = TINY["text_to_image"]
@@ -255,7 +255,7 @@ def test_a_walk_keeps_out_what_its_ends_keep_out() -> None:
 
 def test_a_coarse_run_draws_at_its_part_of_the_size_and_another_goes_on_from_it(tmp_path: Path) -> None:
     source = write_pictures(tmp_path / "pictures", 12, size=16)
-    common = {"size": 16, "steps": 2, "batch": 4}
+    common: dict[str, Any] = {"size": 16, "steps": 2, "batch": 4, "threads": 1}
     api.train("text_to_image", source, tmp_path / "coarse", settings=PIXELS | {"coarse": 2}, **common)
     coarse = api.load(tmp_path / "coarse")
     assert [made.size for made in api.draw(coarse, [Imagine(), Imagine(size=(16, 8))])] == [(8, 8), (8, 16)]

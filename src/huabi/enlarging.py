@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from .errors import RequestError
-from .model import Enlarges, Finished, Identity, Model, Paper
-from .requests import Generate, Imagine, Vary
+from .model import Enlarges, Finished, Identity, Model
+from .requests import Generate, Imagine, Paper, Vary
 
 __all__ = ["ENLARGED", "JOIN", "Enlarged"]
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import RequestError, nearest
+from .requests import Paper
 from .rng import BatchRng
 from .truth import Facts, Reading
 
@@ -123,21 +124,6 @@ class Identity:
     threads: int = 0  # 0 leaves them as they are
     precision: str = "fp32"
     device: str = "cpu"
-
-
-class Paper(NamedTuple):
-    """What a model draws on where nobody says how large."""
-
-    size: tuple[int, int]  # rows, columns
-    unit: int = 1  # pixels that other sizes' sides are multiples of
-    most: int = 0  # pixels of the largest size; 0 is any
-
-    def enlarged(self, scale: int) -> Paper:
-        return Paper((self.size[0] * scale, self.size[1] * scale), self.unit * scale, self.most * scale**2)
-
-    def holds(self, size: tuple[int, int]) -> bool:
-        """Whether a picture of so many rows and columns can be drawn."""
-        return not any(side % self.unit for side in size) and not 0 < self.most < size[0] * size[1]
 
 
 class Model(ABC):

@@ -12,8 +12,8 @@ from .enlarging import JOIN, Enlarged
 from .errors import RunError
 from .families import find
 from .machine import pick_device
-from .model import DataSpec, Model, Paper
-from .requests import Request
+from .model import DataSpec, Model
+from .requests import Paper, Request
 
 
 def located(name: str | Path) -> Path:

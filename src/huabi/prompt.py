@@ -12,13 +12,10 @@ import secrets
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .errors import RequestError, nearest, valid
-from .requests import Edit, Imagine, Vary
-
-if TYPE_CHECKING:
-    from .model import Paper
+from .requests import Edit, Imagine, Paper, Vary
 
 LONGEST = 2_000  # characters of a prompt that are read
 MOST = 256  # pictures of one command

@@ -6,7 +6,7 @@ The JSON schema of a request is the HTTP body and the web form. Pictures in it a
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -20,6 +20,21 @@ Damage = Literal["denoise", "deblur", "dejpeg", "inpaint", "upscale", "colourise
 Solver = Literal["euler", "heun", "dpmpp_2m", "heun_stochastic"]
 Seer = Literal["efficientnet-lite0", "vgg19", "random-vgg"]
 Statistic = Literal["gram", "sliced"]
+
+
+class Paper(NamedTuple):
+    """What a model draws on where nobody says how large."""
+
+    size: tuple[int, int]  # rows, columns
+    unit: int = 1  # pixels that other sizes' sides are multiples of
+    most: int = 0  # pixels of the largest size; 0 is any
+
+    def enlarged(self, scale: int) -> Paper:
+        return Paper((self.size[0] * scale, self.size[1] * scale), self.unit * scale, self.most * scale**2)
+
+    def holds(self, size: tuple[int, int]) -> bool:
+        """Whether a picture of so many rows and columns can be drawn."""
+        return not any(side % self.unit for side in size) and not 0 < self.most < size[0] * size[1]
 
 
 class Request(BaseModel):

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from .. import truth
 from ..diffusion import Flow, denoise, diffusion_loss
 from ..errors import DataError, RequestError, RunError
-from ..model import Batch, DataSpec, Family, Finished, Paper, Update
+from ..model import Batch, DataSpec, Family, Finished, Update
 from ..nets.textnet import TextNet, shape_for
 from ..nets.unet import Context
 from ..optim import Muon
 from ..pictures import Picture
-from ..requests import Edit, Generate, Imagine, Vary
+from ..requests import Edit, Generate, Imagine, Paper, Vary
 from ..rng import row_noise
 from ..sampling import dpmpp_2m, euler, guided
 from ..weights import weights_of

@@ -17,8 +17,8 @@ from ..enlarging import ENLARGED, JOIN
 from ..errors import HuabiError, RequestError, RunError, nearest
 from ..external import is_pipeline
 from ..machine import free_memory, pick_device
-from ..model import DataSpec, Model, Paper
-from ..requests import Request, Restore
+from ..model import DataSpec, Model
+from ..requests import Paper, Request, Restore
 from .logs import log
 
 SCRIBBLE = "scribble"  # answers an `Edit` with strokes alone, so that it is never chosen for others
