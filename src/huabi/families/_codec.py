@@ -117,7 +117,6 @@ class Codec(nn.Module):
                     raise RunError(f"{run} codes pictures of other channels than these; train an autoencoder on these")
                 buffer.copy_(weights)
 
-
     def agrees(self, run: str) -> bool:
         """Whether its weights are those of an autoencoder's run."""
         _, tensors, _ = weights_of(run, "autoencoder")
