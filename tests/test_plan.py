@@ -159,12 +159,11 @@ def told(rows: int) -> Iterator[Batch]:
 
 @pytest.fixture(scope="module")
 def drawer() -> TextToImage:
-    family = build(**{"net.width": 32, "shortcut.share": 0, "plan.alone": 60})
+    family = build(**{"net.width": 32, "shortcut.share": 0, "plan.share": 0.4})
     trainer = Trainer(family, Plan.of_steps(240), ranks=Ranks.alone())
     reports = list(trainer.run(told(8)))
-    assert set(reports[0].losses) == {"net", "plan"}
-    assert set(reports[-1].losses) == {"net", "plan", "flow"}
-    assert reports[-1].losses["plan"] < 0.2
+    assert [set(report.losses) for report in reports[94:97]] == [{"plan"}, {"plan", "net"}, {"net"}]
+    assert reports[95].losses["plan"] < 0.2
     return cast(TextToImage, at_mean(trainer))
 
 

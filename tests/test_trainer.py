@@ -14,7 +14,7 @@ from conftest import stream
 from huabi.cost import saved_bytes
 from huabi.errors import TrainingError
 from huabi.model import Batch, DataSpec, Family, Update
-from huabi.plan import Plan
+from huabi.plan import Plan, rate
 from huabi.ranks import Ranks
 from huabi.trainer import PATIENCE, Trainer
 
@@ -91,7 +91,7 @@ def test_one_turn_trains_as_plain_pytorch_does(spec: DataSpec) -> None:
         owned = [p for g in optimizers[update.optimizer].param_groups for p in g["params"]]
         update.loss.backward(inputs=owned)
         nn.utils.clip_grad_norm_(owned, plain.max_grad_norm)
-        optimizers[update.optimizer].param_groups[0]["lr"] *= Plan.of_steps(1).rate(0, 0)
+        optimizers[update.optimizer].param_groups[0]["lr"] *= rate(0, 1, 0)
         optimizers[update.optimizer].step()
     finish(trainer)
     for a, b in zip(weights(trainer), plain.parameters(), strict=True):
@@ -200,12 +200,37 @@ def test_averaged_weights_are_lent_for_sampling_only(spec: DataSpec) -> None:
 
 
 def test_the_learning_rate_warms_up_holds_and_decays_over_the_last_half() -> None:
-    plan = Plan.of_steps(1000)
-    rates = [plan.rate(step, 50) for step in range(1000)]
+    rates = [rate(step, 1000, 50) for step in range(1000)]
     assert rates[0] < 0.05
     assert rates[50:500] == [1.0] * 450
     assert all(a > b for a, b in itertools.pairwise(rates[500:]))
     assert 0 < rates[-1] <= 0.006
+
+
+class Staged(Probe):
+    """Learns one thing in its first eight steps and another in all further ones."""
+
+    def stage(self, total: int | None) -> tuple[int, int | None]:
+        return (0, 8) if self.step < 8 else (8, total)
+
+    def losses(self, batch: Batch, step: int) -> Iterator[Update]:
+        self.step = step
+        return super().losses(batch, step)
+
+    step = 0
+
+
+def test_each_stage_has_a_learning_rate_course_of_its_own(spec: DataSpec) -> None:
+    trainer = build(Staged, spec, steps=40)
+    optimizer = trainer.optimizers["critic"]
+    rates = [optimizer.param_groups[0]["lr"] / 1e-2 for _ in trainer.run(stream(spec, 8))]
+    assert rates == pytest.approx([rate(step, 8, 0) for step in range(8)] + [rate(step, 32, 0) for step in range(32)])
+
+
+def test_the_length_is_estimated_anew_where_a_stage_of_another_pace_begins() -> None:
+    plan = Plan([{"step": 64, "total": 4000}], budget=1000.0)
+    assert [step for step in range(101, 300) if plan.due(step, begin=100)] == [101, 102, 104, 108, 116, 132, 164]
+    assert not any(plan.due(step) for step in range(101, 300))
 
 
 def test_a_budget_becomes_steps_at_fixed_points_and_replays() -> None:
@@ -219,5 +244,5 @@ def test_a_budget_becomes_steps_at_fixed_points_and_replays() -> None:
     spent = 30 + (step - 300) * 0.2
     assert 95 <= spent <= 100
     replay = Plan(plan.events, budget=100.0)
-    assert [replay.rate(s, 10) for s in range(step)] == [plan.rate(s, 10) for s in range(step)]
+    assert [replay.total(s) for s in range(step)] == [plan.total(s) for s in range(step)]
     assert not any(replay.due(s) for s in range(plan.events[-1]["step"] + 1))

@@ -270,6 +270,13 @@ class Family(Model, nn.Module):
         """`config` with what it leaves open settled; `steps` tells how many steps of a config the time allows."""
         return config
 
+    def stage(self, total: int | None) -> tuple[int, int | None]:
+        """The first step of what is being learnt in a run of `total` steps, and the one after its last, where known.
+
+        The learning rate rises and falls over these.
+        """
+        return 0, total
+
     @abstractmethod
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """Fresh optimizers by name; each owns its parameters alone, their learning rates are the peak ones."""

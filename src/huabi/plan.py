@@ -37,23 +37,20 @@ class Plan:
         total = self.total(step)
         return total is not None and step >= total
 
-    def rate(self, step: int, warmup: int) -> float:
-        """The learning rate's factor in step `step`: warm-up, constant, then linear decay over the last half."""
-        total = self.total(step)
-        rise = (step + 1) / max(1, min(warmup, (total or 10 * warmup) // 10) + 1)
-        fall = (total - step) / max(1.0, DECAY * total) if total else 1.0
-        return max(0.0, min(1.0, rise, fall))
+    def due(self, step: int, begin: int = 0) -> bool:
+        """Whether the length is to be estimated anew at `step`: a fixed point that no event has decided yet.
 
-    def due(self, step: int) -> bool:
-        """Whether the length is to be estimated anew at `step`: a fixed point that no event has decided yet."""
+        Args:
+            begin: the first step of what is being learnt, from which on the pace may be another.
+        """
         if self.budget is None or step == 0 or any(e["step"] >= step for e in self.events):
             return False
-        return self.total(step) is None or self.fixed(step)
+        return self.total(step) is None or self.fixed(step, begin)
 
-    def fixed(self, step: int) -> bool:
+    def fixed(self, step: int, begin: int = 0) -> bool:
         """Whether `step` is a point at which what hangs on the time is decided: 1, 2, 4 ... 64, and `FRACTIONS`."""
-        total = self.total(step)
-        early = 0 < step <= 64 and step & (step - 1) == 0
+        total, since = self.total(step), step - begin
+        early = 0 < since <= 64 and since & (since - 1) == 0
         return early or (total is not None and any(step == round(f * total) for f in FRACTIONS))
 
     def estimate(self, step: int, elapsed: float, step_seconds: float, reserve: float) -> dict[str, Any]:
@@ -71,3 +68,10 @@ class Plan:
 
     def add(self, event: dict[str, Any]) -> None:
         self.events.append(event)
+
+
+def rate(step: int, total: int | None, warmup: int) -> float:
+    """The learning rate's factor in step `step` of `total`: warm-up, constant, then linear decay over the last half."""
+    rise = (step + 1) / max(1, min(warmup, (total or 10 * warmup) // 10) + 1)
+    fall = (total - step) / max(1.0, DECAY * total) if total else 1.0
+    return max(0.0, min(1.0, rise, fall))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .errors import TrainingError
 from .model import Batch, Family, Update
-from .plan import Plan
+from .plan import Plan, rate
 from .ranks import Ranks
 from .rng import key_seed
 
@@ -135,8 +135,20 @@ class Trainer:
             self.family.train()
             self._replan()
 
+    @property
+    def due(self) -> bool:
+        """Whether the run's length is to be estimated anew."""
+        return self.plan.due(self.step, self._begin)
+
+    @property
+    def _begin(self) -> int:
+        return self.family.stage(self.plan.total(self.step))[0]
+
     def _replan(self) -> None:
-        if not self.plan.due(self.step):
+        begin = self._begin
+        if self._first[0] < begin:
+            self._first = (self.step, self.seconds)
+        if not self.due or self._first[0] == self.step:
             return
         step, seconds = self._first
         pace = (self.seconds - seconds) / (self.step - step)
@@ -219,7 +231,9 @@ class Trainer:
         finite = not self.ranks.any(not bool(norm.isfinite()), self.family.device)
         if finite:
             torch.nn.utils.clip_grads_with_norm_(owned, self.family.max_grad_norm, norm)
-            factor = self.plan.rate(self.step, self.family.config.warmup)
+            begin, end = self.family.stage(self.plan.total(self.step))
+            length = None if end is None else end - begin
+            factor = rate(self.step - begin, length, self.family.config.warmup)
             optimizer = self.optimizers[name]
             for group, peak in zip(optimizer.param_groups, self._peak[name]):
                 group["lr"] = peak * factor

@@ -130,7 +130,7 @@ class Watch:
     def step(self, report: Report) -> Report:
         """Does what is due after a step; returns `report` with the alarms that begin or end there."""
         step, plan = report.step, self.trainer.plan
-        last = plan.done(step) and not plan.due(step)
+        last = plan.done(step) and not self.trainer.due
         names = {alarm.partition(":")[0] for alarm in report.alarms}
         self._active |= names
         self._unseen |= names

@@ -25,6 +25,7 @@ from ._scene import masks_of
 
 SIDE = 16  # parts of a picture's side that boxes are told in
 FIELDS = 6  # of a thing: kind, colour, left, top, right, bottom
+GROUP = 32  # sentences that are learnt from at once
 KIND, COLOUR, WITHIN = 10, 6, 2  # channels of places: of a kind's name, of a colour's, and of the place within its box
 
 
@@ -34,16 +35,16 @@ class PlanConfig:
 
     width: int = 192  # of the network
     depth: int = 4  # its blocks; 0 draws without plans
-    alone: int = 1000  # steps in which they are learnt before pictures are, but a quarter of the run at most
+    share: float = 0.3  # of the run, in which they are learnt before pictures are
     drop: float = 0.1  # share of pictures that are drawn without one, for edits and variations of pictures
     guidance: float = 1.0  # how far what is said leads away from what is unwanted
     temperature: float = 0.7  # of each word's choice
 
     def __post_init__(self) -> None:
-        if self.width < 32 or self.width % 32 or min(self.depth, self.alone) < 0:
-            raise ValueError("plan.width is a multiple of 32, plan.depth and plan.alone at least 0")
-        if not 0 <= self.drop < 1 or self.temperature <= 0:
-            raise ValueError("plan.drop lies in [0, 1), plan.temperature is above 0")
+        if self.width < 32 or self.width % 32 or self.depth < 0:
+            raise ValueError("plan.width is a multiple of 32, plan.depth at least 0")
+        if not 0 < self.share < 1 or not 0 <= self.drop < 1 or self.temperature <= 0:
+            raise ValueError("plan.share lies in (0, 1), plan.drop in [0, 1), plan.temperature is above 0")
 
 
 class Sentences:
@@ -130,18 +131,27 @@ class Planner(nn.Module):
         words = self.sentences.words
         shape = {"width": config.width, "depth": config.depth}
         self.net = PlanNet(words, self.sentences.length, context, **shape)
-        self.names = nn.Embedding(words, context)  # of attributes, as what draws is told them
-        self.norm = nn.LayerNorm(context)
+        self.telling = nn.ModuleDict({"names": nn.Embedding(words, context), "norm": nn.LayerNorm(context)})
         known = dict(facts)
         self.register_buffer("kinds", signs(1 + len(known["kind"]), KIND))
         self.register_buffer("colours", signs(len(known["colour"]), COLOUR))
 
     def loss(self, sentences: Tensor, context: Context) -> Tensor:
-        """() nats of a word, the mean over sentences (B, N) of what the context's rows say."""
-        logits = self.net(sentences[:, :-1].clamp(min=0), context)
+        """() nats of a word, the mean over sentences (B, N) of what the context's rows say.
+
+        Rows of like lengths are seen together, so that little of what is computed is padding.
+        """
+        length = (sentences >= 0).sum(1)  # (B,)
+        order = (length + (context.weight > 0).sum(1)).argsort()
+        parts = [self._nats(sentences[part], context.rows(part)).sum(1) for part in order.split(GROUP)]
+        return (torch.cat(parts) / length[order]).mean()
+
+    def _nats(self, sentences: Tensor, context: Context) -> Tensor:
+        """(B, N) of each word, 0 after the end."""
+        sentences = sentences[:, : int((sentences >= 0).sum(1).max())]
+        logits = self.net(sentences[:, :-1].clamp(min=0), context.counting())
         logits = logits.masked_fill(~self.sentences.allowed[: sentences.shape[1]].to(logits.device), -1e4)
-        nats = F.cross_entropy(logits.permute(0, 2, 1), sentences, ignore_index=-1, reduction="none")  # (B, N)
-        return (nats.sum(1) / (sentences >= 0).sum(1)).mean()
+        return F.cross_entropy(logits.permute(0, 2, 1), sentences, ignore_index=-1, reduction="none")
 
     @torch.no_grad()
     def write(self, context: Context, unwanted: Context, seeds: Sequence[int], stray: Tensor) -> Tensor:
@@ -172,12 +182,12 @@ class Planner(nn.Module):
 
     def plan(self, sentences: Tensor, amount: Tensor | None = None) -> Context:
         """What sentences (B, N) say, the attributes and what is where; each row by its `amount` (B,), 1 as a rule."""
-        names: Tensor = self.names(sentences[:, : self.sentences.first])  # (B, A, width)
+        names: Tensor = self.telling["names"](sentences[:, : self.sentences.first])  # (B, A, width), the attributes'
         amount = names.new_ones(len(names)) if amount is None else amount
         return Context(
             names,
             amount[:, None].expand(-1, names.shape[1]),
-            self.norm(names.sum(1)) * amount[:, None],
+            self.telling["norm"](names.sum(1)) * amount[:, None],
             self.places(sentences) * amount[:, None, None, None],
         )
 

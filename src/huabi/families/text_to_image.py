@@ -107,6 +107,7 @@ class TextToImage(Family):
 
     config: TextToImageConfig
     began: Tensor
+    _turned = -1  # the step that does both parts; another run's weights have none
 
     def __init__(self, config: TextToImageConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
@@ -184,11 +185,20 @@ class TextToImage(Family):
             found["standard"] = torch.optim.Adam(self.standard.parameters(), lr=0.03)
         if self.meaning is not None:
             found["prior"] = Muon.of(self.meaning, lr=self.config.lr)
-        parts = [part for part in (self.net, self.conditions, self.planner) if part is not None]
-        return found | {"net": Muon.of(nn.ModuleList(parts), lr=self.config.lr)}
+        drawing = [self.net, self.conditions]
+        if self.planner is not None:
+            found["plan"] = Muon.of(nn.ModuleList([self.conditions, self.planner.net]), lr=self.config.lr)
+            drawing = [self.net, self.planner.telling]
+        return found | {"net": Muon.of(nn.ModuleList(drawing), lr=self.config.lr)}
+
+    def stage(self, total: int | None) -> tuple[int, int | None]:
+        began = int(self.began)
+        if began < 0:
+            return 0, None if total is None else max(1, math.ceil(self._first_steps(total)))
+        return began, total
 
     def losses(self, batch: Batch, step: int) -> Iterator[Update]:
-        """First the autoencoder's turns and plans alone, then the flow's in its frozen codes; the prior's in each step.
+        """First the autoencoder's and the plans' turns, then the flow's, built on them; the prior's in each step.
 
         One step does both, so that a run of one step, by which memory is measured, holds what either needs. From then
         on `began` says so: a plan that grows later does not bring the first part back.
@@ -207,29 +217,31 @@ class TextToImage(Family):
             if isinstance(self.codec, Codec) and self.autoencoder is None and not self.codec.agrees(self.source):
                 raise RunError(f"--init draws in other codes than those of {self.source}; name its autoencoder")
             self.began.zero_()
-        if int(self.began) < 0 and step + 1 >= self._first_steps():
+        if int(self.began) < 0 and step + 1 >= self._first_steps(self.planned):
             self.began.fill_(step)
+            self._turned = step
         began = int(self.began)
-        if isinstance(self.codec, Codec) and (began < 0 or began == step > int(self.codec.followed)):
+        first = began < 0 or self._turned == step
+        if isinstance(self.codec, Codec) and first:
             yield from self._code(self.codec, batch, step)
+        if self.planner is not None and first:
+            context, *_ = self.conditions.of_batch(batch, self._encoded(batch) if meant is None else meant)
+            yield Update("plan", self.planner.loss(self._sentences(batch), context))
         if began >= 0:
             yield self._flow(batch, step, meant)
-        elif self.planner is not None:
-            context, *_ = self.conditions.of_batch(batch, self._encoded(batch) if meant is None else meant)
-            yield Update("net", loss := self._planned(batch, context)[0], {"plan": loss})
 
     def _adopt(self) -> None:
         reader = self.conditions.reader
         if isinstance(reader, ContrastReader):
             reader.adopt(self.config.text, self.config.reading.sha256)
 
-    def _first_steps(self) -> float:
-        """Steps before those of the flow."""
-        plans = 0.0 if self.planner is None else min(self.config.plan.alone, self.planned / 4)
+    def _first_steps(self, total: int) -> float:
+        """Steps before those of the flow, in a run of `total`."""
+        plans = 0.0 if self.planner is None else self.config.plan.share * total
         if self.standard is None:
             return plans
-        share = self.config.coding * self.planned
-        return max(plans, share if self.autoencoder is not None else min(SETTLING, share))
+        coding = self.config.coding * total
+        return max(plans, coding if self.autoencoder is not None else min(SETTLING, coding))
 
     def _code(self, codec: Codec, batch: Batch, step: int) -> Iterator[Update]:
         assert self.standard is not None
@@ -246,28 +258,26 @@ class TextToImage(Family):
         x0 = self._encoded(batch)  # (B, C, h, w)
         t = batch.rng.apply(self.path.draw)  # (B,)
         eps = batch.rng.normal(*x0.shape[1:])
-        context, rest, some = self.conditions.of_batch(batch, x0 if meant is None else meant)
-        logs = {}
+        with torch.set_grad_enabled(self.planner is None):  # plans are written for what they were learnt from
+            context, rest, some = self.conditions.of_batch(batch, x0 if meant is None else meant)
         if self.planner is not None:
-            logs["plan"], sentences = self._planned(batch, context)
             amount = (batch.rng.uniform(1)[:, 0] >= self.config.plan.drop) & some
-            context = joined([context, self.planner.plan(sentences, amount.float())])
+            context = joined([context, self.planner.plan(self._sentences(batch), amount.float())])
         stride = torch.zeros(len(x0), dtype=torch.int64, device=x0.device)
         if self.config.shortcut.share and step >= self._strides_from():
             x0, eps, t, stride = self._strided(batch, x0, eps, t, context, rest)
         loss = diffusion_loss(self.net, self.path, x0, eps, t, context=context, stride=stride).mean()
-        return Update("net", loss + sum(logs.values()), {"flow": loss, **logs} if logs else {})
+        return Update("net", loss)
 
     @torch.no_grad()
     def _encoded(self, batch: Batch) -> Tensor:
         return self.codec.encode(batch.image)
 
-    def _planned(self, batch: Batch, context: Context) -> tuple[Tensor, Tensor]:
-        """The loss of the plans of a batch's pictures, and these."""
+    def _sentences(self, batch: Batch) -> Tensor:
+        """The plans of a batch's pictures."""
         assert self.planner is not None
         assert batch.truth is not None
-        sentences = self.planner.sentences.of_truth(batch.truth)
-        return self.planner.loss(sentences, context), sentences
+        return self.planner.sentences.of_truth(batch.truth)
 
     def _strides_from(self) -> float:
         began = int(self.began)

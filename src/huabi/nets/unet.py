@@ -25,6 +25,13 @@ class Context(NamedTuple):
     pooled: Tensor  # (B, width)
     places: Tensor | None = None  # (B, channels, h, w) what shall be where, at any grid
 
+    def counting(self) -> Context:
+        """The same without what counts for nothing: each row's other tokens first, and as many as any row has."""
+        some = self.weight > 0
+        order = (~some).long().argsort(dim=1, stable=True)[:, : max(1, int(some.sum(1).max()))]
+        states = self.states.gather(1, order[..., None].expand(-1, -1, self.states.shape[2]))
+        return self._replace(states=states, weight=self.weight.gather(1, order))
+
     def rows(self, index: Tensor) -> Context:
         """Those rows of it, in that order."""
         places = None if self.places is None else self.places[index]
