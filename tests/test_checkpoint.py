@@ -43,6 +43,20 @@ def saved(path: Path, at: tuple[int, ...] = (2, 4)) -> tuple[Checkpoint, Trainer
     return checkpoint, training
 
 
+@pytest.mark.parametrize("here", ["bf16", "fp32"])
+def test_a_model_draws_in_bf16_only_where_the_processor_computes_in_it(
+    here: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint, _ = saved(tmp_path / "run")
+    checkpoint.header |= {"precision": "bf16"}
+    checkpoint.write_header()
+    monkeypatch.setattr("huabi.checkpoint.pick_precision", lambda device: here)
+    identity = Checkpoint.load(tmp_path / "run").identity
+    assert identity is not None
+    assert identity.precision == here
+    assert identity.threads >= 1  # 0, as what comes with Huabi has it, is as many as there are
+
+
 def flip(path: Path, place: float = 0.6) -> None:
     data = bytearray(path.read_bytes())
     data[int(len(data) * place)] ^= 1

@@ -93,6 +93,9 @@ def test_a_size_is_that_of_the_result():
     assert model.decode(last).shape == (1, 3, 12, 20)
     with pytest.raises(RequestError, match="multiples of 2"):
         list(model.sample([Imagine(size=(13, 20))]))
+    [only] = model.sample([Imagine(size=(8, 9))])  # nearer to the first one's own
+    assert model.decode(only).shape == (1, 3, 8, 9)
+    assert model.batch_key(Imagine(size=(8, 8))) != model.batch_key(Imagine())
 
 
 def test_what_does_not_enlarge_and_what_is_missing_are_refused_in_one_line(runs):

@@ -155,8 +155,11 @@ def test_the_model_is_the_one_named_or_the_last_that_answers(
     run.rename(tmp_path / "shipped" / "imagine")
     try:
         assert huabi(*ask).code == 0
+        assert recipe_of(tmp_path / "a.png")["size"] == [8, 8]  # what the user trained comes before what came along
+        (tmp_path / "home" / "runs.json").unlink()
+        assert huabi(*ask).code == 0
         assert recipe_of(tmp_path / "a.png")["size"] == [16, 16]
-        (tmp_path / "home" / "runs.json").unlink()  # as for somebody who was sent the picture
+        assert not (tmp_path / "home" / "runs.json").exists()  # what came along need not be remembered
         assert "to the bit" in huabi("again", tmp_path / "a.png", "--out", tmp_path / "b.png").out
     finally:
         (tmp_path / "shipped" / "imagine").rename(run)

@@ -102,7 +102,14 @@ def long(path: Path) -> Path:
     return write(path / "long.wav", wav(np.ones(31 * 60 * 1000, np.int16), 1000))
 
 
+def huge(path: Path) -> Path:
+    with (path / "huge.wav").open("wb") as file:
+        file.truncate(2 << 30)  # no bytes of it are on the disk
+    return path / "huge.wav"
+
+
 BAD = {
+    "2.1 GB.*30 minutes.*ffmpeg": huge,
     "not a sound": renamed,
     "zero seconds": lambda path: np.zeros(0, np.float32),
     "31 minutes.*ffmpeg": long,

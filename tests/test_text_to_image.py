@@ -420,18 +420,26 @@ def test_the_first_part_does_not_come_back_when_the_plan_grows() -> None:
     first = {"autoencoder", "critic", "standard"}
     family.planned = 8
     assert turns(family, 0) == first
-    assert turns(family, 3) == first | {"net"}  # the step that does both
+    assert turns(family, 3) == first
     assert turns(family, 4) == {"net"}
     family.planned = 100
     assert turns(family, 5) == {"net"}
 
 
-def test_a_run_from_the_weights_of_another_keeps_its_codec() -> None:
-    family = build(coding=0.5)
-    family.began.fill_(7)
-    family.codec.followed.fill_(7)  # type: ignore[operator, union-attr]
-    family.planned = 20
-    assert all(turns(family, step) == {"net"} for step in (0, 1, 7, 8))
+def test_a_run_of_one_step_does_both_parts() -> None:
+    family = build()
+    family.planned = 1
+    assert turns(family, 0) == {"autoencoder", "critic", "standard", "plan", "net"}
+
+
+def test_a_run_from_the_weights_of_another_keeps_its_codec_and_goes_on_with_its_plans() -> None:
+    for depth, first in ((0, {"net"}), (1, {"plan"})):
+        family = build(coding=0.5, **{"plan.depth": depth})
+        family.began.fill_(7)
+        family.codec.followed.fill_(7)  # type: ignore[operator, union-attr]
+        family.planned = 20
+        assert [turns(family, step) for step in (0, 1, 9)] == [first] * 3
+        assert [turns(family, step) for step in (10, 11)] == [{"net"}] * 2
 
 
 @pytest.mark.parametrize("until", [1, 3, 5])

@@ -23,6 +23,7 @@ from huabi.requests import Imagine
         ("一只恐龙坐在桥上，宁静", ["恐龙"]),
         ("两只黑猫在飞机里", ["飞机"]),
         ("кот, 한국, 42, !?", []),
+        ("une forêt près d'un lac", ["une", "forêt", "près", "un", "lac"]),
         ("", []),
     ],
 )
@@ -42,5 +43,6 @@ def test_only_models_of_the_world_tell_of_them() -> None:
     [note] = never_said(asked, world)
     assert "dragon, zza" in note
     assert note.count("zz") == 7
+    assert len(never_said(Imagine(prompt="a" * 1000), world)[0]) < 120
     assert never_said(asked, DataSpec((8, 8), captions=True)) == []
     assert never_said(Imagine(prompt="a cat"), world) == []

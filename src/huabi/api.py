@@ -131,7 +131,7 @@ def imagine(
     """Pictures of what `prompt` says, with the options inside it, as `huabi imagine` draws them; four by default.
 
     Args:
-        model: a loaded one, a run or a name; by default the user's last that fits.
+        model: a loaded one, a run or a name; by default the user's last that fits, or what comes with Huabi.
         size: pixels, as 64 or "96x64" (width x height); by default the model's own.
         rank: a contrast run that orders them, the one that fits the prompt best first; of=16 draws more to choose from.
         options: other fields of `huabi.Imagine`, ar="3:2" and, of a walk, frames=8; they win over those in the prompt.

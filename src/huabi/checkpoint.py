@@ -27,6 +27,7 @@ from torch import Tensor
 from .config import configure
 from .durable import explained, sha256, write_file, write_folder, write_json
 from .errors import RunError
+from .machine import pick_precision, pick_threads
 from .model import DataSpec, Family, Identity
 from .trainer import Best, Trainer, sampled_tensors
 
@@ -267,12 +268,13 @@ class Checkpoint:
         family = kind(config, DataSpec.from_json(header["spec"]))
         digest = checkpoint.load_weights(family)
         family = family.to(device).eval()
+        here = pick_precision(family.device)  # bf16 is worth it where the processor computes in it
         family.identity = Identity(
             hash=digest,
             family=header["family"],
             rows=header["rows"],
-            threads=header["threads"],
-            precision=header["precision"],
+            threads=header["threads"] or pick_threads(),
+            precision=header["precision"] if here == "bf16" else here,
             device=family.device.type,
         )
         family.memory = Memory.open(checkpoint.path)

@@ -1,4 +1,4 @@
-"""Which model answers: the one that is named, else the one that comes with Huabi, else the user's last one."""
+"""Which model answers: the one that is named, else the user's last one, else the one that comes with Huabi."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def _first(
 ) -> str | Path:
     """The first known run that answers `task`, or else what needs no training.
 
-    Runs of the family that is made for the task come before others.
+    The user's come before what comes with Huabi, and the family that is made for the task before others.
     """
     runs = [run for run in index.known() if not index.enlarges(run)]
     answering = [found for run in runs if (found := _answering(run, task)) and fits(found[1]["config"])]
-    for run, _ in sorted(answering, key=lambda found: found[1]["family"] != TEACHES[task]):
+    for run, _ in sorted(answering, key=lambda found: (index.comes(found[0]), found[1]["family"] != TEACHES[task])):
         larger = index.enlarger(run) if task in ENLARGED else None
         return f"{run}{JOIN}{larger}" if larger else run
     if task in UNTRAINED:

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from . import __version__, classic, index, models
-from .checkpoint import unpack
 from .classic.scribbles import with_strokes
 from .enlarging import JOIN
 from .errors import RequestError
@@ -257,9 +256,8 @@ def _loaded(recipe: dict[str, Any], image: Path, model: str | None) -> Model:
 
 
 def _place(digest: str, image: Path) -> Path:
-    """The run that holds the model of this hash: one that was seen here, or one that comes with Huabi."""
-    shipped = (run for run in index.shipped() if unpack(run / "model.safetensors")[1] == digest)
-    path = index.find(digest) or next(shipped, None)
+    """The run that holds the model of this hash."""
+    path = index.find(digest)
     if path is None:
         raise RequestError(f"the model {digest[:12]} of {image} is not known here; say --model RUN")
     return path

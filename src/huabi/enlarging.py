@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,7 +24,8 @@ class Enlarged(Model):
     """Draws as `model` does, previews in its own size, and has `enlarger` make the last estimate larger.
 
     It answers what a model draws in a size of its own; what keeps the size of a given picture it does not. A size that
-    a request names is that of the result. Raises `RequestError` where `enlarger` does not enlarge such pictures.
+    a request names is that of the result; one that is nearer to the model's own is drawn as it is. Raises
+    `RequestError` where `enlarger` does not enlarge such pictures.
     """
 
     def __init__(self, model: Model, enlarger: Model) -> None:
@@ -49,22 +51,30 @@ class Enlarged(Model):
         estimate = None
         for estimate in self.model.sample([self._inner(request) for request in requests]):
             yield estimate
-        if estimate is not None:
+        if estimate is not None and self._larger(requests[0]):
             yield self._enlarged(self.model.decode(estimate)).as_subclass(Finished)
 
     def decode(self, x: Tensor) -> Tensor:
         return x.as_subclass(Tensor) if isinstance(x, Finished) else self.model.decode(x)
 
     def batch_key(self, request: Any) -> Hashable:
-        return self.model.batch_key(self._inner(request))
+        return self._larger(request), self.model.batch_key(self._inner(request))
+
+    def _larger(self, request: Any) -> bool:
+        """Whether a request's picture is enlarged: its size is nearer to that of the result than to the model's own."""
+        size = getattr(request, "size", None)
+        return size is None or math.prod(size) > self.scale * math.prod(self.model.paper.size)
 
     def _inner(self, request: Any) -> Any:
         """The request as the model is asked: for a picture that is smaller by the scale."""
         size = getattr(request, "size", None)
-        if size is None:
+        if size is None or not self._larger(request):
             return request
-        if any(side % self.scale for side in size):
-            raise RequestError(f"size {size[1]}x{size[0]}: both sides are to be multiples of {self.scale}")
+        if any(side % self.paper.unit for side in size):
+            raise RequestError(f"size {size[1]}x{size[0]}: both sides are to be multiples of {self.paper.unit}")
+        if not self.paper.holds(size):
+            most = math.isqrt(self.paper.most)
+            raise RequestError(f"size {size[1]}x{size[0]} is more than what is drawn here: {most}x{most} pixels in all")
         return request.model_copy(update={"size": (size[0] // self.scale, size[1] // self.scale)})
 
     @torch.no_grad()

@@ -20,6 +20,7 @@ from .sounds import Sound
 
 __all__ = ["fitted", "heard", "in_words", "never_said"]
 
+SHOWN = 24  # characters of a word that nobody knows
 SURE = 0.6  # share from which on a word is believed
 _HAN = re.compile("[\u3400-\u9fff]")
 
@@ -69,7 +70,7 @@ def never_said(request: Any, spec: DataSpec) -> list[str]:
     if not isinstance(request, Imagine) or not spec.facts or not spec.captions:
         return []
     words = unknown(" ".join(request.between or (request.prompt,)))
-    few = ", ".join(words[:8]) + (" ..." if len(words) > 8 else "")
+    few = ", ".join(word[:SHOWN] for word in words[:8]) + (" ..." if len(words) > 8 else "")
     return [f"this model never heard of: {few}; it knows the picture world alone, see docs/world.md"] if words else []
 
 

@@ -9,11 +9,12 @@ import warnings
 from pathlib import Path
 
 from filelock import FileLock
+from safetensors import safe_open
 
 from .durable import write_json
 from .errors import RunError, nearest
 
-SHIPPED = Path(__file__).parent / "shipped"  # runs that come with Huabi
+SHIPPED = Path(__file__).resolve().parent / "shipped"  # runs that come with Huabi
 ENLARGERS = {"world-imagine": "world-enlarger"}  # of these, and which of them enlarges the pictures of which
 
 
@@ -59,9 +60,17 @@ def place(run: str | Path) -> Path:
 
 
 def find(model_hash: str) -> Path | None:
-    """The run that was last seen to hold the model `model_hash`, or None."""
+    """The run that was last seen to hold the model `model_hash`, or one that comes with Huabi and does; or None."""
     run = _read(home() / "runs.json").get(model_hash)
-    return Path(run) if run and Path(run).exists() else None
+    if run and Path(run).exists():
+        return Path(run)
+    return next((run for run in shipped() if _hash(run) == model_hash), None)
+
+
+def _hash(run: Path) -> str | None:
+    """What the weights of a run say that their hash is."""
+    with safe_open(run / "model.safetensors", framework="np") as file:
+        return (file.metadata() or {}).get("sha256")
 
 
 def named(name: str | Path) -> Path:
@@ -83,18 +92,23 @@ def shipped() -> list[Path]:
     return sorted(run for run in SHIPPED.iterdir() if (run / "run.json").exists())
 
 
+def comes(run: Path) -> bool:
+    """Whether a run comes with Huabi."""
+    return run.parent == SHIPPED
+
+
 def enlarger(run: Path) -> Path | None:
     """What comes with Huabi to enlarge the pictures of a run that comes with it, where there is such a thing."""
     found = SHIPPED / ENLARGERS.get(run.name, "")
-    return found if run.parent == SHIPPED and (found / "run.json").exists() else None
+    return found if comes(run) and (found / "run.json").exists() else None
 
 
 def enlarges(run: Path) -> bool:
     """Whether a run came along for the pictures of another one alone."""
-    return run.parent == SHIPPED and run.name in ENLARGERS.values()
+    return comes(run) and run.name in ENLARGERS.values()
 
 
 def known() -> list[Path]:
-    """The runs that come with Huabi, then the user's, the last one first; those that are gone are left out."""
+    """The user's runs, the last one first, then those that come with Huabi; those that are gone are left out."""
     mine = [Path(run) for run in reversed(_read(home() / "runs.json").values())]
-    return [run for run in dict.fromkeys([*shipped(), *mine]) if (run / "run.json").exists()]
+    return [run for run in dict.fromkeys([*mine, *shipped()]) if (run / "run.json").exists()]

@@ -377,7 +377,7 @@ class Job:
             plan.budget = options.budget
             if step:
                 pace = trainer.seconds / step
-                event = plan.estimate(step, trainer.seconds, pace, trainer.reserve)
+                event = plan.estimate(step, trainer.seconds, pace, trainer.reserve) | {"budget": plan.budget}
                 self._change_plan(plan, self.ranks.share(event))
         if plan.budget != header["budget"]:
             header["budget"] = plan.budget

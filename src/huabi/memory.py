@@ -12,7 +12,7 @@ from torch import Tensor
 from .checkpoint import pack, unpack
 from .durable import explained, write_file
 from .errors import RunError
-from .metrics.alarms import copied, thumbnails
+from .metrics.alarms import copied
 
 if TYPE_CHECKING:
     from .witness import Witness
@@ -66,8 +66,5 @@ class Memory:
 
         As the alarm `memorisation` has it: it lies less than half as far from that one as from the next.
         """
-        small = thumbnails(pictures)
-        if small.shape[1:] != self.small.shape[1:]:  # of fewer pixels than thumbnails have
-            return [None] * len(pictures)
         rows = copied(pictures, self.small, self.mirrored).tolist()
         return [None if row < 0 else self.names[row] for row in rows]

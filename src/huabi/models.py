@@ -52,10 +52,11 @@ def load(name: str | Path, device: str = "auto") -> Model:
 
 
 def remember(model: Model, name: str | Path) -> None:
-    """Has the user-level index know where the model called `name` lies, as the last one used."""
+    """Has the user-level index know where the model called `name` lies, as the last one used; but what comes along."""
     if model.identity is not None:
         for digest, path in zip(model.identity.hash.split(JOIN), parts(name)):
-            index.add(digest, path)
+            if not index.comes(path):
+                index.add(digest, path)
 
 
 def joined(places: Sequence[Path], device: str = "auto") -> Model:

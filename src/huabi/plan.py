@@ -41,17 +41,22 @@ class Plan:
         """Whether the length is to be estimated anew at `step`: a fixed point that no event has decided yet.
 
         Args:
-            begin: the first step of what is being learnt, from which on the pace may be another.
+            begin: the step from which on the pace may be another.
         """
-        if self.budget is None or step == 0 or any(e["step"] >= step for e in self.events):
+        if self.budget is None or step <= begin + 1 or any(e["step"] >= step for e in self.events):
             return False
         return self.total(step) is None or self.fixed(step, begin)
 
     def fixed(self, step: int, begin: int = 0) -> bool:
-        """Whether `step` is a point at which what hangs on the time is decided: 1, 2, 4 ... 64, and `FRACTIONS`."""
+        """Whether what hangs on the time is decided at `step`: 2, 4 ... 64 from `begin` on, and at `FRACTIONS`."""
         total, since = self.total(step), step - begin
-        early = 0 < since <= 64 and since & (since - 1) == 0
+        early = 1 < since <= 64 and since & (since - 1) == 0
         return early or (total is not None and any(step == round(f * total) for f in FRACTIONS))
+
+    @property
+    def restarted(self) -> int:
+        """The step in which the run was given another budget, 0 where it was not: such an event names that."""
+        return max((e["step"] for e in self.events if "budget" in e), default=0)
 
     def estimate(self, step: int, elapsed: float, step_seconds: float, reserve: float) -> dict[str, Any]:
         """The event for `step`: the steps that fit into what is left of the budget.

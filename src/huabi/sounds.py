@@ -22,6 +22,8 @@ from .payload import Payload
 __all__ = ["LONGEST", "Sound", "SoundError", "resampled", "wav"]
 
 LONGEST = 30 * 60  # seconds
+LARGEST = 1 << 30  # bytes of a file
+CUT = ": cut out the part that matters, as with `ffmpeg -ss 60 -t 10 -i LONG OUT.wav`"
 RATES = (1_000, 768_000)  # Hz; what says more or less than that is damaged
 QUIETEST = -60.0  # dB below full scale
 CHUNK = 300  # tenths of a second that are read at once
@@ -59,9 +61,14 @@ class Sound(Payload):
             return cls.checked(bytes(source))
         if isinstance(source, (str, os.PathLike)):
             try:
-                return cls.checked(Path(source).read_bytes(), str(source))
+                size = Path(source).stat().st_size
+                data = Path(source).read_bytes() if size <= LARGEST else b""
             except (OSError, ValueError) as error:
                 raise SoundError(why(error).replace("picture", "sound"), str(source)) from None
+            if size > LARGEST:
+                reason = f"it has {size / 1e9:.1f} GB, and at most {LONGEST // 60} minutes are read{CUT}"
+                raise SoundError(reason, str(source))
+            return cls.checked(data, str(source))
         array, rate = source if isinstance(source, tuple) and len(source) == 2 else (source, RATE)
         if hasattr(array, "__array_interface__"):
             return cls.checked(wav(np.asarray(array), rate))
@@ -79,11 +86,7 @@ class Sound(Payload):
             raise SoundError(f"damaged: it says that it has {reader.rate} samples a second", name)
         if reader.frames > LONGEST * reader.rate:
             minutes = reader.frames / reader.rate / 60
-            raise SoundError(
-                f"it lasts {minutes:.0f} minutes, and at most {LONGEST // 60} are read: cut out the part that matters, "
-                "as with `ffmpeg -ss 60 -t 10 -i LONG OUT.wav`",
-                name,
-            )
+            raise SoundError(f"it lasts {minutes:.0f} minutes, and at most {LONGEST // 60} are read{CUT}", name)
         return cls(data, name)
 
     def samples(self) -> Floats:

@@ -109,8 +109,8 @@ class Trainer:
 
     @property
     def planned(self) -> int:
-        """Steps of the whole run; before its first estimate ten times what is done."""
-        return self.plan.total(self.step) or 10 * max(1, self.step)
+        """Steps of the whole run; before its first estimate as many as `Family.planned` says."""
+        return self.plan.total(self.step) or Family.planned
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Report]:
         """Trains to the plan's end; yields a report after each step. `batches` starts at this trainer's step.
@@ -136,27 +136,29 @@ class Trainer:
             self._replan()
 
     @property
-    def due(self) -> bool:
-        """Whether the run's length is to be estimated anew."""
-        return self.plan.due(self.step, self._begin)
+    def pace(self) -> float:
+        """Seconds of a step, as they have been of late; what comes between steps is in it."""
+        step, seconds = self._first
+        return (self.seconds - seconds) / max(1, self.step - step)
 
     @property
-    def _begin(self) -> int:
-        return self.family.stage(self.plan.total(self.step))[0]
+    def due(self) -> bool:
+        """Whether the run's length is to be estimated anew."""
+        return self.plan.due(self.step, self.begin)
+
+    @property
+    def begin(self) -> int:
+        """The step from which on the run has its pace: where its stage began, or where its length was changed."""
+        return max(self.family.stage(self.plan.total(self.step))[0], self.plan.restarted)
 
     def _replan(self) -> None:
-        begin = self._begin
-        if self._first[0] < begin:
+        if self._first[0] <= self.begin:  # a first step also sets up kernels: not the pace to come
             self._first = (self.step, self.seconds)
         if not self.due or self._first[0] == self.step:
             return
-        step, seconds = self._first
-        pace = (self.seconds - seconds) / (self.step - step)
-        event = self.plan.estimate(self.step, self.seconds, pace, self.reserve)
+        event = self.plan.estimate(self.step, self.seconds, self.pace, self.reserve)
         event = self.ranks.share(event)
         self.on_plan(event)  # on the disk before it acts
-        if event["step"] == 1:
-            self._first = (1, self.seconds)  # the first step also sets up kernels: not the pace to come
 
     def _train_step(self, batch: Batch) -> tuple[dict[str, float], list[str]]:
         rows = len(batch.image)

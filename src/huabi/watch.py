@@ -48,7 +48,7 @@ def log_signs(rows: Sequence[Mapping[str, Any]], losses: Sequence[str], settled:
     def course(name: str) -> list[float]:
         return [row[name] for row in rows if name in row]
 
-    found = {"losses": losses_lost({name: course(name) for name in losses})}
+    found = {"losses": losses_lost({name: course(name) for name in losses if name in rows[-1]} if rows else {})}
     return found | ({"critic": overconfidence(course("confidence"))} if settled else {})
 
 
@@ -195,8 +195,9 @@ class Watch:
 
     @property
     def _settled(self) -> bool:
-        total = self.trainer.plan.total(self.trainer.step)
-        return total is not None and self.trainer.step >= SETTLED * total
+        step, begin = self.trainer.step, self.trainer.begin
+        total = self.trainer.plan.total(step)
+        return total is not None and step - begin >= SETTLED * (total - begin)
 
     def _affordable(self, last: bool) -> bool:
         """Whether there is time for a look at pictures; before the last step, for one more at the end too."""
@@ -227,7 +228,8 @@ class Watch:
         plan, header = self.trainer.plan, self.checkpoint.header
         total = plan.total(step)
         known = [event for event in header["events"] if "evaluate" in event]
-        if self.every is None or total is None or not plan.fixed(step) or (step < 64 and 8 * step < total):
+        early = step < 64 and total is not None and 8 * step < total
+        if self.every is None or total is None or early or not plan.fixed(step, self.trainer.begin):
             return
         if any(event["step"] >= step or not event["pictures"] for event in known):
             return
@@ -235,8 +237,7 @@ class Watch:
             seconds, count = max(known[-1]["seconds"], self._gap()), known[-1]["pictures"]
         else:
             seconds, count = self._schedule(self.every)
-        pace = self.trainer.seconds / step
-        steps = max(1, round(min(seconds / pace, total)))
+        steps = max(1, round(min(seconds / max(self.trainer.pace, 1e-6), total)))
         if known and abs(steps / known[-1]["evaluate"] - 1) < STEADY:
             steps = known[-1]["evaluate"]
         self.checkpoint.add_event({"step": step, "evaluate": steps, "seconds": seconds, "pictures": count})

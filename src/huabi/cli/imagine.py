@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..prompt import Asked
 
 Source = Annotated[Path, typer.Argument(metavar="IMAGE", help="the picture to start from")]
-ModelName = Annotated[str | None, typer.Option(help="a run, or a name; by default your last that answers")]
+ModelName = Annotated[str | None, typer.Option(help="a run, or a name; by default your last that answers, or Huabi's")]
 Count = Annotated[int | None, typer.Option("--n", help="how many pictures: four of imagine and vary, one of edit")]
 Seed = Annotated[int | None, typer.Option(help="of the first picture, the next have the next; by chance if left out")]
 Steps = Annotated[int | None, typer.Option(help="solver steps")]
@@ -69,7 +69,10 @@ def imagine(
     given: dict[str, Any] = {"n": n, "seed": seed, "negative": negative, "label": label, "style": style, "mood": mood}
     given |= {"ar": ar, "size": size_of(size), "steps": steps, "guidance": guidance, "chaos": chaos, "stylize": stylize}
     given |= {"text_weight": text_weight, "sound_weight": sound_weight, "mood_weight": mood_weight}
-    given |= {"strength": strength, "sound": Sound.of(sound) if sound else None}
+    given |= {"strength": strength}
+    if sound:
+        given["sound"] = Sound.of(sound)
+        given["sound"].samples()  # what cannot be heard is told before a model is loaded
     if mood_of is not None:
         if mood is not None:
             raise RequestError("--mood and --mood-of exclude each other; say one of them")

@@ -29,7 +29,7 @@ def evaluate(
     from ..samples import is_run
     from ..tables import to_json
 
-    if out is None and is_run(source):
+    if out is None and is_run(source) and not index.comes(index.place(source)):
         out = index.place(source) / "evaluation"
     if out is None and not json:
         raise RequestError("say where the report goes: --out DIR, or --json to print the figures alone")

@@ -27,6 +27,7 @@ INDEX = "model_index.json"
 PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
 SETTINGS = {".json", ".model", ".txt"}  # all that decides a picture, beside the weights
 HUB = "hf:"
+NEEDED = ("diffusers", "transformers", "accelerate")
 _ID = re.compile(r"[\w.-]+/[\w.-]+")
 _WEIGHTLESS = ("FeatureExtractor", "Processor", "Scheduler", "Tokenizer")
 
@@ -65,16 +66,17 @@ class Source:
     @classmethod
     def of(cls, name: str | Path) -> Source:
         """The model called `name`; raises `RequestError` where it is missing, incomplete or not safe to load."""
-        require("diffusers", "transformers", "accelerate")
         path = located(str(name))
         if path.is_file():
             if path.suffix.lower() in PICKLES:
                 raise RequestError(f"{path.name} is a pickle, which can run code: get it as .safetensors instead")
             shapes(path)
+            require(*NEEDED)
             beside = next((f for f in (path.with_suffix(""), path.parent) if (f / INDEX).is_file()), None)
             return cls(path, {}, settings=settings_of(beside) if beside else None)
         found = cls(path, _components(path))
         half = [part for part in found.weighted if not _plain(_weights(path, part))]
+        require(*NEEDED)
         return replace(found, variant="fp16") if half else found
 
     @property

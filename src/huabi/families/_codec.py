@@ -89,8 +89,7 @@ class Codec(nn.Module):
     def follow(self, autoencoder: Autoencoder | None, standard: Standard, step: int) -> None:
         """Moves towards what is in training, to its mean over about the last ninth of its steps.
 
-        That stands in for a decay of the learning rate, which has not begun yet. Of the calls for one step, as
-        micro-batches make them, the first one counts.
+        Of the calls for one step, as micro-batches make them, the first one counts.
         """
         if step == self.followed:
             return

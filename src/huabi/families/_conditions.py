@@ -82,7 +82,9 @@ class Heard(Condition):
         if all(request.sound is None for request in requests):
             return self.silence(len(requests))
         blank = torch.zeros(BANDS, FRAMES)
-        mels = [blank if r.sound is None else torch.from_numpy(r.sound.log_mel()) for r in requests]
+        sounds = {request.sound for request in requests if request.sound is not None}
+        heard = {sound: torch.from_numpy(sound.log_mel()) for sound in sounds}
+        mels = [blank if request.sound is None else heard[request.sound] for request in requests]
         return self._context(torch.stack(mels).to(self.nothing.device)), amount
 
     def _context(self, mel: Tensor) -> Context:

@@ -81,7 +81,10 @@ class ContrastReader(nn.Module):
         _, tensors, found = weights_of(run, "contrast")
         if sha256 and found != sha256:
             raise RunError(f"{run} was trained on since this run began; train it in another folder")
-        self.sight.load_state_dict({name: tensors[name] for name in self.sight.state_dict()})
+        own = self.sight.state_dict()
+        if any(name not in tensors or tensors[name].shape != own[name].shape for name in own):
+            raise RunError(f"{run} was trained by another version of Huabi; train it again")
+        self.sight.load_state_dict({name: tensors[name] for name in own})
 
 
 class HubReader(nn.Module):

@@ -107,7 +107,6 @@ class TextToImage(Family):
 
     config: TextToImageConfig
     began: Tensor
-    _turned = -1  # the step that does both parts; another run's weights have none
 
     def __init__(self, config: TextToImageConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
@@ -192,16 +191,15 @@ class TextToImage(Family):
         return found | {"net": Muon.of(nn.ModuleList(drawing), lr=self.config.lr)}
 
     def stage(self, total: int | None) -> tuple[int, int | None]:
-        began = int(self.began)
-        if began < 0:
-            return 0, None if total is None else max(1, math.ceil(self._first_steps(total)))
-        return began, total
+        if total is None or int(self.began) >= 0:
+            return max(0, int(self.began)), total
+        return 0, math.ceil(self._first_steps(total)) or total
 
     def losses(self, batch: Batch, step: int) -> Iterator[Update]:
         """First the autoencoder's and the plans' turns, then the flow's, built on them; the prior's in each step.
 
-        One step does both, so that a run of one step, by which memory is measured, holds what either needs. From then
-        on `began` says so: a plan that grows later does not bring the first part back.
+        A run of one step, by which memory is measured, does both. `began` holds the step in which the flow began: a
+        run that is made longer does not bring the first part back.
         """
         meant = None
         if self.config.coarse > 1:
@@ -213,27 +211,32 @@ class TextToImage(Family):
             yield Update("prior", self.meaning.loss(batch, meant))
         if step == 0:
             self._adopt()
-        if step == 0 and int(self.began) >= 0:  # the weights are those of another run
-            if isinstance(self.codec, Codec) and self.autoencoder is None and not self.codec.agrees(self.source):
-                raise RunError(f"--init draws in other codes than those of {self.source}; name its autoencoder")
-            self.began.zero_()
-        if int(self.began) < 0 and step + 1 >= self._first_steps(self.planned):
+            if int(self.began) >= 0:
+                self._go_on()
+        if int(self.began) < 0 and step >= self._first_steps(self.planned):
             self.began.fill_(step)
-            self._turned = step
-        began = int(self.began)
-        first = began < 0 or self._turned == step
-        if isinstance(self.codec, Codec) and first:
+        first = int(self.began) < 0
+        if first and isinstance(self.codec, Codec) and step > int(self.codec.followed):
             yield from self._code(self.codec, batch, step)
-        if self.planner is not None and first:
+        if first and self.planner is not None:
             context, *_ = self.conditions.of_batch(batch, self._encoded(batch) if meant is None else meant)
             yield Update("plan", self.planner.loss(self._sentences(batch), context))
-        if began >= 0:
+        if not first or self.planned == 1:
             yield self._flow(batch, step, meant)
 
     def _adopt(self) -> None:
         reader = self.conditions.reader
         if isinstance(reader, ContrastReader):
             reader.adopt(self.config.text, self.config.reading.sha256)
+
+    @torch.no_grad()
+    def _go_on(self) -> None:
+        """From the weights of another run: its codes stay as they are, and its plans are learnt on."""
+        self.began.fill_(0 if self.planner is None else -1)
+        if isinstance(self.codec, Codec):
+            if self.autoencoder is None and not self.codec.agrees(self.source):
+                raise RunError(f"--init draws in other codes than those of {self.source}; name its autoencoder")
+            self.codec.followed.fill_(torch.iinfo(torch.int64).max)
 
     def _first_steps(self, total: int) -> float:
         """Steps before those of the flow, in a run of `total`."""
@@ -247,7 +250,7 @@ class TextToImage(Family):
         assert self.standard is not None
         if self.autoencoder is not None:
             yield from self.autoencoder.losses(batch, step)
-        elif codec.followed < 0:
+        elif step == 0:
             codec.adopt(self.source, self.config.sha256)
         with torch.no_grad():
             codes = codec.codes(batch.image)

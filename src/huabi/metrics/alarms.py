@@ -197,7 +197,7 @@ def losses_lost(losses: Mapping[str, Sequence[float]]) -> Sign:
     in a contest take turns in losing, and then the loss that has risen least counts.
     """
     rises = [_rise(values, contest=len(losses) > 1) for values in losses.values()]
-    value = math.nan if any(map(math.isnan, rises)) else min(rises)
+    value = math.nan if any(map(math.isnan, rises)) else min(rises, default=math.nan)
     return Sign("divergence", value, _UNDONE, "the loss is rising: what was learnt is being lost")
 
 
@@ -225,11 +225,12 @@ def _apart(x: Tensor) -> float:
 def copied(pictures: Tensor, training: Tensor, mirrored: bool = False) -> Tensor:
     """(N,) which of the `thumbnails` each picture is nearly: it lies less than half as far from it as from the next.
 
-    -1 where it is nearly none. See `memorisation` for the measure.
+    -1 where it is nearly none, as where it has fewer pixels than these. See `memorisation` for the measure.
     """
-    if not len(pictures):
-        return torch.zeros(0, dtype=torch.int64)
-    views = [_even(thumbnails(pictures))] + ([_even(thumbnails(pictures.flip(3)))] if mirrored else [])
+    small = thumbnails(pictures)
+    if not len(pictures) or small.shape[1:] != training.shape[1:]:
+        return torch.full((len(pictures),), -1)
+    views = [_even(small)] + ([_even(thumbnails(pictures.flip(3)))] if mirrored else [])
     nearest = torch.full((len(pictures), 2), math.inf)
     rows = torch.full((len(pictures), 2), -1)
     for part in torch.arange(len(training)).split(_ROWS):

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from .. import prompt
 from ..drawing import REQUESTS
+from ..hearing import never_said
 from ..pictures import Picture
 from ..requests import Imagine, Request
 from .bodies import FAULTS, event, stream, taking
@@ -95,6 +96,7 @@ def card_view(card: Card) -> dict[str, Any]:
     openai = {"id": card.name, "object": "model", "created": int(card.changed), "owned_by": "huabi"}
     known = {"tasks": tasks, "size": list(card.spec.size), "labels": list(card.spec.labels)}
     known |= {"domains": list(card.spec.domains), "undoes": list(card.undoes), "built_in": not card.places}
+    known |= {"came": card.came}  # with Huabi
     return openai | known
 
 
@@ -120,7 +122,8 @@ def routes(service: Service) -> APIRouter:
         asked = prompt.read(said.prompt, said.model_dump(exclude={"prompt", "model"}))
         request = asked.request.model_dump(mode="json", exclude_unset=True)
         sized = {"size": prompt.size_for(asked.ratio, card.paper)} if asked.ratio else {}
-        return {"n": asked.n, "request": request | sized, "notes": asked.notes}
+        notes = [*asked.notes, *never_said(asked.request, card.spec)]
+        return {"n": asked.n, "request": request | sized, "notes": notes}
 
     @router.get("/v1/jobs", summary="The last jobs, the newest first")
     async def recent(limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> dict[str, Any]:

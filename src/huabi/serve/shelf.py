@@ -40,6 +40,11 @@ class Card(NamedTuple):
     undoes: tuple[str, ...] = ()  # which damage, where it answers `Restore`
     scale: int = 0  # of upscale, where it knows one alone
 
+    @property
+    def came(self) -> bool:
+        """Whether it comes with Huabi."""
+        return not self.places or index.comes(self.places[0])
+
 
 class UnknownModel(RequestError):
     """No model of that name is offered here."""
@@ -109,12 +114,13 @@ class Shelf:
         raise UnknownModel(f"no model here undoes {damage}; train one: huabi train restorer, with task={damage}")
 
     def first(self, *tasks: type[Request]) -> Card:
-        """The first model that answers one of `tasks`, the first task before the next."""
-        cards = self.cards().values()
-        for task in tasks:
-            for card in cards:
-                if task in card.tasks and card.name != SCRIBBLE:
-                    return card
+        """The first that answers one of `tasks`, the first task before the next; last what comes along unnamed."""
+        cards = [card for card in self.cards().values() if card.name != SCRIBBLE]
+        for came in (False, True):
+            for task in tasks:
+                for card in cards:
+                    if task in card.tasks and (card.came and card.name not in self._places) is came:
+                        return card
         raise UnknownModel(f"no model here answers {tasks[0].__name__}; start the server with --model NAME")
 
     def _card(self, name: str, places: tuple[Path, ...]) -> Card | None:
@@ -180,11 +186,11 @@ def _offered() -> dict[str, tuple[Path, ...]]:
     What came along for that alone is not offered by itself.
     """
     found: dict[str, tuple[Path, ...]] = {}
-    for run in reversed(index.known()):
+    for run in index.known():
         if larger := index.enlarger(run):
-            found[f"{run.name}{JOIN}{larger.name}"] = (run, larger)
+            found.setdefault(f"{run.name}{JOIN}{larger.name}", (run, larger))
         if not index.enlarges(run):
-            found[run.name] = (run,)
+            found.setdefault(run.name, (run,))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,13 +15,14 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.concurrency import run_in_threadpool
 
+from ..enlarging import JOIN
 from ..pictures import Picture, encode_picture, parameters, read_xmp
 from ..prompt import size_for
 from ..requests import Edit, Generate, Imagine, Request, Vary
 from .bodies import FAULTS, taking
 from .faults import Fault
 from .service import Caller, Service
-from .shelf import SCRIBBLE
+from .shelf import SCRIBBLE, Card
 
 PREVIEWS = 8
 LARGEST = 8  # times, of enlarging
@@ -90,6 +92,9 @@ class Inspect(BaseModel):
 BODIES = (Text2Image, Image2Image, Enlarge, Inspect)
 
 
+USUAL = (512, 512)  # what such programs ask for of any model, when nobody chose a size
+
+
 class Choice:
     """The model that calls draw with that name none; one for all clients, as those programs expect it."""
 
@@ -103,9 +108,8 @@ def routes(service: Service) -> APIRouter:
     router = APIRouter(prefix="/sdapi/v1", tags=["web UIs"], responses=FAULTS)
     choice = Choice()
 
-    async def made(call: Call, asked: Text2Image, request: Request) -> dict[str, Any]:
+    async def made(call: Call, asked: Text2Image, request: Request, card: Card) -> dict[str, Any]:
         caller = Caller.of(call)
-        card = await service.choose(_model(asked, choice), type(request))
         job = await service.draw(request, None, asked.batch_size * asked.n_iter, caller, PREVIEWS, card)
         choice.job = job.id
         async with service.answer(job, call, caller) as pictures:
@@ -119,25 +123,29 @@ def routes(service: Service) -> APIRouter:
         asked = await service.read(Text2Image, await call.body())
         card = await service.choose(_model(asked, choice), Imagine, Generate)
         if Imagine in card.tasks:
-            size = asked.height or card.paper.size[0], asked.width or card.paper.size[1]
-            if not card.paper.holds(size):  # such programs ask for 512x512 of any model
+            own = card.paper.size
+            size = asked.height or own[0], asked.width or own[1]
+            if not card.paper.holds(size) or (size == USUAL and math.prod(size) > math.prod(own)):
                 size = size_for(size[::-1], card.paper)
             fields = {"prompt": asked.prompt, "size": list(size)}
-            return await made(call, asked, await service.read(Imagine, asked.fields() | fields))
+            return await made(call, asked, await service.read(Imagine, asked.fields() | fields), card)
         fields = {"label": asked.prompt.strip() or None} | asked.fields("seed")
-        return await made(call, asked, await service.read(Generate, fields))
+        return await made(call, asked, await service.read(Generate, fields), card)
 
     @router.post("/img2img", openapi_extra=taking(Image2Image), summary="Pictures from a picture, or of a part of it")
     async def img2img(call: Call) -> dict[str, Any]:
         asked = await service.read(Image2Image, await call.body())
         given: dict[str, Any] = {"image": asked.init_images[0], "strength": asked.denoising_strength}
         card = await service.choose(_model(asked, choice), Edit, Imagine, Vary)
+        if Edit not in card.tasks and JOIN in card.name:  # of two models the first may: its pictures keep their size
+            alone = card.name.partition(JOIN)[0]
+            card = (await run_in_threadpool(service.shelf.cards)).get(alone, card)
         if Edit not in card.tasks:
-            return await made(call, asked, await service.read(Vary, given | asked.fields("seed")))
+            return await made(call, asked, await service.read(Vary, given | asked.fields("seed")), card)
         if mask := await run_in_threadpool(_mask, asked):
             given["mask"] = mask
         words = asked.fields() | {"prompt": asked.prompt} if Imagine in card.tasks else asked.fields("seed", "steps")
-        return await made(call, asked, await service.read(Edit, given | words))
+        return await made(call, asked, await service.read(Edit, given | words), card)
 
     @router.get("/progress", summary="How far the last call is")
     async def progress() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -63,10 +64,14 @@ def unknown(text: str) -> list[str]:
     """
     known = _known()
     plain = _CJK.sub(" ", text)
-    found = [word for word in _WORD.findall(plain) if word.isascii() and not _familiar(word.lower(), known)]
+    found = [word for word in _WORD.findall(plain) if _latin(word) and not _familiar(word.lower(), known)]
     for run in _CJK.findall(text):
         found += _leftover(run, known)
     return list(dict.fromkeys(found))
+
+
+def _latin(word: str) -> bool:
+    return all(unicodedata.name(letter, "").startswith("LATIN") for letter in word if letter.isalpha())
 
 
 def _familiar(word: str, known: frozenset[str]) -> bool:

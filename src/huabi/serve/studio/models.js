@@ -20,14 +20,14 @@ function card(model) {
 export function models(page) {
   const mine = el("div", { class: "cards" });
   const others = el("div", { class: "cards" });
-  const none = el("div", { class: "empty" }, icon("models"), el("h2", { t: "No trained model yet" }),
+  const none = el("div", { class: "empty" }, icon("models"), el("h2", { t: "No model of your own yet" }),
     el("p", { t: "Train one on a folder of pictures; it appears here as soon as it draws." }),
     button("Train a model", () => hand("train", "nothing"), { kind: "main" }));
   page.append(el("div", { class: "row apart" }, el("h1", { t: "Models" }), button("Look again", () => refresh(), { kind: "small", symbol: "again" })),
     none, mine, el("h2", { t: "Without training" }), others);
   onModels(() => {
     const trained = known().filter((model) => !model.built_in);
-    none.hidden = trained.length > 0;
+    none.hidden = trained.some((model) => !model.came);
     mine.replaceChildren(...trained.map(card));
     others.replaceChildren(...known().filter((model) => model.built_in).map(card));
   });

@@ -4,7 +4,7 @@ import { el, field, fill, slider } from "./dom.js";
 import { KINDS } from "./pick.js";
 
 const RATIOS = [["", "the model's own", true], ["1:1", "1:1"], ["3:2", "3:2"], ["2:3", "2:3"], ["4:3", "4:3"], ["3:4", "3:4"], ["16:9", "16:9"], ["9:16", "9:16"]];
-const MOODS = ["calm", "joyful", "sad", "angry", "lonely", "mysterious", "romantic", "tense"];
+const MOODS = ["calm", "joyful", "sad", "angry", "mysterious", "festive"];
 const STYLES = ["flat", "pencil", "ink", "oil", "pixel", "crayon"];
 const USUAL = { chaos: 0, stylize: 100 }; // what a recipe says of options that nobody said
 const PICTURES = 4; // when nobody says how many

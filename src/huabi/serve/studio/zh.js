@@ -205,7 +205,7 @@ export const CHINESE = {
   paint: "手绘",
   "any size": "任意尺寸",
   Labels: "类别",
-  "No trained model yet": "还没有训练过的模型",
+  "No model of your own yet": "还没有自己的模型",
   "Train one on a folder of pictures; it appears here as soon as it draws.": "用一个图片文件夹训练一个，能画图后就会出现在这里。",
   "Train a model": "训练模型",
   "Look again": "刷新",
