@@ -47,6 +47,26 @@ def test_what_is_heard_joins_the_prompt(prompt: str, given: dict[str, Any], expe
     assert "knows no sounds" in found.notes[-1]
 
 
+@pytest.mark.parametrize(
+    ("prompt", "given", "expected"),
+    [
+        ("a house", {"mood": "sad"}, "a house, sad"),
+        ("一座房子", {"mood": "sad", "style": "ink"}, "一座房子, 水墨画, 忧伤"),
+        ("a house --style ink", {"mood": "calm", "mood_weight": 0.5}, "a house, ink wash painting, (calm:0.5)"),
+        ("a house", {"style": "cubist"}, "a house, cubist"),
+    ],
+)
+def test_style_and_mood_join_the_prompt_of_a_model_that_knows_none(
+    prompt: str, given: dict[str, Any], expected: str
+) -> None:
+    found = hearing.in_words(read(prompt, given), DEAF)
+    assert isinstance(found.request, Imagine)
+    assert found.request.prompt == expected
+    assert (found.request.style, found.request.mood, found.request.mood_weight) == (None, None, 1.0)
+    same = read("a house --style ink --mood sad")
+    assert hearing.in_words(same, HEARING) is same
+
+
 def test_both_ends_of_a_walk_hear_it(rain: None) -> None:
     found = asked(between=("a cat", "a dog"))
     assert isinstance(found.request, Imagine)

@@ -98,6 +98,50 @@ def test_what_is_denied_is_not_meant(text: str, never: str) -> None:
     assert shares[never] < max(shares.values())
 
 
+PLAIN = [  # a character or a word in them speaks of a mood, they do not
+    ("今天天气很好，我们去散步", {"angry", "sad"}),
+    ("蓝色的天空下有一座房子", {"sad"}),
+    ("别人的笑声传到门口", {"sad", "angry"}),
+    ("未来充满希望", {"sad"}),
+    ("节日的气氛", {"angry"}),
+    ("空气里有一股香气", {"sad", "angry"}),
+    ("他每天早上跑步，冷静地工作", {"sad", "angry"}),
+    ("The house on the left has a blue roof", {"sad"}),
+    ("We are still on our way to the party", {"sad", "angry"}),
+]
+
+
+@pytest.mark.parametrize(("text", "never"), PLAIN)
+def test_common_words_are_not_taken_apart(text: str, never: set[str]) -> None:
+    shares = mood_of(text)
+    assert all(shares[mood] == min(shares.values()) for mood in never)
+
+
+@pytest.mark.parametrize(
+    ("text", "mood"),
+    [
+        (
+            "外婆家的院子里有一棵老树。小时候，每到夏天，我们就在树下乘凉，听她讲故事。后来外婆去世了，院子空荡荡的，"
+            "只剩下落叶。每次路过那里，我都忍不住流泪，想念她的声音。天气好的时候，我还会想起她坐在门口的样子。",
+            "sad",
+        ),
+        (
+            "街上张灯结彩，家家户户门前挂起了灯笼。孩子们放鞭炮，大人们忙着准备年夜饭。舞狮的队伍敲锣打鼓地走过，"
+            "空气里都是饺子的香气。今天是除夕，大家聚在一起庆祝新年。",
+            "festive",
+        ),
+        (
+            "The letter had no stamp and no name. At midnight a hooded stranger left it under the door of the old "
+            "tower, and by the morning his footprints had vanished. Nobody knew the symbols on the seal, although the "
+            "weather was clear and everyone in the village had been awake. Only the owl seemed to guard the secret.",
+            "mysterious",
+        ),
+    ],
+)
+def test_long_texts_are_read_as_a_whole(text: str, mood: str) -> None:
+    assert mood_name(text) == mood
+
+
 def test_a_comma_ends_what_is_denied_and_some_words_deny_nothing() -> None:
     assert mood_name("No, I am sad") == mood_name("He could not only cry") == mood_name("他忍不住哭了") == "sad"
     assert mood_name("I was happy at first, but then I felt sad") == "sad"

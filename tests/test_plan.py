@@ -133,11 +133,11 @@ def test_a_plan_is_that_of_its_seed_alone_and_among_others() -> None:
     planner = Planner(FACTS, SPEC.size, PlanConfig(width=32, depth=1), 64)
     torch.nn.init.normal_(planner.net.leave.weight)
     said = Context(torch.randn(3, 5, 64), torch.ones(3, 5), torch.randn(3, 64))
-    together = planner.write(said, said, [7, 8, 9], torch.zeros(3))
+    together = planner.write(said, said, [7, 8, 9], torch.zeros(3), torch.tensor([1.0, 2.0, 3.0]))
     language = planner.sentences
     for row in range(3):
         one = said.rows(torch.tensor([row]))
-        alone = planner.write(one, one, [7 + row], torch.zeros(1))
+        alone = planner.write(one, one, [7 + row], torch.zeros(1), torch.tensor([1.0 + row]))
         assert torch.equal(language.things(alone), language.things(together[row : row + 1, : alone.shape[1]]))
     assert not torch.equal(together[0, :6], together[1, :6]) or not torch.equal(together[0, :6], together[2, :6])
 
@@ -179,6 +179,19 @@ def test_what_is_said_is_planned_and_what_is_planned_is_drawn(drawer: TextToImag
     halves = drawer.decode(last)[:, :, 4:12].unflatten(3, (2, 8)).mean((2, 4))  # (4, 3, 2)
     here, there = (halves[:, int(kind == "dog"), k] for k in ((0, 1) if side == "left" else (1, 0)))
     assert (here > there + 0.5).all()
+
+
+def test_what_is_kept_out_is_not_planned(drawer: TextToImage) -> None:
+    kinds = {
+        negative: {
+            thing.kind
+            for plan in drawer.plans([Imagine(negative=negative, seed=seed) for seed in range(16)])
+            for thing in plan.things
+        }
+        for negative in ("", "a cat at the left, a cat at the right", "a dog at the left, a dog at the right")
+    }
+    either = set(WORDS["kind"][:2])
+    assert [either - found for found in kinds.values()] == [set(), {WORDS["kind"][0]}, {WORDS["kind"][1]}]
 
 
 def test_pictures_that_are_given_need_no_plan(drawer: TextToImage) -> None:

@@ -104,7 +104,7 @@ def test_options_inside_a_prompt(prompt: str, fields: object, n: int, ratio: tup
     [
         ("a --chaoss 3", "did you mean 'chaos'"),
         ("a —chaso 3", "did you mean 'chaos'"),
-        ("a --v 6", "known: ar, chaos"),
+        ("a --zz 6", "known: ar, chaos"),
         ("a --ar 0:1", "3:2"),
         ("a --ar 1.5", "3:2"),
         ("a --ar 1..5:2", "3:2"),
@@ -168,6 +168,22 @@ def test_a_task_knows_its_own_options_alone() -> None:
     assert read("a hat --seed 3", {"image": image}, Edit).n == 1
     with pytest.raises(RequestError, match="no option --chaos"):
         read("a hat --chaos 3", {"image": image}, Edit)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "left", "others"),
+    [
+        ("a cat --v 6.1 --style raw --q 2 --ar 3:2", "a cat", "--v, --style raw, --q"),
+        ("a cat --tile by the sea --niji 6", "a cat by the sea", "--tile, --niji"),
+        ("a cat --sref https://example.org/a.png --iw 1.5", "a cat", "--sref, --iw"),
+    ],
+)
+def test_options_of_midjourney_that_mean_nothing_here_are_left_out_and_named(
+    prompt: str, left: str, others: str
+) -> None:
+    asked = read(prompt)
+    assert asked.request == read(left).request
+    assert asked.notes == (f"{others}: nothing here answers to it, so it is left out",)
 
 
 def test_seeds_are_drawn_where_none_is_given() -> None:

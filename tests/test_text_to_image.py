@@ -97,6 +97,7 @@ def tone(pitch: float) -> np.ndarray:
         ({"mood": "calm", "mood_weight": 0.0}, {}),
         ({"sound": tone(440), "sound_weight": 0.0}, {}),
         ({"prompt": "a cat::3"}, {"prompt": "a cat"}),
+        ({"prompt": "a (black:1) cat"}, {"prompt": "a black cat"}),
         ({"prompt": "a cat::1 dog::-2"}, {"prompt": "a cat", "negative": "dog"}),
         ({"between": ("a cat", "一只狗"), "fraction": 0.0}, {"prompt": "a cat"}),
         ({"between": ("a cat", "一只狗"), "fraction": 1.0}, {"prompt": "一只狗"}),
@@ -109,6 +110,18 @@ def test_two_ways_to_say_the_same(one: dict[str, Any], other: dict[str, Any]) ->
     family = rough()
     a, b = drawn(family, Imagine(**PLAIN | one)), drawn(family, Imagine(**PLAIN | other))
     torch.testing.assert_close(a, b, atol=2e-3, rtol=1e-3)
+
+
+def test_a_bracket_weighs_its_words_and_leaves_the_sentence_whole() -> None:
+    text = rough().conditions.each["text"]
+    plain, weighed = (
+        text.of_requests([Imagine(prompt=prompt)], lambda _: None)[0]  # type: ignore[operator]
+        for prompt in ("a red house and a blue car", "a (red:1.4) house and [a blue] car")
+    )
+    assert torch.equal(plain.states, weighed.states)
+    assert plain.weight[0, :7].tolist() == [1.0] * 7
+    expected = [1, 1.4, 1, 1, 1 / 1.1, 1 / 1.1, 1]
+    assert weighed.weight[0, :7].tolist() == pytest.approx(expected)
 
 
 SAYINGS: list[dict[str, Any]] = [

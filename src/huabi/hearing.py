@@ -1,4 +1,4 @@
-"""What models know of words and sounds: what a sound says in words, and which words one cannot know."""
+"""What models know of words and sounds: what they do not know said in words, and which words one cannot know."""
 
 from __future__ import annotations
 
@@ -44,25 +44,36 @@ def heard(sound: Sound) -> dict[str, str]:
 
 
 def in_words(asked: Asked, spec: DataSpec) -> Asked:
-    """What is asked of a model of `spec`; where that knows no sounds, what is heard joins the prompt, in its language.
+    """What is asked of a model of `spec`; conditions that it does not know join the prompt, in the prompt's language.
 
-    A note says so. Raises `SoundError` for a sound that cannot be read.
+    These are style and mood, and of a sound what is heard in it. Notes say so. Raises `SoundError` for a sound that
+    cannot be read.
     """
     request = asked.request
-    if not isinstance(request, Imagine) or request.sound is None or spec.has("sound"):
+    if not isinstance(request, Imagine):
         return asked
+    known = {name for name, _ in spec.facts} | ({"sound"} if spec.has("sound") else set())
     prompts = request.between or (request.prompt,)
-    language = "zh" if any(map(_HAN.search, prompts)) else "en"
-    words = prompt_words(language)
-    told = ", ".join(words[name][word][0] for name, word in heard(request.sound).items())
-    update: dict[str, Any] = {"sound": None, "sound_weight": 1.0}
-    note = "this model knows no sounds, and nothing in this one is clear enough to be said in words"
+    words = prompt_words("zh" if any(map(_HAN.search, prompts)) else "en")
+    update: dict[str, Any] = {}
+    notes, told = [], []
+    for name, weight in (("style", 1.0), ("mood", request.mood_weight), ("sound", request.sound_weight)):
+        given = getattr(request, name)
+        if given is None or name in known:
+            continue
+        said = [(name, given)] if name != "sound" else list(heard(given).items())
+        text = ", ".join(words[name].get(word, (word,))[0] for name, word in said)
+        update |= {name: None, f"{name}_weight": 1.0} if name != "style" else {name: None}
+        if text:
+            told.append(text if weight == 1 else f"({text}:{weight:g})")
+            what = f"{name}s: what is heard" if name == "sound" else f"{name}: it"
+            notes.append(f"this model knows no {what} joins the prompt in words: {text}")
+        else:
+            notes.append("this model knows no sounds, and nothing in this one is clear enough to be said in words")
     if told:
-        note = f"this model knows no sounds: what is heard joins the prompt in words: {told}"
-        said = told if request.sound_weight == 1 else f"({told}:{request.sound_weight:g})"
-        joined = tuple(f"{prompt}, {said}" if prompt else said for prompt in prompts)
+        joined = tuple(", ".join([*([prompt] if prompt else []), *told]) for prompt in prompts)
         update |= {"between": joined} if request.between else {"prompt": joined[0]}
-    return replace(asked, request=request.model_copy(update=update), notes=(*asked.notes, note))
+    return replace(asked, request=request.model_copy(update=update), notes=(*asked.notes, *notes)) if notes else asked
 
 
 def never_said(request: Any, spec: DataSpec) -> list[str]:

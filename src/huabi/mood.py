@@ -57,13 +57,14 @@ def _entries() -> tuple[dict[str, Entry], dict[str, Entry]]:
 
 @cache
 def _signals() -> dict[str, str]:
-    """Words that change what the next ones mean, and how: deny, keep, more, less, turn."""
+    """Words that change what the next ones mean, and how: deny, keep, more, less, turn; plain ones do not."""
     lists = {
         "deny": words.NEGATIONS + " " + words.NEGATIONS_ZH,
         "keep": words.NO_NEGATIONS + " " + words.NO_NEGATIONS_ZH,
         "more": words.STRONGER + " " + words.STRONGER_ZH,
         "less": words.WEAKER + " " + words.WEAKER_ZH,
         "turn": words.TURNS + " " + words.TURNS_ZH,
+        "plain": words.PLAIN + " " + words.PLAIN_ZH,
     }
     return {word: kind for kind, line in lists.items() for word in line.split()}
 

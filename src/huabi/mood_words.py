@@ -10,14 +10,14 @@ WEIGHTS = (3.0, 2.0, 1.0)
 
 ENGLISH: dict[str, tuple[str, str, str]] = {
     "calm": (
-        "calm* peace peaceful* quiet* tranquil* seren* placid* still stillness restful relax* sooth*"
+        "calm* peace peaceful* quiet* tranquil* seren* placid* stillness restful relax* sooth*"
         " untroubled at_ease at_rest at_peace composed unhurried contented* mellow",
         "gentl* soft softly rest rested resting slow slowly breeze* lull* ease idle* slumber* asleep sleep*"
         " drows* doze* dozing cosy cozy comfort* meditat* breath* unwind* hush* harmon* balanced leisure* mild"
         " mildly drift* patient* lullaby silence silent* patience sigh_of_relief relief relieved safe safely"
         " simplicity simple",
         "lake pond sea tea book warm* evening sunset garden shade pillow bath blanket horizon floating"
-        " still_water moss sunday afternoon murmur* ripples cloud clouds smooth reading nap",
+        " still still_water moss sunday afternoon murmur* ripples cloud clouds smooth reading nap",
     ),
     "joyful": (
         "joy* happy happi* cheer* glad gladly gladness delight* merry merri* elat* ecsta* bliss* jubilan*"
@@ -40,7 +40,8 @@ ENGLISH: dict[str, tuple[str, str, str]] = {
         " missed misses missing lost loss losing lose gone died dead death dies dying funeral* grave graves"
         " buried burial widow* orphan* farewell goodbye regret* abandon* forsaken hurt hurts pain* suffer*"
         " wound* disappoint* despond* ache* aching never_again left_me left_her left_him broke_up heavy_heart"
-        " heart_sank homesick* blue failed failure sorry tragic* tragedy pity bitter* bleak dreary ruin ruined",
+        " heart_sank homesick* failed failure sorry tragic* tragedy pity bitter* bleak dreary ruin ruined"
+        " feel_blue feeling_blue felt_blue",
         "empty emptiness grey gray rain rains raining wither* wilt* fade* fading cold winter autumn dull"
         " faint tired weary memory memories forgot* forgotten ill sick* hospital sigh* nobody no_one last"
         " old_photo photograph leaving left away fallen dusk letter silent broken poor",
@@ -145,6 +146,21 @@ EMOJI: dict[str, str] = {
     "festive": "🎉🎊🎆🎇🧨🥳🎂🎈🎁🎄🏮🥂🍾🧧🎺🥁",
 }
 
+PLAIN = (  # phrases that say nothing of a mood, though a word in them does
+    "on_the_left to_the_left the_left left_hand left_side left_of turn_left still_life light_rain rain_boots"
+    " fire_station fire_engine hot_air_balloon red_light"
+)
+PLAIN_ZH = (
+    "天气 空气 气候 气温 气象 香气 力气 客气 运气 语气 气味 气息 气质 雾气 热气 冷气 蒸气"
+    " 水气 口气 勇气 气氛 人气 天空 航空 太空 夜空 空间 空中 高空 半空 空地 空调 有空 门口"
+    " 大门 专门 部门 门票 出门 进门 门前 家门 城门 后门 校门 房门 热门 门窗 门外 门牌 开门"
+    " 关门 敲门 门铃 冲浪 冲洗 冲茶 冲泡 冲上 未来 未必 别人 别墅 分别 区别 性别 级别 类别"
+    " 个别 别处 无论 无数 无线 无关 无名 火车 火锅 火鸡 火柴 火箭 火腿 雷达 新闻 重新 最新"
+    " 新手 跑步 跑车 跳水 跳棋 心跳 爱好 苦瓜 苦练 苦读 冷静 冷饮 雨伞 雨衣 雨林 雨靴 积累"
+    " 累积 月份 岁月 个月 几月 星期 明星 歌星 球星 梦想 考古 古典 神经 精神 神情 眼神 留神"
+    " 神色 井然 市井 鼓励 鼓掌 贺卡 乐器 乐队 酒店 酒精 酒窝 红绿灯 红茶 红薯 红酒 能够"
+    " 足够 滚动 翻滚 打滚 摔跤 拳击 死板 生死 老人家 残余 灰色调 暗示 幽默"
+)
 NEGATIONS = (  # within a few words before
     "not no never without nothing none neither nor hardly barely cannot cant isnt arent wasnt werent dont"
     " doesnt didnt wont wouldnt couldnt shouldnt aint far_from free_of less lacks lacking stopped"

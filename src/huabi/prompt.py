@@ -10,7 +10,7 @@ import math
 import re
 import secrets
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,11 @@ OPTIONS = {  # inside a prompt, with an example of each
     "style": "ink",
     "stylize": "250",
 }
+FLAGS = frozenset("draft fast hd loop niji public raw relax stealth tile turbo video".split())
+OTHERS = FLAGS | frozenset(  # options of Midjourney that nothing here answers to: they are left out, with their value
+    "cref cw exp iw motion oref ow p profile q quality r repeat sref stop sv sw v version w weird".split()
+)
+RAW = "raw"  # Midjourney's style of no taste
 SHORT = {"aspect": "ar", "c": "chaos", "negative": "no", "s": "stylize"}
 FIELDS = {"ar": "size", "no": "negative"}  # what a request calls them
 BESIDE = ("ar", "frames", "n", "of")  # what is said beside the fields of a request
@@ -55,6 +60,7 @@ _TOKEN = re.compile(
 )
 _MARK = re.compile(rf"(?<![^\W_{_CJK}])(?<![-–—―])(?P<dash>--|[–—―]{{1,2}})(?P<name>[A-Za-z][A-Za-z_-]*)[ =]*")
 _VALUE = re.compile(r"[^\s,;、。]+")
+_PLAIN = re.compile(r"[0-9.]+(?!\S)")  # behind a flag, as in --niji 6
 _RATIO = re.compile(r"([0-9.]{1,9}) *[:/x×] *([0-9.]{1,9})")
 
 Part = tuple[str, float]
@@ -78,20 +84,28 @@ def _bounded(weight: float) -> float:
 def parts(prompt: str) -> list[Part]:
     r"""The prompt's parts in their order, with their weights in [-10, 10]; their texts hold no grammar any more.
 
+    Each piece in brackets of its own weight is a part; see `divided`. Never raises.
+    """
+    return [(text, _bounded(weight * factor)) for weight, pieces in divided(prompt) for text, factor in pieces]
+
+
+def divided(prompt: str) -> list[tuple[float, list[Part]]]:
+    r"""What stands between `::` with its weight in [-10, 10], each as pieces and how many times these count.
+
     `a house::2 fog::0.5` weighs what stands before `::`, by 1 where no number follows at once. Within such a part
     `(red:1.4)` multiplies by 1.4, `(red)` by 1.1, `[red]` divides by 1.1, and brackets nest; one without its partner
     counts for nothing. A backslash makes `( ) [ ] : \` plain. Parts of punctuation alone are left out. Never raises.
     """
     tokens = list(_TOKEN.finditer(_half(prompt)))
     factors = _factors(tokens)
-    done: list[Part] = []
+    done: list[tuple[float, list[Part]]] = []
     pieces: list[tuple[list[str], float]] = []  # of the part in the making
     scales = [1.0]
     for place, token in enumerate(tokens):
         typed = prompt[token.start() : token.end()]
         match token.lastgroup:
             case "part":
-                done += _finished(pieces, _bounded(float(token[0][2:] or 1)))
+                done.append((_bounded(float(token[0][2:] or 1)), _finished(pieces)))
                 pieces, scales, typed = [], [1.0], ""
             case "open":
                 if place in factors:
@@ -108,7 +122,7 @@ def parts(prompt: str) -> list[Part]:
             pieces[-1][0].append(typed)
         else:
             pieces.append(([typed], scales[-1]))
-    return [*done, *_finished(pieces, 1.0)]
+    return [(weight, found) for weight, found in [*done, (1.0, _finished(pieces))] if found]
 
 
 def _factors(tokens: list[re.Match[str]]) -> dict[int, float]:
@@ -127,11 +141,13 @@ def _factors(tokens: list[re.Match[str]]) -> dict[int, float]:
     return factors
 
 
-def _finished(pieces: list[tuple[list[str], float]], weight: float) -> Iterator[Part]:
-    for texts, scale in pieces:
-        text = " ".join("".join(texts).split())
-        if any(c.isalnum() or unicodedata.category(c).startswith("S") for c in text):
-            yield text, _bounded(scale * weight)
+def _finished(pieces: list[tuple[list[str], float]]) -> list[Part]:
+    found = [(" ".join("".join(texts).split()), scale) for texts, scale in pieces]
+    return [(text, scale) for text, scale in found if _says(text)]
+
+
+def _says(text: str) -> bool:
+    return any(c.isalnum() or unicodedata.category(c).startswith("S") for c in text)
 
 
 def sides(prompt: str, negative: str = "") -> tuple[list[Part], list[Part]]:
@@ -235,7 +251,7 @@ def read(prompt: str = "", given: Mapping[str, Any] | None = None, task: Task = 
     for name in beside:
         if name not in (*task.model_fields, *BESIDE):
             raise RequestError(f"no option {name!r}; {nearest(name, [*task.model_fields, *BESIDE])}")
-    text, inside = _taken(prompt, task)
+    text, inside, others = _taken(prompt, task)
     if "size" in beside:
         if "ar" in beside:
             raise RequestError("--ar and --size exclude each other; say one of them")
@@ -248,6 +264,8 @@ def read(prompt: str = "", given: Mapping[str, Any] | None = None, task: Task = 
     if "strength" in fields and "image" not in fields:
         raise RequestError("--strength is of a picture to start from; add --image FILE")
     notes = _tidied(text, fields, task)
+    if others:
+        notes.append(f"{', '.join(others)}: nothing here answers to it, so it is left out")
     walk = "between" in fields
     n = _count("frames", choice.get("frames", 8), 2) if walk else _count("n", choice.get("n", 1 if task is Edit else 4))
     if walk and "n" in choice:
@@ -268,9 +286,9 @@ def _tidied(text: str, fields: dict[str, Any], task: Task) -> list[str]:
         if text.strip():
             raise RequestError("--between walks between two prompts of its own; leave the other one out")
         ends = [_taken(end, task) for end in fields["between"]]
-        if any(inside for _, inside in ends):
+        if any(inside or others for _, inside, others in ends):
             raise RequestError("options stand beside the prompts of --between, not inside them")
-        tidy = [cleaned(end) for end, _ in ends]
+        tidy = [cleaned(end) for end, *_ in ends]
         fields["between"] = tuple(end for end, _ in tidy)
         notes += [note for _, found in tidy for note in found]
     elif "prompt" in task.model_fields:
@@ -294,16 +312,22 @@ def _count(name: str, value: Any, least: int = 1) -> int:
     return count
 
 
-def _taken(prompt: str, task: Task) -> tuple[str, dict[str, str]]:
-    """The prompt without its options, and what they say by their long names."""
+def _taken(prompt: str, task: Task) -> tuple[str, dict[str, str], list[str]]:
+    """The prompt without its options, what they say by their long names, and those of `OTHERS`."""
     known = [name for name in OPTIONS if name == "n" or FIELDS.get(name, name) in task.model_fields]
     half = _half(prompt)
     marks = [mark for mark in _MARK.finditer(half) if mark["dash"] == "--" or _meant(mark["name"].lower(), known)]
     ends = [mark.start() for mark in marks[1:]] + [len(prompt)]
     words = [prompt[: marks[0].start()] if marks else prompt]
     said: dict[str, str] = {}
+    others: list[str] = []
     for mark, end in zip(marks, ends):
         name = SHORT.get(mark["name"].lower(), mark["name"].lower())
+        if name in OTHERS:
+            others.append(f"--{name}")
+            word = (_PLAIN if name in FLAGS else _VALUE).match(half, mark.end(), end)
+            words.append(prompt[word.end() if word else mark.end() : end])
+            continue
         if name not in known:
             raise RequestError(f"no option --{name} in a prompt; {nearest(name, known)}")
         value = prompt[mark.end() : end].strip(" ,，、") if name == "no" else ""
@@ -312,10 +336,13 @@ def _taken(prompt: str, task: Task) -> tuple[str, dict[str, str]]:
             words.append(prompt[word.end() : end])
         if not value:
             raise RequestError(f"--{name} in a prompt needs a value, as --{name} {OPTIONS[name]}")
+        if (name, value.lower()) == ("style", RAW):
+            others.append(f"--style {value}")
+            continue
         if name in said and name != "no":
             raise RequestError(f"--{name} is said twice in the prompt, {said[name]} and {value}; say it once")
         said[name] = f"{said[name]}, {value}" if name in said else value
-    return " ".join(word.strip() for word in words if word.strip()) if marks else prompt, said
+    return " ".join(word.strip() for word in words if word.strip()) if marks else prompt, said, others
 
 
 def _meant(name: str, known: list[str]) -> bool:

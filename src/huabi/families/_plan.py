@@ -37,8 +37,8 @@ class PlanConfig:
     depth: int = 4  # its blocks; 0 draws without plans
     share: float = 0.3  # of the run, in which they are learnt before pictures are
     drop: float = 0.1  # share of pictures that are drawn without one, for edits and variations of pictures
-    guidance: float = 1.0  # how far what is said leads away from what is unwanted
-    temperature: float = 0.7  # of each word's choice
+    guidance: float = 2.0  # how far what is said leads away from what is unwanted
+    temperature: float = 0.5  # of each word's choice
 
     def __post_init__(self) -> None:
         if self.width < 32 or self.width % 32 or self.depth < 0:
@@ -154,14 +154,17 @@ class Planner(nn.Module):
         return F.cross_entropy(logits.permute(0, 2, 1), sentences, ignore_index=-1, reduction="none")
 
     @torch.no_grad()
-    def write(self, context: Context, unwanted: Context, seeds: Sequence[int], stray: Tensor) -> Tensor:
+    def write(
+        self, context: Context, unwanted: Context, seeds: Sequence[int], stray: Tensor, guidance: Tensor
+    ) -> Tensor:
         """Sentences (B, N) for a context of B rows, row i by the chance of `seeds[i]` alone.
 
         Args:
             unwanted: what guidance leads away from.
             stray: (B,) what is added to the temperature.
+            guidance: (B,) how far; where it is 1 nothing is led away from.
         """
-        language, guidance = self.sentences, self.config.guidance
+        language, led = self.sentences, bool((guidance != 1).any())
         device = context.pooled.device
         u = torch.stack([torch.rand(language.length, language.words, generator=generator("plan", s)) for s in seeds])
         chance = -(-u.clamp(1e-9, 1 - 1e-7).log()).log().to(device)  # Gumbel's
@@ -171,8 +174,8 @@ class Planner(nn.Module):
         wanted, other, word = Writing(self.net, context), Writing(self.net, unwanted), None
         for place, allowed in enumerate(language.allowed.to(device)):
             logits = wanted.next(word)
-            if guidance != 1:
-                logits = other.next(word).lerp(logits, guidance)
+            if led:
+                logits = other.next(word).lerp(logits, guidance[:, None])
             word = (logits / heat + chance[:, place]).masked_fill(~allowed, -torch.inf).argmax(1)
             out = torch.cat([out, word[:, None]], 1)
             done |= word == end

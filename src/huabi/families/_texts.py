@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import NamedTuple, Protocol
 
 import torch
@@ -14,7 +15,7 @@ from ..errors import RequestError
 from ..model import Batch, DataSpec
 from ..nets.text import TextEncoder, Words, words_of
 from ..nets.unet import Context
-from ..prompt import parts
+from ..prompt import divided
 from ..requests import Imagine
 from ._condition import Condition, ContextConfig, See
 
@@ -33,9 +34,13 @@ class Encoder(Protocol):
 class Part(NamedTuple):
     """A text among those of a request."""
 
-    text: str
-    weight: float  # tokens that each of its tokens counts as
+    pieces: tuple[tuple[str, float], ...]  # of it, and how many times the tokens of each count
+    weight: float  # tokens that each of its tokens counts as besides
     share: float  # of the vector
+
+    @property
+    def text(self) -> str:
+        return " ".join(text for text, _ in self.pieces)
 
 
 class Text(Condition):
@@ -67,9 +72,9 @@ class Text(Condition):
         if request.between is not None:
             ends = zip(request.between, (1 - request.fraction, request.fraction))
             walk = [(part, share) for prompt, share in ends if share for part in _weighed(_signed(prompt, 1))]
-            return [Part(part.text, part.weight * share, part.share * share) for part, share in walk]
+            return [part._replace(weight=part.weight * share, share=part.share * share) for part, share in walk]
         said = _weighed(_signed(request.prompt, 1))
-        return [Part(request.label, 1.0, 1.0)] if not said and request.label in self.labels else said
+        return [Part(((request.label, 1.0),), 1.0, 1.0)] if not said and request.label in self.labels else said
 
     def room(self, said: Sequence[Part]) -> int:
         """Places for the tokens of a request's texts."""
@@ -91,11 +96,26 @@ class Text(Condition):
             none, width = self.nothing.new_zeros, len(self.nothing)
             return Context(none(1, room, width), none(1, room), none(1, width))
         words = self.encoder([part.text for part in said])
-        weight, share = (torch.tensor(side, device=self.nothing.device) for side in list(zip(*said))[1:])
-        states, weights = words.states[words.mask], (words.mask * weight[:, None])[words.mask] / share.sum()
+        share = torch.tensor([part.share for part in said], device=self.nothing.device)
+        found = [self._weights(part, int(count)) for part, count in zip(said, words.mask.sum(1))]
+        states, weights = words.states[words.mask], torch.cat(found).to(share) / share.sum()
         vector = share @ words.pooled.float() / share.sum()
         left = room - len(states)
         return Context(F.pad(states, (0, 0, 0, left))[None], F.pad(weights, (0, left))[None], vector[None])
+
+
+    def _weights(self, part: Part, count: int) -> Tensor:
+        """(count,) what each token of a part's reading counts as: all of it is read at once, whatever its pieces count.
+
+        Marks of the encoder's own around a text count once.
+        """
+        marks = self.encoder.count("")
+        read = accumulate((text for text, _ in part.pieces), lambda before, text: f"{before} {text}")
+        ends = [marks, *map(self.encoder.count, read)]
+        spans = torch.tensor([max(0, b - a) for a, b in pairwise(ends)])
+        times = torch.tensor([times for _, times in part.pieces]).repeat_interleave(spans)
+        whole = torch.cat([torch.ones(marks // 2), times, torch.ones(max(0, count - marks // 2 - len(times)))])
+        return part.weight * whole[:count]
 
 
 def unsaid(request: Imagine) -> list[Part]:
@@ -103,18 +123,26 @@ def unsaid(request: Imagine) -> list[Part]:
     ends = [(request.prompt, 1.0)]
     if request.between is not None:
         ends = list(zip(request.between, (1 - request.fraction, request.fraction)))
-    kept = [(text, weight * share) for end, share in ends if share for text, weight in _signed(end, -1)]
+    kept = [(pieces, weight * share) for end, share in ends if share for pieces, weight in _signed(end, -1)]
     return _weighed([*_signed(request.negative, 1), *kept])
 
 
-def _signed(prompt: str, sign: int) -> list[tuple[str, float]]:
-    """The parts of a prompt whose weight has this sign, with its size; those without words say nothing."""
-    return [(text, abs(weight)) for text, weight in parts(prompt) if weight * sign > 0 and words_of(text)]
+Said = tuple[tuple[tuple[str, float], ...], float]  # pieces and how many times each counts, and the weight of all
 
 
-def _weighed(found: Sequence[tuple[str, float]]) -> list[Part]:
+def _signed(prompt: str, sign: int) -> list[Said]:
+    """The parts of a prompt whose weight has this sign, with its size; what is without words says nothing."""
+    found = []
+    for weight, pieces in divided(prompt):
+        kept = tuple((text, abs(times)) for text, times in pieces if weight * times * sign > 0 and words_of(text))
+        if kept:
+            found.append((kept, abs(weight)))
+    return found
+
+
+def _weighed(found: Sequence[Said]) -> list[Part]:
     """Parts whose tokens count as 1 on average, and whose shares sum to 1; too many raise `RequestError`."""
     if len(found) > PARTS:
         raise RequestError(f"a prompt of {len(found)} weighted parts; say it in at most {PARTS}")
     total = sum(weight for _, weight in found)
-    return [Part(text, weight * len(found) / total, weight / total) for text, weight in found]
+    return [Part(pieces, weight * len(found) / total, weight / total) for pieces, weight in found]

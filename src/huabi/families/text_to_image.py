@@ -387,7 +387,7 @@ class TextToImage(Family):
         heard = chaotic(said, asked)
         if self.planner is None or (given and hole is None):
             return heard, unwanted
-        plan = self.planner.plan(self._written(self.planner, asked, heard(1.0), unwanted))
+        plan = self.planner.plan(self._written(asked, heard(1.0), unwanted))
         if hole is not None and plan.places is not None:
             plan = plan._replace(places=within(plan.places, hole))
         return lambda t: joined([heard(t), plan]), unwanted
@@ -399,12 +399,16 @@ class TextToImage(Family):
             return []
         asked = [self._asked(request) for request in requests]
         said, unwanted = self.conditions.of_requests(asked, self._shown), self.conditions.unwanted(asked)
-        return self.planner.sentences.readings(self._written(self.planner, asked, chaotic(said, asked)(1.0), unwanted))
+        return self.planner.sentences.readings(self._written(asked, chaotic(said, asked)(1.0), unwanted))
 
-    @staticmethod
-    def _written(planner: Planner, asked: Sequence[Imagine], said: Context, unwanted: Context) -> Tensor:
+    def _written(self, asked: Sequence[Imagine], said: Context, unwanted: Context) -> Tensor:
+        """Plans as sentences, led as many times as far as usual as the flow is."""
+        assert self.planner is not None
         stray = torch.tensor([request.chaos / 100 for request in asked], device=said.pooled.device)
-        return planner.write(said, unwanted, [request.seed for request in asked], stray)
+        usual = self.config.guidance - 1 or 1.0
+        far = torch.tensor([self._led(request) / usual for request in asked], device=stray.device)
+        guidance = 1 + (self.planner.config.guidance - 1) * far
+        return self.planner.write(said, unwanted, [request.seed for request in asked], stray, guidance)
 
     def _asked(self, request: Asked) -> Imagine:
         """The request as one to imagine something; its strength is 1 where it starts from noise."""
@@ -462,13 +466,16 @@ class TextToImage(Family):
     def _strides(self, asked: Imagine) -> bool:
         """Whether few strides do: they hold the trained guidance, and start from noise."""
         few = (asked.steps or self.config.steps) <= FEW and self.config.shortcut.share > 0
-        plain = asked.guidance is None and asked.stylize == 100 and not asked.chaos
+        plain = asked.guidance in (None, self.config.guidance) and asked.stylize == 100 and not asked.chaos
         return few and plain and asked.strength == 1 and not self.conditions.denies(asked)
 
     def _guidance(self, asked: Imagine) -> float:
-        """How strongly a request is obeyed: `stylize` widens the distance to 1 by its fourth root."""
+        """How strongly a request is obeyed."""
         planned = self.planner is not None and asked.image is None
-        if self._strides(asked) or not (planned or self.conditions.says(asked)):
-            return 1.0
+        obeyed = not self._strides(asked) and (planned or self.conditions.says(asked))
+        return 1 + self._led(asked) if obeyed else 1.0
+
+    def _led(self, asked: Imagine) -> float:
+        """How far guidance leads, 0 is not at all: `stylize` widens that by its fourth root."""
         guidance = self.config.guidance if asked.guidance is None else asked.guidance
-        return 1 + (guidance - 1) * math.sqrt(math.sqrt(asked.stylize / 100))
+        return (guidance - 1) * math.sqrt(math.sqrt(asked.stylize / 100))
