@@ -4,6 +4,7 @@
     python bench/imagine.py RUN --of prompts     # what is written by hand in prompts.txt, each with ten seeds
     python bench/imagine.py RUN --of kept-out    # what the run's pictures never showed together, beside what they did
     python bench/imagine.py RUN --of sounds      # nothing but unseen sounds of weather and mood
+    python bench/imagine.py RUN --of seconds     # how long one picture takes, four, and all of `huabi imagine`
 
 Half of the captions are English and half Chinese. Everything that a caption says is looked for in the picture: kinds,
 colours, counts, relations, style, mood and what else there is, and all of it at once. Beside it stands what the
@@ -16,6 +17,10 @@ from __future__ import annotations
 
 import argparse
 import re
+import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -23,7 +28,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import cycle, islice, repeat
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -58,7 +63,7 @@ from world import UNSEEN
 
 SPLITS = {"test": UNSEEN + (1 << 40), "tune": UNSEEN + (1 << 41)}
 LANGUAGES = ("en", "zh")
-CHUNK, ROWS = 8, 50
+CHUNK, ROWS, TURN = 8, 50, 20
 
 
 class Asked(NamedTuple):
@@ -88,10 +93,38 @@ def captions(split: str, count: int, size: tuple[int, int], languages: Sequence[
 
 
 def by_hand(count: int) -> list[Asked]:
-    """The prompts of prompts.txt, one after the other and again, and what each says."""
+    """The prompts of prompts.txt, 20 English and 20 Chinese ones in turn, again and again, and what each says."""
     lines = Path(__file__).with_name("prompts.txt").read_text("utf-8").splitlines()
-    parts = (line.rpartition(" | ") for line in lines if line and not line.startswith("#"))
-    return list(islice(cycle([Asked(understood(said.split()), text) for text, _, said in parts]), count))
+    parts = [line.rpartition(" | ") for line in lines if line and not line.startswith("#")]
+    chinese = [bool(re.search("[\u4e00-\u9fff]", text)) for text, *_ in parts]
+    sides = ([part for part, own in zip(parts, chinese) if own is side] for side in (False, True))
+    turns = zip(*(batched(side, TURN) for side in sides))
+    asked = [Asked(understood(said.split()), text) for turn in turns for part in turn for text, _, said in part]
+    return list(islice(cycle(asked), count))
+
+
+def batched(items: Sequence[Any], length: int) -> Iterator[Sequence[Any]]:
+    return (items[start : start + length] for start in range(0, len(items), length))
+
+
+def clock(name: str) -> None:
+    """Prints how long a warm process takes for one picture and for four, and a fresh one for all of its work."""
+    model = huabi.load(name)
+    print(f"{name}, {model.spec.size[1]}x{model.spec.size[0]}, {cores()} cores\n| | seconds |\n|---|--:|")
+    for count in (1, 4):
+        for steps in (None, 4):
+            requests = [Imagine(prompt="two boats at night, ink", seed=seed, steps=steps) for seed in range(count)]
+            times = []
+            for _ in range(6):
+                start = time.perf_counter()
+                list(draw(model, requests))
+                times.append(time.perf_counter() - start)
+            print(f"| {count} of {steps or 'its own'} steps, warm | {statistics.median(times[1:]):.2f} |", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        words = ["imagine", "two boats at night, ink", "--model", name, "--out", folder]
+        subprocess.run([sys.executable, "-m", "huabi", *words], check=True, capture_output=True)
+        print(f"| `huabi imagine`, four, from a cold start | {time.perf_counter() - start:.1f} |")
 
 
 def understood(said: Sequence[str]) -> Told:
@@ -221,8 +254,9 @@ def planned(model: TextToImage, requests: Sequence[Imagine], asked: Sequence[Ask
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--of", choices=("captions", "prompts", "kept-out", "sounds"), default="captions")
+    parser.add_argument("run", type=Path, help="a run, or the name of a model that comes along")
+    choices = ("captions", "prompts", "kept-out", "sounds", "seconds")
+    parser.add_argument("--of", choices=choices, default="captions")
     parser.add_argument("--n", type=int, default=2000)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--guidance", type=float)
@@ -230,6 +264,9 @@ def main() -> None:
     parser.add_argument("--language", choices=LANGUAGES, help="only captions in this language")
     parser.add_argument("--out", type=Path, default=Path("runs/imagine"), help="a sheet, and features")
     args = parser.parse_args()
+    if args.of == "seconds":
+        clock(str(args.run))
+        return
     model, reader = huabi.load(args.run), huabi.load("world-reader")
     data: str = Checkpoint.open(located(args.run)).header["data"]
     size = reader.spec.size

@@ -207,6 +207,23 @@ def test_variations(huabi: Any, run: Path, photo: Path, tmp_path: Path) -> None:
     assert "to the bit" in huabi("again", files[3], "--out", tmp_path / "same.png").out
 
 
+def test_a_picture_is_varied_as_what_it_was_drawn_from(huabi: Any, run: Path, photo: Path, tmp_path: Path) -> None:
+    ask = ["--model", run, "--n", 1, "--seed", 1, "--out", tmp_path / "a.png"]
+    assert huabi("imagine", "a (red:1.2) cat --no fog", *ask).code == 0
+    assert Vary(image=tmp_path / "a.png").words == "a (red:1.2) cat"
+    assert Vary(image=tmp_path / "a.png", prompt="a dog").words == "a dog"
+    assert Vary(image=photo).words == ""
+    for strength in ("--subtle", "--strong"):
+        again = huabi("vary", tmp_path / "a.png", "a dog", strength, *ask[:-1], tmp_path / f"{strength}.png")
+        assert again.code == 0, again.err
+    wanted = [recipe_of(tmp_path / f"{strength}.png")["request"] for strength in ("--subtle", "--strong")]
+    assert [(said["prompt"], said["strength"]) for said in wanted] == [("a dog", 0.35), ("a dog", 0.75)]
+    api.train("vae", tmp_path, tmp_path / "codes", size=8, steps=1, threads=1, settings=TINY["vae"])
+    codes = ["--model", tmp_path / "codes", "--n", 1, "--out", tmp_path / "b.png"]
+    refused(huabi("vary", photo, "a dog", *codes), "hears no words", "'prompt'")
+    assert huabi("vary", tmp_path / "a.png", *codes).code == 0
+
+
 def test_a_home_that_cannot_be_written_stops_nobody(
     huabi: Any, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,7 +250,6 @@ def test_a_home_that_cannot_be_written_stops_nobody(
         (["imagine", "a cat", "--ar", "0:1", "--out", "OUT"], ["3:2"]),
         (["imagine", "a cat", "--ar", "3:2", "--size", "64", "--out", "OUT"], ["exclude"]),
         (["imagine", "a cat", "--size", "0", "--out", "OUT"], ["pixels"]),
-        (["imagine", "a cat", "--style", "inc", "--out", "OUT"], ["did you mean 'ink'"]),
         (["imagine", "a cat --styl ink", "--out", "OUT"], ["did you mean 'style'"]),
         (["imagine", "a cat", "--image", "NOWHERE.png", "--out", "OUT"], ["NOWHERE.png: no such file"]),
         (["imagine", "a cat", "--reference", "CUT.png", "--out", "OUT"], ["CUT.png: cut off"]),
@@ -245,6 +261,7 @@ def test_a_home_that_cannot_be_written_stops_nobody(
         (["edit", "PHOTO", "a hat", "--n", "2", "--out", "OUT.png"], ["one file"]),
         (["edit", "PHOTO", "a hat"], ["--out"]),
         (["vary", "PHOTO", "--strength", "2", "--out", "OUT"], ["--strength 2"]),
+        (["vary", "PHOTO", "--subtle", "--strength", "0.4", "--out", "OUT"], ["exclude each other"]),
     ],
     ids=lambda value: " ".join(value) if value and value[0] in ("imagine", "edit", "vary") else None,
 )

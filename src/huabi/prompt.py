@@ -291,7 +291,7 @@ def _tidied(text: str, fields: dict[str, Any], task: Task) -> list[str]:
         tidy = [cleaned(end) for end, *_ in ends]
         fields["between"] = tuple(end for end, _ in tidy)
         notes += [note for _, found in tidy for note in found]
-    elif "prompt" in task.model_fields:
+    elif text.strip() or task is not Vary:
         fields["prompt"], notes = cleaned(text)
         if not any(c.isalnum() for c in fields["prompt"]):
             notes.append("the prompt has no words, so none guide the picture")

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .pictures import Picture
+from .pictures import Picture, read_recipe
 from .sounds import Sound
 
 Seed = Annotated[int, Field(ge=0, lt=2**63, description="the same seed draws the same picture again")]
@@ -62,8 +62,20 @@ class Vary(Request):
     """A picture near the one given; strength 0 gives the model's reconstruction of it."""
 
     image: Picture
+    prompt: str | None = Field(
+        default=None, max_length=100_000, description="what it shows; by default what it was drawn from, if it says so"
+    )
     seed: Seed = 0
     strength: float = Field(default=0.5, ge=0, le=1, description="0 keeps the picture, 1 leaves little of it")
+
+    @property
+    def words(self) -> str:
+        """What the picture shows: as it is told, else the prompt in its recipe."""
+        if self.prompt is not None:
+            return self.prompt
+        recipe = read_recipe(self.image.data) or {}
+        said = recipe.get("request", {}).get("prompt") if isinstance(recipe.get("request"), dict) else None
+        return said if isinstance(said, str) else ""
 
 
 class Imagine(Request):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..pictures import Picture
     from ..prompt import Asked
 
+SUBTLE, STRONG = 0.35, 0.75  # strengths
 Source = Annotated[Path, typer.Argument(metavar="IMAGE", help="the picture to start from")]
 ModelName = Annotated[str | None, typer.Option(help="a run, or a name; by default your last that answers, or Huabi's")]
 Count = Annotated[int | None, typer.Option("--n", help="how many pictures: four of imagine and vary, one of edit")]
@@ -125,12 +126,15 @@ def edit(
 @app.command()
 def vary(
     image: Source,
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="what it shows; by default what drew it")] = "",
     out: Annotated[Path | None, typer.Option(help="a folder, or with one picture a file")] = None,
     grid: Annotated[Path | None, typer.Option(help="also, or only, all of them in one picture")] = None,
     model: ModelName = None,
     n: Count = None,
     seed: Seed = None,
     strength: Annotated[float | None, typer.Option(help="0 keeps the picture, 1 leaves little of it")] = None,
+    subtle: Annotated[bool, typer.Option("--subtle", help=f"--strength {SUBTLE}")] = False,
+    strong: Annotated[bool, typer.Option("--strong", help=f"--strength {STRONG}")] = False,
     device: Device = "auto",
     no_recipe: NoRecipe = False,
 ) -> None:
@@ -138,8 +142,11 @@ def vary(
     from ..prompt import read
     from ..requests import Vary
 
+    if (strength is not None) + subtle + strong > 1:
+        raise RequestError("--strength, --subtle and --strong exclude each other; say one of them")
+    strength = SUBTLE if subtle else STRONG if strong else strength
     given = {"image": _read(image), "n": n, "seed": seed, "strength": strength}
-    _make(read("", given, Vary), model, device, out, grid, no_recipe)
+    _make(read(prompt, given, Vary), model, device, out, grid, no_recipe)
 
 
 def _read(path: Path) -> Picture:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import RequestError
 from ..prompt import Part, sides
-from ..requests import Edit, Imagine
+from ..requests import Edit, Imagine, Vary
 
 EMBEDDED = {2: (0,), 3: (0, 1), 4: (0, 2)}  # by how many things `encode_prompt` returns: the prompt's, then the pooled
 NAMES = ("prompt_embeds", "pooled_prompt_embeds")
@@ -30,7 +30,7 @@ def said(request: Any) -> tuple[list[Part], list[Part]]:
         return _joined((first[0], 1 - f), (second[0], f)), _joined((first[1], 1 - f), (second[1], f))
     if isinstance(request, Imagine | Edit):
         return sides(request.prompt, request.negative)
-    return [], []
+    return sides(request.words) if isinstance(request, Vary) else ([], [])
 
 
 def _joined(*ends: tuple[list[Part], float]) -> list[Part]:

@@ -416,8 +416,8 @@ class TextToImage(Family):
             case Imagine():
                 return request if request.image is not None else request.model_copy(update={"strength": 1.0})
             case Vary():
-                picture = request.image
-                return Imagine(image=picture, reference=picture, seed=request.seed, strength=request.strength)
+                given = {"image": request.image, "reference": request.image, "prompt": request.words}
+                return Imagine.model_validate(given | {"seed": request.seed, "strength": request.strength})
             case Edit():
                 fields = ("prompt", "negative", "strength", "seed", "steps", "guidance")
                 return Imagine(**{name: getattr(request, name) for name in fields})

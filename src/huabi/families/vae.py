@@ -82,6 +82,8 @@ def _updates(
     if family.critic is not None:
         yield critic_turn(family.critic, family.config.detail, image, drawn.detach(), label, step)
 
+WORDLESS = "this model hears no words"
+
 
 class VAE(Family):
     """An encoder that gives each picture a cloud of codes, and a decoder that draws pictures from codes.
@@ -141,6 +143,8 @@ class VAE(Family):
     def sample(self, requests: Sequence[Generate | Vary]) -> Iterator[Tensor]:
         varied = [request for request in requests if isinstance(request, Vary)]
         if varied:
+            for given in varied:
+                refuse(given, "prompt", why=WORDLESS)
             yield self.latent.vary(varied)
             return
         asked = [request for request in requests if isinstance(request, Generate)]
@@ -232,6 +236,8 @@ class Autoencoder(Family):
 
     @torch.no_grad()
     def sample(self, requests: Sequence[Vary]) -> Iterator[Tensor]:
+        for request in requests:
+            refuse(request, "prompt", why=WORDLESS)
         image = torch.stack([pixels_of(request.image, self.spec) for request in requests]).to(self.device)
         z = self.encode(image)
         noise = row_noise([request.seed for request in requests], z.shape[1:]).to(self.device)

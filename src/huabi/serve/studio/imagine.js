@@ -10,7 +10,7 @@ import { cancel, onWork, work } from "./work.js";
 const PREVIEWS = 12;
 const DRAFT = "huabi.draft"; // what was typed, so that a reload loses nothing
 const GALLERY = 60;
-const VARIED = 0.5;
+const VARIED = { little: 0.35, some: 0.5, much: 0.75 };
 
 /** Builds the tab into `page`; returns what is done when it is opened. */
 export function imagine(page) {
@@ -117,12 +117,12 @@ class Imagine {
     await this.draw({ task: "restore", n: 1, request: { image: await base64(pictureUrl(shown.id)), task: "upscale", scale: 2 } });
   }
 
-  async vary(shown) {
+  async vary(shown, strength = VARIED.some) {
     const image = await base64(pictureUrl(shown.id));
     const own = model(shown.model)?.tasks.includes("vary") ? shown.model : undefined;
     const other = models("vary")[0]?.id;
     const again = ["imagine", "generate"].includes(shown.task);
-    if (own || (other && !again)) await this.draw({ task: "vary", model: own ?? other, n: 4, previews: PREVIEWS, request: { image, strength: VARIED } });
+    if (own || (other && !again)) await this.draw({ task: "vary", model: own ?? other, n: 4, previews: PREVIEWS, request: { image, strength } });
     else if (again) await this.draw(this.seeds(shown));
     else throw new Error("No model here varies pictures: train vae or text_to_image.");
   }
@@ -137,7 +137,8 @@ class Imagine {
     view(shown, (close) => [
       button("Use these settings", () => { close(); this.restore(shown.recipe, shown.model); }, { kind: "main", symbol: "settings" }),
       button("Upscale", () => { close(); this.upscale(shown).catch(complain); }),
-      button("Vary", () => { close(); this.vary(shown).catch(complain); }),
+      button("Vary a little", () => { close(); this.vary(shown, VARIED.little).catch(complain); }),
+      button("Vary a lot", () => { close(); this.vary(shown, VARIED.much).catch(complain); }),
     ]);
   }
 

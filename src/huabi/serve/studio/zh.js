@@ -52,6 +52,8 @@ export const CHINESE = {
   "Use these settings": "使用这些设置",
   Upscale: "放大",
   Vary: "变化",
+  "Vary a little": "稍作变化",
+  "Vary a lot": "大幅变化",
   "This picture holds no recipe of Huabi's.": "此图片中没有画笔的配方。",
   "Its settings are back.": "设置已恢复。",
   Upscaled: "放大",
