@@ -26,6 +26,7 @@ from huabi.external.pipelines import Pipeline
 from huabi.external.source import Source
 from huabi.external.steps import stepwise
 from huabi.external.words import encode, prompts
+from huabi.hearing import cut
 from huabi.model import DataSpec
 from huabi.pictures import Picture, save_picture, to_image
 from huabi.requests import Edit, Generate, Imagine, Vary
@@ -68,6 +69,15 @@ def test_each_step_is_shown_as_a_sketch(kind: str) -> None:
     assert len(estimates) == 4
     assert all(model.decode(x).shape == (1, 3, 16, 32) for x in estimates)
     assert all(bool(model.decode(x).isfinite().all()) for x in estimates)
+
+
+@pytest.mark.parametrize("kind", ["sd", "sdxl"])
+def test_where_the_reading_of_a_long_prompt_ends_is_told(kind: str) -> None:
+    model = opened(kind)
+    assert model.unread("a cat") == ""
+    long = "x" * tiny_pipelines.LENGTH + " the end"  # a letter is a token there
+    assert model.unread(long).replace(" ", "").endswith("theend")
+    assert len(cut(Imagine(prompt=long), model)) == 1
 
 
 @pytest.mark.parametrize("kind", ["sd", "flux", "pixart"])

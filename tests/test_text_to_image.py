@@ -29,6 +29,7 @@ from huabi.families._shortcut import FEW, STRIDES, consistent, length_of, stride
 from huabi.families._texts import unsaid
 from huabi.families.text_to_image import TextToImage, TextToImageConfig
 from huabi.families.vae import Autoencoder
+from huabi.hearing import cut
 from huabi.model import Batch, DataSpec, Identity
 from huabi.nets.unet import Attention, Context
 from huabi.pictures import save_picture, to_tensor
@@ -122,6 +123,15 @@ def test_a_bracket_weighs_its_words_and_leaves_the_sentence_whole() -> None:
     assert plain.weight[0, :7].tolist() == [1.0] * 7
     expected = [1, 1.4, 1, 1, 1 / 1.1, 1 / 1.1, 1]
     assert weighed.weight[0, :7].tolist() == pytest.approx(expected)
+
+
+def test_where_the_reading_of_a_long_prompt_ends_is_told() -> None:
+    family = rough()
+    long = " ".join(f"word{n}" for n in range(50))
+    [note] = cut(Imagine(prompt=long), family)
+    assert note.endswith("'word48 word49'")
+    assert len(cut(Imagine(prompt=f"{long}::2 {long}"), family)) == 2
+    assert cut(Imagine(prompt=f"{long[:200]}::2 {long[:200]}"), family) == []
 
 
 SAYINGS: list[dict[str, Any]] = [

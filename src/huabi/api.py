@@ -136,7 +136,7 @@ def imagine(
         rank: a contrast run that orders them, the one that fits the prompt best first; of=16 draws more to choose from.
         options: other fields of `huabi.Imagine`, ar="3:2" and, of a walk, frames=8; they win over those in the prompt.
     """
-    from .hearing import fitted
+    from .hearing import cut, fitted
     from .ranking import ranking_for
 
     shape = text.size(str(size)) if size is not None else None
@@ -144,7 +144,7 @@ def imagine(
     ranking = ranking_for(asked, rank, device)
     chosen = model if isinstance(model, Model) else model_for(Imagine, model, device)
     asked = fitted(asked, chosen.spec)
-    for note in asked.notes:
+    for note in [*asked.notes, *cut(asked.request, chosen)]:
         warnings.warn(note, stacklevel=2)
     pictures = list(draw(chosen, asked.requests(chosen.paper)))
     return pictures if ranking is None else [pictures[place] for place, _ in ranking.best(pictures)]

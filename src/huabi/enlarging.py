@@ -60,6 +60,9 @@ class Enlarged(Model):
     def batch_key(self, request: Any) -> Hashable:
         return self._larger(request), self.model.batch_key(self._inner(request))
 
+    def unread(self, text: str) -> str:
+        return self.model.unread(text)
+
     def _larger(self, request: Any) -> bool:
         """Whether a request's picture is enlarged: its size is nearer to that of the result than to the model's own."""
         size = getattr(request, "size", None)

@@ -12,13 +12,13 @@ import torch
 from .data.world.captions import prompt_words
 from .data.world.vocabulary import unknown
 from .families.listener import Listener
-from .model import DataSpec
+from .model import DataSpec, Model
 from .models import load
-from .prompt import Asked
-from .requests import Imagine
+from .prompt import Asked, divided
+from .requests import Edit, Imagine
 from .sounds import Sound
 
-__all__ = ["fitted", "heard", "in_words", "never_said"]
+__all__ = ["cut", "fitted", "heard", "in_words", "never_said"]
 
 SHOWN = 24  # characters of a word that nobody knows
 SURE = 0.6  # share from which on a word is believed
@@ -83,6 +83,16 @@ def never_said(request: Any, spec: DataSpec) -> list[str]:
     words = unknown(" ".join(request.between or (request.prompt,)))
     few = ", ".join(word[:SHOWN] for word in words[:8]) + (" ..." if len(words) > 8 else "")
     return [f"this model never heard of: {few}; it knows the picture world alone, see docs/world.md"] if words else []
+
+
+def cut(request: Any, model: Model) -> list[str]:
+    """A note of where a model's reading of a prompt ends, if that is before the prompt does."""
+    if not isinstance(request, Imagine | Edit):
+        return []
+    prompts = getattr(request, "between", None) or (request.prompt,)
+    texts = [" ".join(text for text, _ in pieces) for prompt in prompts for _, pieces in divided(prompt)]
+    ends = [end for end in map(model.unread, texts) if end]
+    return [f"so long a text is not read to its end: what follows is left out, {end[: 2 * SHOWN]!r}" for end in ends]
 
 
 def fitted(asked: Asked, spec: DataSpec) -> Asked:

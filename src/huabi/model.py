@@ -153,6 +153,10 @@ class Model(ABC):
         """Requests with equal keys can be answered in one call of `sample`."""
         return str(type(request))
 
+    def unread(self, text: str) -> str:
+        """The end of a text that lies beyond what is read of one."""
+        return ""
+
 
 @runtime_checkable
 class Classifies(Protocol):

@@ -167,7 +167,7 @@ def cleaned(prompt: str) -> tuple[str, list[str]]:
         notes.append(f"control characters: {len(prompt) - len(text)} left out")
     text = " ".join(text.split())
     if len(text) > LONGEST:
-        notes.append(f"a text of {len(text):,} characters; the first {LONGEST:,} are read")
+        notes.append(f"a text of {len(text):,} characters; the first {LONGEST:,} are kept")
         text = text[:LONGEST].rstrip()
     if foreign := languages(text):
         notes.append(f"{' and '.join(foreign)} letters: Huabi's own models learn English and Chinese alone")

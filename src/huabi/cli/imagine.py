@@ -175,7 +175,7 @@ def _make(
     _check_out(out, grid, asked.kept, no_recipe)
     from ..choice import model_for
     from ..drawing import draw
-    from ..hearing import fitted
+    from ..hearing import cut, fitted
     from ..pictures import grid as sheet
     from ..provenance.publish import publish
     from ..ranking import ranking_for
@@ -184,7 +184,8 @@ def _make(
         ranking = ranking_for(asked, rank, device)
         chosen = model_for(type(asked.request), model, device) if model is None or isinstance(model, str) else model
         asked = fitted(asked, chosen.spec)
-        for note in [*asked.notes, *(notes or []), *_lost(asked.request, chosen)]:
+        notes = [*asked.notes, *(notes or []), *cut(asked.request, chosen), *_lost(asked.request, chosen)]
+        for note in notes:
             display.say(f"note: {note}")
         requests = asked.requests(chosen.paper)
         pictures: dict[int, Any] = {}

@@ -20,7 +20,7 @@ from .memory import Placement, placed
 from .opening import connected, hushed, native_size, open_pipeline
 from .source import Source
 from .steps import stepwise
-from .words import accepted, prompts, said
+from .words import accepted, prompts, said, unread
 
 Task = Literal["text", "image", "mask"]
 UNKNOWN = (
@@ -85,6 +85,9 @@ class Pipeline(Model):
                 bring[self.placement.offload](device=self.device)
             self._ready = pipe
         return pipe
+
+    def unread(self, text: str) -> str:
+        return unread(self.pipe, text)
 
     def batch_key(self, request: Any) -> Hashable:
         asked = [getattr(request, name, None) for name in ("size", "steps", "guidance", "strength", "expand")]

@@ -14,6 +14,7 @@ from ..prompt import Part, sides
 from ..requests import Edit, Imagine, Vary
 
 EMBEDDED = {2: (0,), 3: (0, 1), 4: (0, 2)}  # by how many things `encode_prompt` returns: the prompt's, then the pooled
+LONGEST = 512  # tokens that pipelines give those encoders at most which could read any number
 NAMES = ("prompt_embeds", "pooled_prompt_embeds")
 
 
@@ -80,6 +81,18 @@ def _mean(pipe: Any, parts: list[Part]) -> list[Tensor]:
         raise _unweighed(pipe)
     total = sum(weight for _, weight in parts)
     return [sum(v * (weight / total) for v, (_, weight) in zip(values, parts)) for values in zip(*encodings)]
+
+
+def unread(pipe: Any, text: str) -> str:
+    """The end of a text that none of a pipeline's tokenizers has room for."""
+    ends = []
+    for name in ("tokenizer", "tokenizer_2", "tokenizer_3"):
+        if (tokenizer := getattr(pipe, name, None)) is not None:
+            room = min(tokenizer.model_max_length, LONGEST)
+            tokens = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+            marks = tokenizer.num_special_tokens_to_add()
+            ends.append(tokenizer.decode(tokens[max(0, room - marks) :]).strip())
+    return min(ends, key=len, default="")
 
 
 def _unweighed(pipe: Any) -> RequestError:

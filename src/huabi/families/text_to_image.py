@@ -14,6 +14,7 @@ from .. import truth
 from ..diffusion import Flow, denoise, diffusion_loss
 from ..errors import DataError, RequestError, RunError
 from ..model import Batch, DataSpec, Family, Finished, Update
+from ..nets.text import words_of
 from ..nets.textnet import TextNet, shape_for
 from ..nets.unet import Context
 from ..optim import Muon
@@ -312,6 +313,10 @@ class TextToImage(Family):
             given = request.image, request.mask, request.expand
         rooms = self.conditions.rooms(asked), () if self.meaning is None else self.meaning.rooms(asked)
         return type(request), way, given, rooms
+
+    def unread(self, text: str) -> str:
+        reader = self.conditions.reader if self.meaning is None else self.meaning.text.encoder
+        return " ".join(words_of(text)[reader.count(text) :]) if reader is not None else ""
 
     @torch.no_grad()
     def sample(self, requests: Sequence[Asked]) -> Iterator[Tensor]:
