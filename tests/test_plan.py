@@ -181,6 +181,20 @@ def test_what_is_said_is_planned_and_what_is_planned_is_drawn(drawer: TextToImag
     assert (here > there + 0.5).all()
 
 
+def test_a_walk_fades_from_one_plan_into_the_other(drawer: TextToImage) -> None:
+    ends = ("a cat at the left", "a dog at the right")
+    frames = [Imagine(between=ends, fraction=place / 8, seed=1) for place in range(9)]
+    *_, last = drawer.sample(frames)
+    pictures = drawer.decode(last)
+    for place, prompt in ((0, ends[0]), (8, ends[1])):
+        *_, alone = drawer.sample([Imagine(prompt=prompt, seed=1)])
+        torch.testing.assert_close(drawer.decode(alone)[0], pictures[place], atol=2e-3, rtol=0)
+    steps = (pictures[1:] - pictures[:-1]).square().mean((1, 2, 3)).sqrt()
+    whole = (pictures[8] - pictures[0]).square().mean().sqrt()
+    assert whole > 0.3
+    assert steps.max() < 0.75 * whole  # a plan that is written anew at each place jumps once by nearly all of it
+
+
 def test_what_is_kept_out_is_not_planned(drawer: TextToImage) -> None:
     kinds = {
         negative: {

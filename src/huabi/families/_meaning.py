@@ -99,13 +99,13 @@ class Meaning(nn.Module):
 
     def rooms(self, request: Imagine) -> tuple[int, ...]:
         """Places for what a request says: the prior can be told requests of equal ones at once."""
-        ends = (_end(request, side) for side in (0, 1))
+        ends = (end_of(request, side) for side in (0, 1))
         return tuple(self.text.room(parts) for end in ends for parts in (self.text.said(end), unsaid(end)))
 
     @torch.no_grad()
     def of_requests(self, requests: Sequence[Imagine]) -> Shown:
         """What the pictures that are asked for mean, (B, D), and how much it counts in each."""
-        first, second = ([_end(request, side) for request in requests] for side in (0, 1))
+        first, second = ([end_of(request, side) for request in requests] for side in (0, 1))
         walks = any(request.between is not None for request in requests)
         a = self.drawn(first)
         b = self.drawn(second) if walks else a
@@ -136,7 +136,7 @@ class Meaning(nn.Module):
             return slerp(left, right, request.fraction), 1.0
         wanted, share = a, float(self._asks(request))
         if request.between is not None:
-            ends = [self._asks(_end(request, side)) for side in (0, 1)]
+            ends = [self._asks(end_of(request, side)) for side in (0, 1)]
             wanted = slerp(a, b, request.fraction) if all(ends) else b if ends[1] else a
             share = (1 - request.fraction) * ends[0] + request.fraction * ends[1]
         if request.reference is None:
@@ -162,7 +162,7 @@ class Meaning(nn.Module):
         return shares @ self.sight.embed_text([part.text for part in parts])
 
 
-def _end(request: Imagine, side: int) -> Imagine:
-    """The request at one end of its walk between prompts, or itself, as the prior is told it: with nothing weakened."""
+def end_of(request: Imagine, side: int) -> Imagine:
+    """The request at one end of its walk between prompts, or itself, with nothing weakened."""
     prompt = request.prompt if request.between is None else request.between[side]
     return request.model_copy(update={"prompt": prompt, "between": None, "text_weight": 1.0})

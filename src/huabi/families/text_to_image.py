@@ -27,7 +27,7 @@ from ._codec import Codec, CodecConfig, Pixels, Standard
 from ._condition import ContextConfig, Shown, joined
 from ._conditions import Conditions, chaotic
 from ._edits import around, canvas_of, redrawn, resized, within, working_size
-from ._meaning import Embedding, Meaning, Walk
+from ._meaning import Embedding, Meaning, Walk, end_of
 from ._plan import PlanConfig, Planner
 from ._reading import ContrastReader, Reading, reader_of
 from ._rows import labels_of, latents_of, pixels_of, refuse
@@ -388,14 +388,35 @@ class TextToImage(Family):
 
         In a `hole` (1, h, w) of a given picture, the plan is of what is there.
         """
-        said, unwanted = self.conditions.of_requests(asked, self._shown), self.conditions.unwanted(asked)
-        heard = chaotic(said, asked)
+        heard, unwanted = self._heard(asked)
         if self.planner is None or (given and hole is None):
             return heard, unwanted
-        plan = self.planner.plan(self._written(asked, heard(1.0), unwanted))
+        walks = any(request.between is not None for request in asked)
+        plan = self._walked(asked) if walks else self.planner.plan(self._written(asked, heard(1.0), unwanted))
         if hole is not None and plan.places is not None:
             plan = plan._replace(places=within(plan.places, hole))
         return lambda t: joined([heard(t), plan]), unwanted
+
+    def _heard(self, asked: Sequence[Imagine]) -> tuple[Callable[[float], Context], Context]:
+        """What requests say, at each time, and what is unwanted."""
+        said = self.conditions.of_requests(asked, self._shown)
+        return chaotic(said, asked), self.conditions.unwanted(asked)
+
+    def _walked(self, asked: Sequence[Imagine]) -> Context:
+        """The plans of both ends of walks, which fade from one into the other; row by row, as ends take other rooms."""
+        assert self.planner is not None
+        rows = []
+        for request in asked:
+            sides = []
+            for side, share in enumerate((1 - request.fraction, request.fraction)):
+                end = end_of(request, side)
+                heard, unwanted = self._heard([end])
+                amount = unwanted.pooled.new_tensor([share])
+                sides.append(self.planner.plan(self._written([end], heard(1.0), unwanted), amount))
+            where = [side.places for side in sides if side.places is not None]
+            rows.append(joined(sides)._replace(places=torch.stack(where).sum(0)))
+        states, weights, vectors, places = zip(*rows)
+        return Context(torch.cat(states), torch.cat(weights), torch.cat(vectors), torch.cat(places))
 
     @torch.no_grad()
     def plans(self, requests: Sequence[Asked]) -> list[truth.Reading]:
@@ -403,8 +424,8 @@ class TextToImage(Family):
         if self.planner is None:
             return []
         asked = [self._asked(request) for request in requests]
-        said, unwanted = self.conditions.of_requests(asked, self._shown), self.conditions.unwanted(asked)
-        return self.planner.sentences.readings(self._written(asked, chaotic(said, asked)(1.0), unwanted))
+        heard, unwanted = self._heard(asked)
+        return self.planner.sentences.readings(self._written(asked, heard(1.0), unwanted))
 
     def _written(self, asked: Sequence[Imagine], said: Context, unwanted: Context) -> Tensor:
         """Plans as sentences, led as many times as far as usual as the flow is."""
