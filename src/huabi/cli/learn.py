@@ -52,6 +52,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="the run's seed (default 0)")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the run in --out")] = False,
     init: Annotated[Path | None, typer.Option(help="start from the weights of this run")] = None,
+    base: Annotated[str | None, typer.Option(help="of lora: the big model that is adapted")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="a family's setting, as net.depth=4")] = None,
     channels: Channels = None,
     fit: Annotated[str | None, typer.Option(help="crop, pad or squash to the size (default crop)")] = None,
@@ -70,6 +71,7 @@ def train(
     """Train FAMILY on DATA; the run folder holds all that resuming and drawing need."""
     from ..job import Job, Options
 
+    settings = dict(text.setting(item) for item in set_ or [])
     asked = Options(
         family=family,
         data=data,
@@ -87,7 +89,7 @@ def train(
         seed=seed,
         resume=resume,
         init=init,
-        settings=dict(text.setting(item) for item in set_ or []),
+        settings=settings if base is None else settings | {"base": base},
         device=device,
         threads=threads,
         precision=precision,

@@ -44,7 +44,8 @@ class LoraConfig:
     text_encoder: bool = False  # whether CLIP's encoders are adapted too
     token: str = ""  # the prompt of every picture, such as "a photo of sks dog"; their captions by default
     prior: str = ""  # what else the base shall still draw as before, such as "a dog" (Ruiz et al. 2023)
-    prior_pictures: int = 0  # of it, which the base draws before the first step
+    prior_pictures: int = 100  # of it, which the base draws before the first step
+    prior_weight: float = 1.0  # of their loss beside that of your pictures
     checkpointing: bool = True  # compute the network twice rather than keep what lies between its blocks
 
     def __post_init__(self) -> None:
@@ -52,8 +53,8 @@ class LoraConfig:
             raise ValueError("rank is at least 1, and alpha above 0")
         if self.weights not in ("auto", *DTYPES):
             raise ValueError(f"weights={self.weights}: known are auto, bf16, fp32")
-        if bool(self.prior) != bool(self.prior_pictures):
-            raise ValueError("prior and prior_pictures go together, such as prior='a dog' prior_pictures=100")
+        if self.prior_pictures < 1 or self.prior_weight <= 0:
+            raise ValueError("prior_pictures is at least 1, prior_weight above 0; leave prior out to train without it")
 
 
 class Prior(nn.Module):
@@ -77,7 +78,7 @@ class Lora(Family):
     """
 
     name = "lora"
-    title = "teaches a big open model what your pictures show; needs --set base=MODEL"
+    title = "teaches a big open model what your pictures show; needs --base MODEL"
     Config = LoraConfig
     requests = (Imagine, Edit, Vary)
     training_only = ("prior",)
@@ -89,7 +90,7 @@ class Lora(Family):
     def __init__(self, config: LoraConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
         if not config.base:
-            raise RequestError("lora adapts a big model; say which: --set base=FOLDER, or hf:owner/name")
+            raise RequestError("lora adapts a big model; say which: --base FOLDER, or hf:owner/name")
         if not config.token and not spec.captions:
             raise DataError('these pictures have no captions; say what they show: --set token="a photo of sks dog"')
         require("peft")
@@ -104,7 +105,8 @@ class Lora(Family):
         self._latents: dict[bytes, tuple[Tensor, Tensor]] = {}  # mean and deviation, by the picture
         self._words: dict[str, list[Tensor]] = {}
         sides = (side // self._model.factor for side in spec.size)
-        self.prior = Prior(config.prior_pictures, (self._pipe.vae.config.latent_channels, *sides))
+        count = config.prior_pictures if config.prior else 0
+        self.prior = Prior(count, (self._pipe.vae.config.latent_channels, *sides))
 
     @classmethod
     def fit(cls, config: LoraConfig, steps: Callable[[LoraConfig], float] | None = None) -> LoraConfig:
@@ -178,7 +180,8 @@ class Lora(Family):
             x = noise.mix(x0[rows], eps)
             found = predict(self._pipe, x, noise.time, self._told(told[rows]))
             part = (found - target(scheduler, x0[rows], eps, noise)).square().mean()
-            loss, logs[name] = loss + part, part.detach()
+            weight = self.config.prior_weight if name == "prior" else 1.0
+            loss, logs[name] = loss + weight * part, part.detach()
         yield Update("adapters", loss, logs if self.config.prior else {})
 
     @torch.no_grad()
