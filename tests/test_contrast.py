@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,34 @@ def test_a_second_search_reads_no_picture(
     assert any(m.path.endswith("new-name.png") for m in Search(str(data), model).find("red", 99))
     (data / "new-name.png").unlink()
     assert len(Search(str(data), model).find("red", 99)) == 15
+
+
+def test_a_search_reads_what_is_new_alone_and_one_that_is_stopped_goes_on(
+    trained: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data, model = squares(tmp_path / "more", 16), huabi.load(trained[1])
+    read: list[int] = []
+    embed = model.embed  # type: ignore[attr-defined]
+
+    def counted(x: torch.Tensor) -> torch.Tensor:
+        if sum(read) >= 8:
+            raise KeyboardInterrupt
+        read.append(len(x))
+        return embed(x)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(model, "embed", counted)
+    monkeypatch.setattr(search, "ROWS", 4)
+    monkeypatch.setattr(search, "KEPT", 4)
+    with pytest.raises(KeyboardInterrupt):
+        Search(str(data), model)
+    assert sum(read) == 8
+    read.clear()
+    assert len(Search(str(data), model).features) == 16
+    assert sum(read) == 8
+    read.clear()
+    shutil.copy(data / "00-red-left.png", data / "another.png")
+    assert len(Search(str(data), model).features) == 17
+    assert read == [1]
 
 
 def test_find_prints_copies_and_shows(huabi: Any, trained: tuple[Path, Path], tmp_path: Path) -> None:

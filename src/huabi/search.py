@@ -17,7 +17,7 @@ from torch import Tensor
 from . import index
 from .checkpoint import Checkpoint
 from .data import Item, Listing, scan, to_unit
-from .data.cache import digest, identity_of
+from .data.cache import digest, place_of
 from .data.files import Progress, cache_root, shown
 from .data.pool import Pool
 from .data.preflight import jobs_of
@@ -34,6 +34,7 @@ from .pictures import save_picture
 __all__ = ["Match", "Search", "check_words", "cosines", "matcher", "ranked"]
 
 ROWS = 64  # pictures that are embedded at once
+KEPT = 2048  # new ones, after which what was seen is kept
 SIDE = 192  # pixels of a picture on a sheet
 REMEDY = "`huabi train contrast DATA --out RUN` trains one, on pictures with captions"
 
@@ -63,7 +64,9 @@ class Match:
 
 
 class Search:
-    """The pictures of `data` as `model` sees them: the first time they are read and embedded, then found in the cache.
+    """The pictures of `data` as `model` sees them: read and embedded once, each again when its file has changed.
+
+    What is seen is kept as it goes, so that a search that is stopped goes on where it was.
 
     Args:
         data: see `huabi.data.scan`.
@@ -78,14 +81,15 @@ class Search:
         self.listing = scan(data, progress=progress)
         self.items = (*self.listing.items, *self.listing.other)
         self.identity = model.identity.hash if model.identity else ""
-        path = cache_root() / "features" / f"find-{digest(self.identity, *identity_of(self.listing))}.safetensors"
-        try:
-            found = safetensors.torch.load_file(path)
-            self.features, self.rows = found["features"], found["rows"]
-        except (OSError, KeyError, SafetensorError):  # not there yet, or damaged: made anew
-            self.features, self.rows = self._embed(progress)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(path, safetensors.torch.save({"features": self.features, "rows": self.rows}))
+        self._path = cache_root() / "features" / f"find-{digest(self.identity, place_of(self.listing))}.safetensors"
+        self._keys = [digest(item.name, item.stamp) for item in self.items]
+        known = self._known()
+        if new := [n for n, key in enumerate(self._keys) if key not in known]:
+            self._embed(new, known, progress)
+        here = [n for n, key in enumerate(self._keys) if key in known and not known[key].isnan().any()]
+        if not here:
+            raise DataError(f"{shown(self.listing.source)}: none of {len(self.items)} pictures can be read")
+        self.features, self.rows = torch.stack([known[self._keys[n]] for n in here]), torch.tensor(here)
 
     @property
     def unreadable(self) -> int:
@@ -99,29 +103,53 @@ class Search:
         items = [self.items[int(self.rows[k])] for k in order]
         return [Match(item, _path(self.listing, item), float(cosines[k])) for k, item in zip(order, items)]
 
-    def _embed(self, progress: Progress | None) -> tuple[Tensor, Tensor]:
-        """Features (M, D) of the pictures that can be read, and their places (M,) among the items."""
-        rows: list[int] = []
-        features = []
-        for numbers, pixels in self._pixels(progress):
-            rows += numbers
-            features.append(self.words.embed(to_unit(pixels).to(self.device)).float().cpu())
-        if not rows:
-            raise DataError(f"{shown(self.listing.source)}: none of {len(self.items)} pictures can be read")
-        joined = torch.cat(features)
-        if not bool(joined.isfinite().all()):
-            raise RequestError("the pictures' features are not numbers: this run's training diverged; train another")
-        return joined, torch.tensor(rows)
+    def _known(self) -> dict[str, Tensor]:
+        """Features (D,) that were kept, by the keys of their pictures, NaN of one that cannot be read.
 
-    def _pixels(self, progress: Progress | None) -> Iterator[tuple[list[int], Any]]:
+        None where they are damaged.
+        """
+        try:
+            found = safetensors.torch.load_file(self._path)
+            keys = found["keys"].numpy().tobytes().decode("ascii")
+            length = len(keys) // max(1, len(found["features"]))
+            names = [keys[at : at + length] for at in range(0, len(keys), max(1, length))]
+            return dict(zip(names, found["features"], strict=True))
+        except (OSError, KeyError, ValueError, SafetensorError):
+            return {}
+
+    def _embed(self, places: list[int], known: dict[str, Tensor], progress: Progress | None) -> None:
+        """Adds features to those that are known: of the items in these places, as far as they can be read."""
+        new = 0
+        for numbers, pixels in self._pixels(places, progress):
+            features = self.words.embed(to_unit(pixels).to(self.device)).float().cpu()
+            if not bool(features.isfinite().all()):
+                raise RequestError("the pictures' features are not numbers: this run diverged; train another")
+            known |= {self._keys[n]: row for n, row in zip(numbers, features)}
+            new += len(numbers)
+            if new >= KEPT:
+                self._keep(known)
+                new = 0
+        if known:
+            nothing = torch.full_like(next(iter(known.values())), torch.nan)
+            known |= {self._keys[n]: nothing for n in places if self._keys[n] not in known}
+            own = set(self._keys)
+            self._keep({key: row for key, row in known.items() if key in own})
+
+    def _keep(self, known: dict[str, Tensor]) -> None:
+        keys = torch.frombuffer(bytearray("".join(known), "ascii"), dtype=torch.uint8)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        kept = {"features": torch.stack(list(known.values())), "keys": keys}
+        write_file(self._path, safetensors.torch.save(kept))
+
+    def _pixels(self, places: list[int], progress: Progress | None) -> Iterator[tuple[list[int], Any]]:
         """Numbers of items and their pixels (b, H, W, C), some at a time."""
-        spec, count = self.words.spec, len(self.items)
+        spec, count = self.words.spec, len(places)
         numbers: list[int] = []
         waiting: list[bytes] = []
         with Pool(Task(spec.size, spec.channels), count) as pool:
-            for n, facts in enumerate(pool.results(jobs_of(self.items)), 1):
+            for n, facts in enumerate(pool.results(jobs_of([self.items[place] for place in places])), 1):
                 if not isinstance(facts, str):
-                    numbers.append(n - 1)
+                    numbers.append(places[n - 1])
                     waiting.append(facts.pixels)
                 if waiting and (len(waiting) == ROWS or n == count):
                     pixels = np.frombuffer(bytearray(b"".join(waiting)), np.uint8)

@@ -75,8 +75,13 @@ def digest(*parts: object) -> str:
 
 def identity_of(listing: Listing) -> tuple[str, str]:
     """Where a listing's pictures are, and a hash that changes when one does by name, size, time, label or caption."""
+    return place_of(listing), _state(listing)
+
+
+def place_of(listing: Listing) -> str:
+    """Where a listing's pictures are."""
     built_in = listing.kind in ("world", "digits", "hub")
-    return listing.source if built_in else str(Path(listing.source).expanduser().absolute()), _state(listing)
+    return listing.source if built_in else str(Path(listing.source).expanduser().absolute())
 
 
 def _state(listing: Listing) -> str:
