@@ -233,6 +233,18 @@ def test_the_length_is_estimated_anew_where_a_stage_of_another_pace_begins() -> 
     assert not any(plan.due(step) for step in range(101, 300))
 
 
+def test_the_first_step_after_a_resume_is_no_measure_of_the_pace(spec: DataSpec) -> None:
+    trainer = build(Probe, spec)
+    trainer.plan = Plan([{"step": 64, "total": 200}], budget=1000.0)
+    trainer.state.step, trainer.state.seconds = 99, 500.0
+    for report in trainer.run(stream(spec, 8, 99)):
+        if report.step == 151:
+            break
+        trainer.state.seconds += 400.0 if report.step == 99 + 1 else 0.0  # kernels are set up, files are read
+    assert [event["step"] for event in trainer.plan.events] == [64, 150]
+    assert trainer.plan.events[1]["total"] > 200
+
+
 def test_a_budget_becomes_steps_at_fixed_points_and_replays() -> None:
     plan = Plan(budget=100.0)
     step = 0

@@ -96,7 +96,7 @@ class Trainer:
         self.on_micro: Callable[[int], None] = lambda rows: None
         self.reserve = 1.0  # seconds that the last save and preview take
         self._started = time.perf_counter()
-        self._first = (0, 0.0)
+        self._first = (-1, 0.0)  # the step and the time from which the pace is taken
 
     @property
     def step(self) -> int:
@@ -119,7 +119,7 @@ class Trainer:
         """
         self._started = time.perf_counter()
         device = self.family.device
-        self._first = (self.step, self.seconds)
+        self._first = (-1, 0.0)
         self.family.train()
         source = iter(batches)
         while not self.plan.done(self.step):
@@ -139,7 +139,7 @@ class Trainer:
     def pace(self) -> float:
         """Seconds of a step, as they have been of late; what comes between steps is in it."""
         step, seconds = self._first
-        return (self.seconds - seconds) / max(1, self.step - step)
+        return (self.seconds - seconds) / max(1, self.step - max(0, step))
 
     @property
     def due(self) -> bool:
