@@ -234,8 +234,8 @@ def test_the_length_is_estimated_anew_where_a_stage_of_another_pace_begins() -> 
 
 
 def test_the_first_step_after_a_resume_is_no_measure_of_the_pace(spec: DataSpec) -> None:
-    trainer = build(Probe, spec)
-    trainer.plan = Plan([{"step": 64, "total": 200}], budget=1000.0)
+    plan = Plan([{"step": 64, "total": 200}], budget=1000.0)
+    trainer = Trainer(Probe(Config(), spec), plan, ranks=Ranks.alone())
     trainer.state.step, trainer.state.seconds = 99, 500.0
     for report in trainer.run(stream(spec, 8, 99)):
         if report.step == 151:
