@@ -12,7 +12,7 @@ from safetensors import safe_open
 
 import tiny_pipelines
 from conftest import write_pictures
-from huabi import api, drawing
+from huabi import api, drawing, models
 from huabi.checkpoint import pack
 from huabi.config import configure
 from huabi.errors import DataError, HuabiError, RequestError, RunError
@@ -20,8 +20,10 @@ from huabi.external.training import Noise, draw_noise, predict, target
 from huabi.external.words import encode
 from huabi.families.lora import Lora, LoraConfig
 from huabi.model import Batch, DataSpec
+from huabi.provenance.publish import publish
 from huabi.requests import Imagine
 from huabi.rng import BatchRng
+from huabi.serve.shelf import Shelf
 from huabi.trainer import sampled_tensors
 
 pytest.importorskip("diffusers", reason="needs huabi[lora]")
@@ -97,6 +99,50 @@ def test_adapters_of_every_kind_of_base_are_those_that_diffusers_loads(name: str
     pipe.set_progress_bar_config(disable=True)
     pipe.load_lora_weights(str(tmp_path), weight_name="lora.safetensors")
     assert np.abs(theirs(pipe) - ours[0].detach().numpy()).max() < 1e-4
+
+
+def test_adapters_of_others_stand_behind_a_model_in_its_name(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUABI_HOME", str(tmp_path / "home"))
+    base = tiny_pipelines.base()
+    family = lora(text_encoder=True)
+    for number, parameter in enumerate(family.parameters()):
+        parameter.data.normal_(0, 0.2, generator=torch.Generator().manual_seed(number))
+    file = tmp_path / "dog.safetensors"
+    file.write_bytes(pack(sampled_tensors(family)))
+    asked = Imagine(prompt="a sks dog", seed=3, steps=3, size=(16, 16))
+    *_, ours = family.sample([asked])
+    drawn = {}
+    for name in (base, f"{base}+{file}", f"{base}+{file}:0.5", f"{base}+{file}:0"):
+        model = models.load(name, "cpu")
+        models.remember(model, name)
+        [(_, picture, recipe)] = drawing.draw(model, [asked])
+        drawn[name] = np.asarray(picture) / 127.5 - 1.0
+        publish(picture, tmp_path / "a.png", recipe)
+        assert drawing.again(tmp_path / "a.png")[2] == 0  # with the adapters' weight, from the recipe alone
+    plain, whole, half, none = drawn.values()
+    assert np.abs(whole - ours[0].permute(1, 2, 0).numpy()).max() < 0.05  # weights are bf16 here, fp32 there
+    assert np.abs(none - plain).max() < 0.01
+    assert np.abs(whole - plain).max() > np.abs(half - plain).max() > 0.05
+    assert Shelf([f"{base}+{file}:0.5"]).load(f"{Path(base).name}+dog.safetensors:0.5") is not None
+
+
+def test_what_is_no_adapter_or_fits_another_model_is_told_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "dog.safetensors"
+    file.write_bytes(pack(sampled_tensors(lora("flux"))))
+    (tmp_path / "other.safetensors").write_bytes(pack({"weight": torch.zeros(2)}))
+    base = tiny_pipelines.base()
+    for name, says in (
+        (f"{base}+{file}", "dog.safetensors"),
+        (f"{base}+{tmp_path}/other.safetensors", "no adapters in"),
+        (f"{base}+{tmp_path}/missing.safetensors", "no adapters in"),
+        (file, "holds adapters alone: say BASE"),
+        (f"world-reader+{file}", "adapters of a big model"),
+    ):
+        with pytest.raises(HuabiError, match=says) as caught:
+            models.load(name, "cpu")
+        assert "\n" not in str(caught.value)
 
 
 def theirs(pipe: object) -> np.ndarray:

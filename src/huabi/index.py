@@ -60,10 +60,14 @@ def place(run: str | Path) -> Path:
 
 
 def find(model_hash: str) -> Path | None:
-    """The run that was last seen to hold the model `model_hash`, or one that comes with Huabi and does; or None."""
-    run = _read(home() / "runs.json").get(model_hash)
+    """The run that was last seen to hold the model `model_hash`, or one that comes with Huabi and does; or None.
+
+    Adapters have their weight behind their hash, and behind their place.
+    """
+    digest, sign, weight = model_hash.partition(":")
+    run = _read(home() / "runs.json").get(digest)
     if run and Path(run).exists():
-        return Path(run)
+        return Path(f"{run}{sign}{weight}")
     return next((run for run in shipped() if _hash(run) == model_hash), None)
 
 

@@ -9,7 +9,8 @@ from . import external, index
 from .checkpoint import Checkpoint
 from .config import configure
 from .enlarging import JOIN, Enlarged
-from .errors import RunError
+from .errors import RequestError, RunError
+from .external.adapters import Adapter, adapt
 from .families import find
 from .machine import pick_device
 from .model import DataSpec, Model
@@ -34,8 +35,14 @@ def located(name: str | Path) -> Path:
 def parts(name: str | Path) -> list[Path]:
     """Where the model called `name` lies; of one called `A+B` where A lies, and where B, which enlarges its pictures.
 
-    Raises `HuabiError` where there is none.
+    Or where adapters of the big model A lie, which may be several: see `external.adapters`. Raises `HuabiError` where
+    there is none.
     """
+    whole, _, last = str(name).rpartition(JOIN)
+    if whole and not Path(str(name)).exists() and last.partition(":")[0].endswith(".safetensors"):
+        if Adapter.of(last) is None:
+            raise RunError(f"no adapters in {last}: a file is missing, or holds something else")
+        return [*parts(whole), Path(last)]
     if JOIN not in (whole := str(name)) or Path(whole).exists():
         return [located(name)]
     splits = [(whole[:at], whole[at + 1 :]) for at, sign in enumerate(whole) if sign == JOIN]
@@ -55,14 +62,21 @@ def remember(model: Model, name: str | Path) -> None:
     """Has the user-level index know where the model called `name` lies, as the last one used; but what comes along."""
     if model.identity is not None:
         for digest, path in zip(model.identity.hash.split(JOIN), parts(name)):
+            adapter = Adapter.of(path) if ":" in digest else None
             if not index.comes(path):
-                index.add(digest, path)
+                index.add(digest.partition(":")[0], adapter.file if adapter else path)
 
 
 def joined(places: Sequence[Path], device: str = "auto") -> Model:
-    """The model in the first of these places, its pictures enlarged by that in the second, where there is one."""
-    model, *enlargers = (_loaded(path, device) for path in places)
-    return Enlarged(model, enlargers[0]) if enlargers else model
+    """The model in the first of these places; with the adapters in others, its pictures enlarged by what is there."""
+    adapters = [found for place in places[1:] if (found := Adapter.of(place))]
+    enlargers = [place for place in places[1:] if Adapter.of(place) is None]
+    if adapters and not external.is_pipeline(places[0]):
+        raise RequestError(f"{adapters[0].file.name} holds adapters of a big model, and {places[0].name} is none")
+    model = _loaded(places[0], device)
+    if adapters:
+        adapt(model, adapters)
+    return Enlarged(model, _loaded(enlargers[0], device)) if enlargers else model
 
 
 def _loaded(path: Path, device: str) -> Model:

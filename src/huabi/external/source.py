@@ -29,6 +29,7 @@ SETTINGS = {".json", ".model", ".txt"}  # all that decides a picture, beside the
 HUB = "hf:"
 NEEDED = ("diffusers", "transformers", "accelerate")
 _ID = re.compile(r"[\w.-]+/[\w.-]+")
+_SIGNS = ("lora_A", "lora_B", "lora_down", "lora_up", "lora.down", "lora.up")  # in names of adapters' tensors
 _WEIGHTLESS = ("FeatureExtractor", "Processor", "Scheduler", "Tokenizer")
 
 
@@ -70,7 +71,8 @@ class Source:
         if path.is_file():
             if path.suffix.lower() in PICKLES:
                 raise RequestError(f"{path.name} is a pickle, which can run code: get it as .safetensors instead")
-            shapes(path)
+            if holds_adapters(path):
+                raise RequestError(f"{path.name} holds adapters alone: say BASE+{path.name}, with the model's name")
             require(*NEEDED)
             beside = next((f for f in (path.with_suffix(""), path.parent) if (f / INDEX).is_file()), None)
             return cls(path, {}, settings=settings_of(beside) if beside else None)
@@ -115,7 +117,7 @@ class Source:
         root = self.path.parent if self.single else self.path
         for file in self.files():
             name = "" if self.single else file.relative_to(root).as_posix()  # a renamed file is the same model
-            digest.update(f"{name}|{_content(file)}\n".encode())
+            digest.update(f"{name}|{content(file)}\n".encode())
         return digest.hexdigest()
 
 
@@ -259,6 +261,22 @@ def _plain(files: list[Path]) -> list[Path]:
     return [file for file in files if "." not in file.stem]
 
 
+def keys(file: Path) -> list[str]:
+    """The names of a safetensors file's tensors, from its header alone; a damaged one raises `RequestError`."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="np") as opened:
+            return list(opened.keys())
+    except (OSError, SafetensorError):
+        raise RequestError(f"{file} is no whole safetensors file; get it again") from None
+
+
+def holds_adapters(file: Path) -> bool:
+    """Whether a safetensors file holds adapters of a model; a damaged one raises `RequestError`."""
+    return any(sign in key for key in keys(file) for sign in _SIGNS)
+
+
 def shapes(file: Path) -> Iterator[tuple[int, ...]]:
     """The shapes of a safetensors file's tensors, from its header alone; a damaged one raises `RequestError`."""
     from safetensors import SafetensorError, safe_open
@@ -280,7 +298,7 @@ def _numbers(file: Path) -> int:
     return total
 
 
-def _content(file: Path) -> str:
+def content(file: Path) -> str:
     """A file's SHA-256, kept by its place, size and time: tens of gigabytes are read once."""
     stat = file.stat()
     key = f"{file.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"

@@ -16,6 +16,7 @@ from ..classic.painter import Painter
 from ..enlarging import ENLARGED, JOIN
 from ..errors import HuabiError, RequestError, RunError, nearest
 from ..external import is_pipeline
+from ..external.adapters import Adapter
 from ..machine import free_memory, pick_device
 from ..model import DataSpec, Model
 from ..requests import Paper, Request, Restore
@@ -125,7 +126,7 @@ class Shelf:
 
     def _card(self, name: str, places: tuple[Path, ...]) -> Card | None:
         """What folders hold; None where the first is no run that draws."""
-        found = [self._read(place) for place in places]
+        found = [self._read(place) for place in places if place == places[0] or Adapter.of(place) is None]
         if None in found:
             return None
         card, *larger = (one for one in found if one)
@@ -136,7 +137,7 @@ class Shelf:
             tasks = tuple(task for task in card.tasks if task in ENLARGED)
             paper = card.paper.enlarged(scale)
             card = Card(name, places, tasks, spec, paper, max(card.changed, larger[0].changed))
-        return card._replace(name=name) if card.tasks else None
+        return card._replace(name=name, places=places) if card.tasks else None
 
     def _read(self, path: Path) -> Card | None:
         """What one folder holds; None where it is no run."""
