@@ -58,7 +58,8 @@ class Scribe(Family):
             size = request.size or size
         elif isinstance(request, Edit):
             whole = request.image.image()
-            size = whole.height + 2 * request.expand, whole.width + 2 * request.expand
+            left, top, right, bottom = request.expand
+            size = whole.height + top + bottom, whole.width + left + right
         said = request.model_dump_json(exclude={"image", "mask", "reference", "size", "between", "fraction"})
         return torch.rand((3, *size), generator=generator(said)) * 2 - 1
 
@@ -67,8 +68,9 @@ class Scribe(Family):
         if isinstance(request, Edit):
             image = to_tensor(request.image.image())
             fresh = torch.ones_like(image[:1]) if request.mask is None else to_tensor(request.mask.image(1))
+            left, top, right, bottom = request.expand
             image, fresh = (
-                nn.functional.pad(x, [request.expand] * 4, value=fill) for x, fill in ((image, 0.0), (fresh, 1.0))
+                nn.functional.pad(x, [left, right, top, bottom], value=fill) for x, fill in ((image, 0.0), (fresh, 1.0))
             )
             return torch.where(fresh > 0, noise, image)
         if isinstance(request, Imagine):

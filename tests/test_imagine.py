@@ -184,6 +184,9 @@ def test_an_edit_leaves_the_rest_and_is_made_again_from_its_photo(
     assert "to the bit" in same.out
     assert huabi(*words, "--n", 3, "--out", tmp_path / "three").code == 0
     assert len(list((tmp_path / "three").iterdir())) == 3
+    one = huabi("edit", photo, "--expand", "0,0,5,1", "--model", run, "--out", tmp_path / "one.png")
+    assert one.code == 0, one.err
+    assert open_picture(tmp_path / "one.png").size == (29, 21)
     wide = huabi("edit", photo, "--expand", 4, "--model", run, "--out", tmp_path / "wide.png")
     assert "no words" in wide.err
     assert open_picture(tmp_path / "wide.png").size == (32, 28)
@@ -257,6 +260,7 @@ def test_a_home_that_cannot_be_written_stops_nobody(
         (["edit", "NOWHERE.png", "a hat", "--out", "OUT.png"], ["NOWHERE.png: no such file"]),
         (["edit", "PHOTO", "a hat", "--mask", "NOWHERE.png", "--out", "OUT.png"], ["NOWHERE.png: no such file"]),
         (["edit", "PHOTO", "a hat", "--expand", "-1", "--out", "OUT.png"], ["--expand -1"]),
+        (["edit", "PHOTO", "a hat", "--expand", "1,2", "--out", "OUT.png"], ["0,64,0,64"]),
         (["edit", "PHOTO", "a hat --ar 3:2", "--out", "OUT.png"], ["no option --ar"]),
         (["edit", "PHOTO", "a hat", "--n", "2", "--out", "OUT.png"], ["one file"]),
         (["edit", "PHOTO", "a hat"], ["--out"]),

@@ -304,7 +304,7 @@ def test_strokes_of_colour_spread_and_a_picture_goes_on_beyond_its_edges(page: P
     canvas.locator("#edit-model").select_option("dye")
     canvas.locator("#edit-go").click()
     expect(canvas.locator("#edit-results img")).to_have_count(3)
-    assert asked(server)["expand"] == 64
+    assert asked(server)["expand"] == [64, 64, 64, 64]
 
 
 def test_before_and_after_under_a_slider(page: Page, server: Running) -> None:

@@ -24,7 +24,7 @@ from huabi.diffusion import Flow, denoise
 from huabi.errors import RequestError, RunError
 from huabi.families._codec import Codec, Standard
 from huabi.families._conditions import stirred
-from huabi.families._edits import working_size
+from huabi.families._edits import canvas_of, working_size
 from huabi.families._shortcut import FEW, STRIDES, consistent, length_of, stride_between, stride_times
 from huabi.families._texts import unsaid
 from huabi.families.text_to_image import TextToImage, TextToImageConfig
@@ -364,6 +364,16 @@ def test_few_steps_take_one_evaluation_each_and_guidance_two() -> None:
     assert evaluations(family, Imagine()) == 2 * family.config.steps  # to what is planned, where nothing is said
     plain = build(autoencoder="none", **{"plan.depth": 0})
     assert evaluations(plain, Imagine()) == plain.config.steps
+
+
+def test_a_picture_goes_on_at_the_sides_that_are_asked_for() -> None:
+    given = picture((8, 8))
+    edit = Edit(image=given, expand=(3, 0, 0, 5), steps=2)
+    whole = to_tensor(Image.fromarray(given))
+    canvas = canvas_of(edit, SPEC, torch.device("cpu"))
+    assert canvas.whole.shape == (3, 13, 11)
+    assert torch.equal(canvas.whole[:, :8, 3:], whole)
+    assert Edit(image=given, expand=3) == Edit(image=given, expand=(3, 3, 3, 3))
 
 
 @pytest.mark.parametrize("autoencoder", ["none", "train"])

@@ -254,13 +254,13 @@ def mask_image(mask: Picture, image: Picture) -> Image.Image:
     return seen
 
 
-def check_mask(mask: Picture, image: Picture, expand: int = 0) -> list[str]:
+def check_mask(mask: Picture, image: Picture, expanded: bool = False) -> list[str]:
     """What to tell people of a mask, white where `image` is drawn anew.
 
     Raises `RequestError` where their sizes differ, or where it is black and nothing is added around the picture.
     """
     levels = mask_image(mask, image).histogram()
-    if not any(levels[128:]) and not expand:
+    if not any(levels[128:]) and not expanded:
         raise RequestError("the mask is all black, so nothing would change; paint white what shall be drawn anew")
     return ["the mask is all white, so the whole picture is drawn anew"] if not any(levels[:128]) else []
 

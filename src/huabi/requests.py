@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from .pictures import Picture, read_recipe
 from .sounds import Sound
 
+Pixels = Annotated[int, Field(ge=0, le=4096)]
+Sides = Annotated[
+    tuple[Pixels, Pixels, Pixels, Pixels],
+    BeforeValidator(lambda given: (given,) * 4 if isinstance(given, int) else given, int | list[int]),
+]
 Seed = Annotated[int, Field(ge=0, lt=2**63, description="the same seed draws the same picture again")]
 Anchor = Seed | Picture
 Medium = Literal["oil", "ink", "watercolor", "crayon", "pencil"]
@@ -116,7 +121,10 @@ class Edit(Request):
     scribble: Picture | None = Field(default=None, description="coloured strokes on it, which spread along its edges")
     prompt: str = Field(default="", max_length=100_000, description="what shall be there")
     negative: str = Field(default="", max_length=100_000, description="what to keep out")
-    expand: int = Field(default=0, ge=0, le=4096, description="pixels that are added on every side, and drawn")
+    expand: Sides = Field(
+        default=(0, 0, 0, 0),
+        description="pixels that are added at the left, top, right and bottom, and drawn; one number is for each side",
+    )
     strength: float = Field(default=1.0, ge=0, le=1, description="0 keeps the picture, 1 leaves nothing of the part")
     seed: Seed = 0
     steps: int | None = Field(default=None, ge=1, le=1000, description="solver steps; more is finer and slower")

@@ -29,6 +29,15 @@ def size(text: str) -> tuple[int, int]:
     return height, width
 
 
+def sides(text: str) -> tuple[int, int, int, int]:
+    """Pixels at the left, top, right and bottom: `64` is each of them, `0,64,0,64` names them."""
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) not in (1, 4) or not all(part.isascii() and part.isdigit() for part in parts):
+        raise RequestError(f"--expand {text}: write it as 64, or as left,top,right,bottom such as 0,64,0,64")
+    left, top, right, bottom = map(int, parts * (4 // len(parts)))
+    return left, top, right, bottom
+
+
 def setting(text: str) -> tuple[str, str]:
     """The two sides of `net.depth=4`."""
     key, equals, value = text.partition("=")

@@ -219,7 +219,7 @@ def _coloured(request: Edit) -> Tensor:
     """The colouring (3, H, W) itself."""
     if request.scribble is None:
         raise RequestError("without a model only strokes colour a picture: add --scribble FILE, or --model RUN")
-    if request.prompt or request.negative or request.expand or request.steps or request.guidance:
+    if request.prompt or request.negative or any(request.expand) or request.steps or request.guidance:
         raise RequestError("strokes alone follow no words and draw nothing new: leave them out, or add --model RUN")
     whole = to_tensor(request.image.image(3))
     return whole.lerp(_dense(request.image, request.scribble, request.mask), request.strength)

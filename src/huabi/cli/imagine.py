@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .. import text
 from ..errors import DataError, RequestError
 from .options import IMAGE_SUFFIXES, RECIPE_SUFFIXES, Device, NoRecipe, app, say_near, showing, size_of
 
@@ -90,7 +91,7 @@ def edit(
     out: Annotated[Path | None, typer.Option(help="the file to make, or for several pictures a folder")] = None,
     mask: Annotated[Path | None, typer.Option(help="white where it is drawn anew; all of it by default")] = None,
     scribble: Annotated[Path | None, typer.Option(help="coloured strokes on it, which spread along its edges")] = None,
-    expand: Annotated[int | None, typer.Option(help="pixels to add on every side")] = None,
+    expand: Annotated[str | None, typer.Option(help="pixels to add: 64, or left,top,right,bottom")] = None,
     model: ModelName = None,
     n: Count = None,
     seed: Seed = None,
@@ -107,9 +108,10 @@ def edit(
     from ..requests import Edit
 
     whole, white = _read(image), _read(mask) if mask else None
-    given: dict[str, Any] = {"image": whole, "mask": white, "expand": expand, "strength": strength}
+    sides = None if expand is None else text.sides(expand)
+    given: dict[str, Any] = {"image": whole, "mask": white, "expand": sides, "strength": strength}
     given |= {"n": n, "seed": seed, "negative": negative, "steps": steps, "guidance": guidance}
-    notes = check_mask(white, whole, expand or 0) if white else []
+    notes = check_mask(white, whole, any(sides or ())) if white else []
     if scribble is None:
         _make(read(prompt, given, Edit), model, device, out, None, no_recipe, notes)
         return
@@ -229,7 +231,7 @@ def _lost(request: Any, model: Model) -> Iterator[str]:
     """What of a given picture an edit cannot keep."""
     from ..requests import Edit
 
-    if isinstance(request, Edit) and (request.mask is not None or request.expand):
+    if isinstance(request, Edit) and (request.mask is not None or any(request.expand)):
         if request.image.channels == 4 and model.spec.channels < 4:
             yield "this model knows no transparency: the picture is laid on white"
         if request.image.channels > 1 and model.spec.channels == 1:

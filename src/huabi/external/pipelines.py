@@ -173,7 +173,7 @@ def _empty(picture: Tensor) -> bool:
 
 
 def _task(request: Imagine | Edit | Vary) -> Task:
-    if isinstance(request, Edit) and (request.mask is not None or request.expand):
+    if isinstance(request, Edit) and (request.mask is not None or any(request.expand)):
         return "mask"
     return "text" if request.image is None else "image"
 

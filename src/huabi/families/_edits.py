@@ -38,11 +38,12 @@ def canvas_of(request: Edit, spec: DataSpec, device: torch.device) -> Canvas:
     """
     channels = spec.channels
     picture = to_tensor(request.image.image(channels))
-    mask = torch.full((1, *picture.shape[1:]), not request.expand)
+    mask = torch.full((1, *picture.shape[1:]), not any(request.expand))
     if request.mask is not None:
-        check_mask(request.mask, request.image, request.expand)
+        check_mask(request.mask, request.image, any(request.expand))
         mask = to_tensor(request.mask.image(1)) > 0
-    border = ((0, 0), (request.expand,) * 2, (request.expand,) * 2)
+    left, top, right, bottom = request.expand
+    border = ((0, 0), (top, bottom), (left, right))
     canvas = torch.from_numpy(np.pad(picture.numpy(), border, "reflect")).to(device)
     mask = torch.from_numpy(np.pad(mask.numpy(), border, constant_values=True)).to(device)
     sides = (mask[0].any(1), spec.size[0]), (mask[0].any(0), spec.size[1])

@@ -339,8 +339,9 @@ def work(request: Request, spec: DataSpec) -> int:
         for picture in value if isinstance(value, tuple | list) else (value,):
             if isinstance(picture, Picture):
                 sizes.append(picture.size())
-    grown, scale = 2 * getattr(request, "expand", 0), getattr(request, "scale", 1)
-    pixels: int = max(scale**2 * (rows + grown) * (columns + grown) for rows, columns in sizes)
+    left, top, right, bottom = getattr(request, "expand", (0, 0, 0, 0))
+    scale = getattr(request, "scale", 1)
+    pixels: int = max(scale**2 * (rows + top + bottom) * (columns + left + right) for rows, columns in sizes)
     return pixels * (getattr(request, "steps", None) or getattr(request, "iterations", None) or STEPS)
 
 

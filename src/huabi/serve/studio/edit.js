@@ -15,6 +15,7 @@ const NOTES = {
   paint: "Draw on the picture. Then repaint, or let a model go on from it.",
 };
 const COLOURS = ["#1d1f23", "#ffffff", "#d1432c", "#e8a13a", "#f0d84c", "#3f9b57", "#3477c4", "#7d4fa8", "#8a5a3c"];
+const SIDES = { "On every side": [1, 1, 1, 1], "At the left": [1, 0, 0, 0], "Above": [0, 1, 0, 0], "At the right": [0, 0, 1, 0], "Below": [0, 0, 0, 1] };
 const COLOURING = "scribble"; // the model that needs no training
 
 /** Builds the tab. */
@@ -32,7 +33,9 @@ class Editor {
     this.model = el("select", { class: "input", label: "Model", id: "edit-model" });
     this.size = slider("Brush", { min: 4, max: 120, step: 1, value: 40 }, (v) => `${v} px`);
     this.strength = slider("Strength", { min: 0, max: 1, step: 0.05, value: 1 }, (v) => v.toFixed(2));
-    this.expand = slider("Pixels on every side", { min: 8, max: 256, step: 8, value: 64 });
+    this.expand = slider("Pixels to add", { min: 8, max: 256, step: 8, value: 64 });
+    this.sides = el("select", { class: "input", label: "Where", id: "edit-sides" });
+    fill(this.sides, Object.keys(SIDES).map((name) => [name, name, true]));
     this.n = slider("Pictures", { min: 1, max: 4, step: 1, value: 2 });
     this.note = el("p", { class: "soft small" });
     this.go = button("Generate", () => this.generate(), { kind: "main", id: "edit-go" });
@@ -54,9 +57,9 @@ class Editor {
     const tools = el("div", { class: "row apart" }, this.modes, el("div", { class: "row" }, this.undo, this.redo, this.eraser,
       button("New", () => this.blank(), { kind: "small" }), button("Open", () => this.open(), { kind: "small", symbol: "picture" })));
     this.area = el("div", { class: "stack" }, tools, this.surface.node, this.status, this.results);
-    this.fields = { prompt: field("Prompt", this.prompt) };
+    this.fields = { prompt: field("Prompt", this.prompt), sides: field("Where", this.sides) };
     page.append(el("h1", { t: "Canvas" }), el("div", { class: "columns" }, this.area,
-      el("div", { class: "panel stack" }, this.note, this.swatches, this.size, this.fields.prompt, this.expand, this.strength, this.n,
+      el("div", { class: "panel stack" }, this.note, this.swatches, this.size, this.fields.prompt, this.expand, this.fields.sides, this.strength, this.n,
         field("Model", this.model), el("div", { class: "row" }, this.go, this.stop))));
   }
 
@@ -94,7 +97,7 @@ class Editor {
     const draws = mode === "scribble" || mode === "paint";
     this.swatches.hidden = !draws;
     this.size.hidden = mode === "expand";
-    this.expand.hidden = mode !== "expand";
+    this.expand.hidden = this.fields.sides.hidden = mode !== "expand";
     this.erase(false);
     this.offer();
     if (mode === "scribble") this.model.value = COLOURING;
@@ -165,7 +168,7 @@ class Editor {
     if (this.mode === "mask" && !request.mask) throw new Error("Paint first over what shall become another.");
     if (this.mode === "scribble" && !this.surface.has("scribble")) throw new Error("Draw a few coloured strokes first.");
     if (this.mode === "scribble") request.scribble = await base64(await this.surface.scribble());
-    if (this.mode === "expand") request.expand = Number(this.expand.input.value);
+    if (this.mode === "expand") request.expand = SIDES[this.sides.value].map((side) => side * Number(this.expand.input.value));
     return request;
   }
 
