@@ -19,7 +19,8 @@ demo: $(PLAIN)
 	rm -rf demo/run
 	$(BIN)/huabi train diffusion $(DATA) --budget 140s --out demo/run
 	$(BIN)/huabi sample demo/run --n 40 --out demo/pictures --grid demo/pictures.png
-	@echo "new pictures: $(CURDIR)/demo/pictures.png"
+	$(BIN)/huabi imagine "a red pagoda under a yellow moon, ink wash, calm" --out demo/pagodas --grid demo/pagodas.png
+	@echo "new pictures: $(CURDIR)/demo/pictures.png, and of words: $(CURDIR)/demo/pagodas.png"
 
 test: install
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The text-to-image model that is to come with Huabi: `huabi imagine "a red pagoda under a yellow moon, ink wash"`.
+"""The text-to-image model that comes with Huabi: `huabi imagine "a red pagoda under a yellow moon, ink wash, calm"`.
 
     python recipes/world_autoencoder.py --out runs/world-autoencoder    # first what its pictures are drawn in
     python recipes/world_imagine.py --out runs/world-imagine            # trains it; goes on where it was stopped

@@ -1,0 +1,91 @@
+"""The models that come along: small enough, found by default, and true to what they are asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import huabi
+from huabi import index
+from huabi.data.loader import to_unit
+from huabi.drawing import again
+from huabi.pictures import read_recipe
+
+DRAWING = ("world-imagine", "world-enlarger")  # what words become pictures by
+THINGS = ("house", "cat", "boat", "tree", "car", "horse")
+STYLES = {"flat vector illustration": "flat", "ink wash": "ink", "pixel art": "pixel", "pencil drawing": "pencil"}
+
+
+@pytest.fixture(scope="module")
+def reader() -> Any:
+    return huabi.load("world-reader")
+
+
+def read(reader: Any, pictures: list[Any]) -> list[Any]:
+    with torch.no_grad():
+        return list(reader.read(to_unit(np.stack([np.asarray(picture.convert("RGB")) for picture in pictures]))))
+
+
+def test_they_are_small_and_hold_numbers_alone() -> None:
+    sizes = {run.name: (run / "model.safetensors").stat().st_size for run in index.shipped()}
+    assert sum(sizes.values()) < 60e6
+    assert sum(size for name, size in sizes.items() if name in DRAWING) < 30e6
+    kinds = {path.suffix for run in index.shipped() for path in run.iterdir()}
+    assert kinds == {".safetensors", ".json"}
+
+
+@pytest.mark.parametrize("few", [True, False], ids=["four steps", "all steps"])
+def test_what_is_said_is_seen(reader: Any, few: bool) -> None:
+    model = huabi.load("world-imagine")
+    said = [(thing, style) for thing in THINGS for style in STYLES]
+    asked = [huabi.Imagine(prompt=f"a {thing}, {style}", seed=7, steps=4 if few else None) for thing, style in said]
+    readings = read(reader, list(huabi.draw(model, asked)))
+    kinds = sum(reading.count(thing) > 0 for reading, (thing, _) in zip(readings, said))
+    styles = sum(reading.scene["style"] == STYLES[style] for reading, (_, style) in zip(readings, said))
+    assert kinds >= 0.6 * len(said)
+    assert styles >= 0.8 * len(said)
+
+
+def test_chinese_is_understood_as_english_is(reader: Any) -> None:
+    model = huabi.load("world-imagine")
+    words = {"一只猫，像素画": ("cat", "pixel"), "一座房子，水墨画": ("house", "ink")}
+    words["一条船，铅笔画"] = ("boat", "pencil")
+    asked = [huabi.Imagine(prompt=text, seed=seed, steps=4) for text in words for seed in range(4)]
+    readings = read(reader, list(huabi.draw(model, asked)))
+    truth = [truth for truth in words.values() for _ in range(4)]
+    assert sum(reading.scene["style"] == style for reading, (_, style) in zip(readings, truth)) >= 9
+    assert sum(reading.count(kind) > 0 for reading, (kind, _) in zip(readings, truth)) >= 7
+
+
+def test_it_draws_by_default_and_what_it_drew_can_be_made_again(
+    huabi: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUABI_HOME", str(tmp_path / "home"))
+    done = huabi("imagine", "two boats at night --ar 3:2 --seed 3", "--n", 1, "--steps", 4, "--out", tmp_path / "a.png")
+    assert done.code == 0, done.err
+    assert again(tmp_path / "a.png")[2] == 0
+    assert not (tmp_path / "home" / "runs.json").exists()
+    recipe = read_recipe(tmp_path / "a.png")
+    assert recipe is not None
+    assert index.find(recipe["model"]) == index.SHIPPED / "world-imagine"
+
+
+def test_what_it_never_heard_is_told(huabi: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUABI_HOME", str(tmp_path / "home"))
+    done = huabi("imagine", "a dragon --style cubist", "--n", 1, "--steps", 2, "--out", tmp_path / "a.png")
+    assert "no style 'cubist'" in done.err
+    done = huabi("imagine", "a dragon --style ink", "--n", 1, "--steps", 2, "--out", tmp_path / "a.png")
+    assert done.code == 0, done.err
+    assert "never heard of: dragon" in done.err
+
+
+def test_what_is_kept_out_is_not_seen(reader: Any) -> None:
+    model = huabi.load("world-imagine")
+    said = [("snow" if seed >= 8 else "", seed % 8) for seed in range(16)]
+    asked = [huabi.Imagine(prompt="a village in winter", negative=no, seed=seed) for no, seed in said]
+    snow = [reading.scene["weather"] == "snow" for reading in read(reader, list(huabi.draw(model, asked)))]
+    assert sum(snow[8:]) < sum(snow[:8])
