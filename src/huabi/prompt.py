@@ -35,10 +35,14 @@ OPTIONS = {  # inside a prompt, with an example of each
     "style": "ink",
     "stylize": "250",
 }
-FLAGS = frozenset("draft fast hd loop niji public raw relax stealth tile turbo video".split())
-OTHERS = FLAGS | frozenset(  # options of Midjourney that nothing here answers to: they are left out, with their value
-    "cref cw exp iw motion oref ow p profile q quality r repeat sref stop sv sw v version w weird".split()
-)
+# Options of Midjourney that nothing here answers to are left out, and but for flags their value as well.
+FLAGS = {
+    "draft", "fast", "hd", "loop", "niji", "public", "raw", "relax", "stealth", "tile", "turbo", "video",
+}
+OTHERS = FLAGS | {
+    "cref", "cw", "exp", "iw", "motion", "oref", "ow", "p", "profile", "q", "quality", "r", "repeat", "sref",
+    "stop", "sv", "sw", "v", "version", "w", "weird",
+}
 RAW = "raw"  # Midjourney's style of no taste
 SHORT = {"aspect": "ar", "c": "chaos", "negative": "no", "s": "stylize"}
 FIELDS = {"ar": "size", "no": "negative"}  # what a request calls them
