@@ -45,7 +45,7 @@ class Dye(Model):
         self.batches.append(seeds)
         for request in requests:
             self.spec.label_index(getattr(request, "label", None))
-            if getattr(request, "prompt", "").startswith("broken"):
+            if (getattr(request, "prompt", None) or "").startswith("broken"):
                 raise ValueError(request.prompt)
         for step in range(1, 5):
             self.estimates += 1

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from .. import prompt
 from ..drawing import REQUESTS
-from ..hearing import fitted
+from ..hearing import never_said
 from ..pictures import Picture
 from ..requests import Imagine, Request
 from .bodies import FAULTS, event, stream, taking
@@ -119,10 +119,10 @@ def routes(service: Service) -> APIRouter:
     async def typed(call: Call) -> dict[str, Any]:
         said = await service.read(TypedBody, await call.body())
         card = await service.choose(said.model, Imagine)
-        asked = fitted(prompt.read(said.prompt, said.model_dump(exclude={"prompt", "model"})), card.spec)
+        asked = prompt.read(said.prompt, said.model_dump(exclude={"prompt", "model"}))
         request = asked.request.model_dump(mode="json", exclude_unset=True)
         sized = {"size": prompt.size_for(asked.ratio, card.paper)} if asked.ratio else {}
-        return {"n": asked.n, "request": request | sized, "notes": asked.notes}
+        return {"n": asked.n, "request": request | sized, "notes": [*asked.notes, *never_said(asked.request, card.spec)]}
 
     @router.get("/v1/jobs", summary="The last jobs, the newest first")
     async def recent(limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> dict[str, Any]:
