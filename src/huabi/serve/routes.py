@@ -122,7 +122,8 @@ def routes(service: Service) -> APIRouter:
         asked = prompt.read(said.prompt, said.model_dump(exclude={"prompt", "model"}))
         request = asked.request.model_dump(mode="json", exclude_unset=True)
         sized = {"size": prompt.size_for(asked.ratio, card.paper)} if asked.ratio else {}
-        return {"n": asked.n, "request": request | sized, "notes": [*asked.notes, *never_said(asked.request, card.spec)]}
+        notes = [*asked.notes, *never_said(asked.request, card.spec)]
+        return {"n": asked.n, "request": request | sized, "notes": notes}
 
     @router.get("/v1/jobs", summary="The last jobs, the newest first")
     async def recent(limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> dict[str, Any]:
