@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 
 from filelock import FileLock
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from .durable import write_json
 from .errors import RunError, nearest
@@ -72,9 +72,12 @@ def find(model_hash: str) -> Path | None:
 
 
 def _hash(run: Path) -> str | None:
-    """What the weights of a run say that their hash is."""
-    with safe_open(run / "model.safetensors", framework="np") as file:
-        return (file.metadata() or {}).get("sha256")
+    """What the weights of a run say that their hash is; None where they are missing or damaged."""
+    try:
+        with safe_open(run / "model.safetensors", framework="np") as file:
+            return (file.metadata() or {}).get("sha256")
+    except (OSError, SafetensorError):
+        return None
 
 
 def named(name: str | Path) -> Path:

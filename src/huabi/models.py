@@ -69,8 +69,9 @@ def remember(model: Model, name: str | Path) -> None:
 
 def joined(places: Sequence[Path], device: str = "auto") -> Model:
     """The model in the first of these places; with the adapters in others, its pictures enlarged by what is there."""
-    adapters = [found for place in places[1:] if (found := Adapter.of(place))]
-    enlargers = [place for place in places[1:] if Adapter.of(place) is None]
+    found = {place: Adapter.of(place) for place in places[1:]}
+    adapters = [adapter for adapter in found.values() if adapter]
+    enlargers = [place for place, adapter in found.items() if adapter is None]
     if adapters and not external.is_pipeline(places[0]):
         raise RequestError(f"{adapters[0].file.name} holds adapters of a big model, and {places[0].name} is none")
     model = _loaded(places[0], device)
