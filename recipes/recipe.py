@@ -22,8 +22,8 @@ def tell(report: Report) -> None:
 def ship(run: Path, to: Path) -> None:
     """Writes what loading needs of a run, weights in fp16."""
     header = Checkpoint.open(run).header | {"init": None, "threads": 0}  # as many as there are where it draws
-    folders = {name: Path(value).name for name, value in header["config"].items() if name == "autoencoder"}
-    header["config"] |= folders  # where that lay for whoever trained it says nothing to others
+    if "autoencoder" in header["config"]:
+        header["config"]["autoencoder"] = to.name  # has it itself; where it came from lies with whoever trained it
     tensors, _ = unpack(run / "model.safetensors")
     half = pack({name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()})
     write_folder(to, {"model.safetensors": half})

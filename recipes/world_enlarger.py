@@ -3,7 +3,7 @@
     python recipes/world_enlarger.py --out runs/world-enlarger     # trains it; goes on where it was stopped
     python recipes/world_enlarger.py --out runs/world-enlarger --ship src/huabi/shipped/world-enlarger
 
-It learns from pairs: scenes in 64 pixels, as the autoencoder of `world_imagine.py` gives them back, and the same scenes
+It learns from pairs: scenes in 64 pixels, as the autoencoder of `world-imagine` gives them back, and the same scenes
 drawn in 256. Oil and crayon take a second or two of a core for each of these, so there are few, and crops of them are
 many. Expected figures: see docs/text_to_image.md.
 """
@@ -24,10 +24,11 @@ from huabi.data.loader import to_unit
 from huabi.data.world.compose import draw_scene
 from huabi.data.world.scene import STYLES
 from huabi.data.world.styles import draw
+from huabi.families.text_to_image import TextToImage
 from huabi.pictures import to_image
 
 FIRST, COUNT, SMALL, SCALE = 5 << 32, 1200, 64, 4  # scenes that no other recipe learns from, and none is judged by
-CODES, PAIRS = Path("runs/world-autoencoder"), Path("runs/world-pairs")
+PAIRS = Path("runs/world-pairs")
 SETTINGS = {"task": "upscale", "scale": SCALE, "crop": 128, "net.width": 32, "net.depth": "1+2+2"}
 SETTINGS |= {"detail.texture": 8, "detail.adversarial": 0.5}
 
@@ -46,10 +47,11 @@ def write_pairs() -> None:
         return
     for name in "AB":
         (PAIRS / name).mkdir(parents=True, exist_ok=True)
-    codes = huabi.load(CODES)
+    model = huabi.load("world-imagine")
+    assert isinstance(model, TextToImage)
     with ProcessPoolExecutor(cores()) as pool:
         for number, (small, large) in enumerate(pool.map(scene, range(COUNT), chunksize=8)):
-            seen = to_image(codes.reconstruct(to_unit(np.asarray(small)[None]), None)[0])
+            seen = to_image(model.decode(model.codec.encode(to_unit(np.asarray(small)[None])))[0])
             seen.resize(large.size, Image.Resampling.NEAREST).save(PAIRS / "A" / f"{number:04d}.png")
             large.save(PAIRS / "B" / f"{number:04d}.png")
 

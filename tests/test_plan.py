@@ -27,7 +27,7 @@ from huabi.ranks import Ranks
 from huabi.requests import Edit, Imagine, Vary
 from huabi.rng import BatchRng
 from huabi.trainer import Trainer
-from huabi.truth import THINGS, record_size, unpack
+from huabi.truth import NAMED, THINGS, record_size, unpack
 
 SPEC = DataSpec((16, 16), 3, captions=True, count=32, facts=FACTS)
 SETTINGS = TINY["text_to_image"] | {"autoencoder": "none", "plan.width": 32, "plan.depth": 2}
@@ -57,12 +57,54 @@ SCENES = records(
     [],
     [(1, 1, (2, 2, 3, 3)), (2, 2, (0, 0, 15, 15)), (4, 4, (9, 9, 9, 9))],  # the second hides the first
 )
+def tied() -> Tensor:
+    """The scenes, the last of which has two ties that captions may name: 2 left of 4, and 4 on 2."""
+    scenes = SCENES.clone()
+    ties = unpack(scenes, FACTS, SPEC.size).relation
+    ties[3, 2, 1] = NAMED | 1 << 1 | 1 << 3  # above, and more than that, on
+    ties[3, 1, 2] = NAMED | 1  # left of
+    ties[3, 0, 1] = NAMED | 1  # what is not seen
+    ties[:3, 0, 1] = 1  # what no caption names
+    return scenes
+
+
+def test_things_that_captions_may_tie_stand_first_one_tie_at_a_time() -> None:
+    language, scenes = Sentences(FACTS, SPEC.size), tied()
+    ties, there = language.ties(scenes)
+    assert there.tolist() == [[False, False]] * 3 + [[True, True]]
+    assert ties.tolist() == [[[0, 0, 0]] * 2] * 3 + [[[1, 1, 2], [4, 2, 1]]]
+    for number, (relation, kinds) in enumerate(((1, [2, 4]), (4, [4, 2]))):
+        sentences = language.of_truth(scenes, torch.tensor([0, 0, 0, number]))
+        assert (sentences[:, 6] - language.starts[6]).tolist() == [0, 0, 0, relation]
+        assert language.things(sentences)[3, :, 0].tolist() == kinds
+        assert torch.equal(sentences[:3], language.of_truth(SCENES)[:3])
+
+
+def test_of_two_true_ties_the_one_is_learnt_that_is_said() -> None:
+    torch.manual_seed(0)
+    planner = Planner(FACTS, SPEC.size, PlanConfig(width=32, depth=1), 64)
+    scenes = tied()[[3, 3]]
+    said = Context(torch.randn(2, 1, 64), torch.ones(2, 1), torch.randn(2, 64))
+    optimizer = torch.optim.Adam(planner.net.parameters(), 0.01)
+    ties = [planner.sentences.of_truth(scenes[:1], torch.tensor([k])) for k in (0, 1)]
+    known = torch.cat(ties)
+    for _ in range(80):  # what each of the two says is known before
+        optimizer.zero_grad()
+        planner._nats(known, said).sum().backward()
+        optimizer.step()
+    for _ in range(60):  # then both are learnt from where nothing tells which is meant
+        optimizer.zero_grad()
+        planner.loss(scenes, said, torch.rand(2)).backward()
+        optimizer.step()
+    nats, other = (planner._nats(sentences, said)[:, 6:9].sum(1) for sentences in (known, known.flip(0)))
+    assert (nats < 0.2).all()
+    assert (other > 3).all()
 
 
 def test_a_sentence_tells_the_scene_and_the_things_that_are_seen() -> None:
     language = Sentences(FACTS, SPEC.size)
     sentences = language.of_truth(SCENES)
-    assert [(row >= 0).sum().item() for row in sentences] == [6 + n * FIELDS + 1 for n in (2, 1, 0, 2)]
+    assert [(row >= 0).sum().item() for row in sentences] == [7 + n * FIELDS + 1 for n in (2, 1, 0, 2)]
     assert sentences[1, :6].tolist() == [int(start) + 1 for start in language.starts[:6]]
     things = language.things(sentences)
     assert things[0].tolist() == [[3, 1, 0, 0, 7, 7], [5, 0, 8, 8, 15, 11]]
@@ -116,9 +158,9 @@ def test_each_picture_counts_alike_however_long_its_plan_is() -> None:
     planner = Planner(FACTS, SPEC.size, PlanConfig(width=32, depth=1), 64)
     torch.nn.init.normal_(planner.net.leave.weight)
     said = Context(torch.randn(4, 5, 64), torch.ones(4, 5), torch.randn(4, 64))
-    sentences = planner.sentences.of_truth(SCENES)
-    alone = [planner.loss(sentences[[row]], said.rows(torch.tensor([row]))) for row in range(4)]
-    torch.testing.assert_close(planner.loss(sentences, said), torch.stack(alone).mean())
+    u = torch.rand(4)
+    alone = [planner.loss(SCENES[[row]], said.rows(torch.tensor([row])), u[[row]]) for row in range(4)]
+    torch.testing.assert_close(planner.loss(SCENES, said, u), torch.stack(alone).mean())
 
 
 def test_names_differ_in_several_signs() -> None:
@@ -199,7 +241,7 @@ def test_what_is_kept_out_is_not_planned(drawer: TextToImage) -> None:
     kinds = {
         negative: {
             thing.kind
-            for plan in drawer.plans([Imagine(negative=negative, seed=seed) for seed in range(16)])
+            for plan in drawer.plans([Imagine(negative=negative, seed=seed) for seed in range(64)])
             for thing in plan.things
         }
         for negative in ("", "a cat at the left, a cat at the right", "a dog at the left, a dog at the right")

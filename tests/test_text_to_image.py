@@ -516,10 +516,16 @@ def test_an_autoencoder_is_copied_into_the_run_that_draws_in_its_codes(tmp_path:
     assert Checkpoint.open(tmp_path / "run").header["config"]["sha256"] == given.identity.hash
     x = torch.rand(2, 3, 8, 8) * 2 - 1
     torch.testing.assert_close(loaded.decode(loaded.codec.encode(x)), given.decode(given.encode(x)))
-    with pytest.raises(RunError, match="is a run of text_to_image; give one of autoencoder"):
-        api.train(
-            "text_to_image", photos, tmp_path / "b", **same, settings=PIXELS | {"autoencoder": tmp_path / "run"}
-        )
+    settings = PIXELS | {"autoencoder": str(tmp_path / "run")}
+    again = api.train("text_to_image", photos, tmp_path / "b", **same, settings=settings)
+    assert isinstance(again, TextToImage)
+    torch.testing.assert_close(again.codec.codes(x), loaded.codec.codes(x))  # those of another run that draws in them
+    api.train("text_to_image", photos, tmp_path / "pixels", **same, settings=PIXELS)
+    api.train("vae", photos, tmp_path / "vae", **same, settings=TINY["vae"])
+    for source, told in (("pixels", "draws in pixels; give a run that has an autoencoder"), ("vae", "is a run of vae")):
+        wrong = PIXELS | {"autoencoder": str(tmp_path / source)}
+        with pytest.raises(RunError, match=told):
+            api.train("text_to_image", photos, tmp_path / "c", **same, settings=wrong)
 
 
 COLOURS = {"a red square": (1, -1, -1), "a blue square": (-1, -1, 1), "红": (1, -1, -1), "蓝": (-1, -1, 1)}

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 SLOTS = 16  # things that a record describes
 THINGS = ("kind", "colour", "relation")  # the facts that are not the scene's own
+NAMED = 1 << 7  # of the bits of two things: what a caption may name of them, the highest of their relations
 
 Facts = tuple[tuple[str, tuple[str, ...]], ...]  # each fact's name and its words, the scene's own before `THINGS`
 
@@ -21,7 +22,7 @@ class Truth(NamedTuple):
     scene: Any  # (B, A) which word of each of the scene's attributes
     kind: Any  # (B, SLOTS), from 1
     colour: Any  # (B, SLOTS), from 1
-    relation: Any  # (B, SLOTS, SLOTS): bit r where the first stands in relation r to the second
+    relation: Any  # (B, SLOTS, SLOTS): bit r where the first stands in relation r to the second; and `NAMED`
     map: Any  # (B, H, W)
 
 

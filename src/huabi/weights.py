@@ -56,15 +56,15 @@ def read(path: Path, sha256: str) -> dict[str, Tensor]:
     return weights
 
 
-def weights_of(run: str, family: str) -> tuple[dict[str, Any], dict[str, Tensor], str]:
-    """The header, the averaged weights and their hash of a run of `family`; raises `RunError` for any other."""
+def weights_of(run: str, *families: str) -> tuple[dict[str, Any], dict[str, Tensor], str]:
+    """The header, the averaged weights and their hash of a run of one of `families`; raises `RunError` for others."""
     from . import index
     from .checkpoint import Checkpoint, unpack  # here, since it knows families, which know this module
 
     path = index.place(run)
     header = Checkpoint.open(path).header
-    if header["family"] != family:
-        raise RunError(f"{run} is a run of {header['family']}; give one of {family}, or leave it out")
+    if header["family"] not in families:
+        raise RunError(f"{run} is a run of {header['family']}; give one of {' or '.join(families)}, or leave it out")
     return header, *unpack(path / "model.safetensors")
 
 

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from .loader import PictureData
 
 SIDES = re.compile(r"\b(left|right)\b|[左右]", re.IGNORECASE)  # in captions that a mirror would belie
-FORMAT = 2
+FORMAT = 3
 PLACES = ("pictures", "unpacked", "hub", "world", "features")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -31,8 +31,28 @@ class CodecConfig:
     def __post_init__(self) -> None:
         self.whole()
 
+    def of(self, settings: dict[str, Any]) -> CodecConfig:
+        """With the shape that the settings of a trained one name."""
+        net = replace(self.net, width=settings["net.width"], depth=settings["net.depth"])
+        return replace(self, length=settings["length"], factor=settings["factor"], net=net)
+
     def whole(self) -> AutoencoderConfig:
         return AutoencoderConfig(length=self.length, factor=self.factor, net=self.net, detail=self.detail)
+
+
+def codes_of(run: str) -> tuple[dict[str, Any], dict[str, Tensor], str]:
+    """Settings and weights of the autoencoder in a run of one, or of text to image; and the hash of the run's weights.
+
+    Raises `RunError` for a run that has none.
+    """
+    header, tensors, digest = weights_of(run, "autoencoder", "text_to_image")
+    config: dict[str, Any] = header["config"]
+    if header["family"] == "autoencoder":
+        return config, tensors, digest
+    own = {name.removeprefix("codec."): x.float() for name, x in tensors.items() if name.startswith("codec.")}
+    if "mean" not in own:
+        raise RunError(f"{run} draws in pixels; give a run that has an autoencoder, or leave it out")
+    return {name.removeprefix("codec."): value for name, value in config.items() if "codec." in name}, own, digest
 
 
 class Pixels(nn.Module):
@@ -105,8 +125,8 @@ class Codec(nn.Module):
 
     @torch.no_grad()
     def adopt(self, run: str, sha256: str) -> None:
-        """Takes the weights of an autoencoder's run; raises `RunError` where they are others than those of the hash."""
-        _, tensors, digest = weights_of(run, "autoencoder")
+        """Takes the weights of a run; raises `RunError` where they are others than those of the hash."""
+        _, tensors, digest = codes_of(run)
         if sha256 and digest != sha256:
             raise RunError(f"{run} was trained on since this run began; train it in another folder")
         for part in ("encoder", "decoder"):
@@ -117,8 +137,8 @@ class Codec(nn.Module):
                 buffer.copy_(weights)
 
     def agrees(self, run: str) -> bool:
-        """Whether its weights are those of an autoencoder's run."""
-        _, tensors, _ = weights_of(run, "autoencoder")
+        """Whether its weights are those of another run."""
+        _, tensors, _ = codes_of(run)
         own = {f"{p}.{name}": x for p in ("encoder", "decoder") for name, x in getattr(self, p).named_buffers()}
         return all(torch.equal(buffer.cpu(), tensors[name]) for name, buffer in own.items())
 

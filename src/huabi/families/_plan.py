@@ -4,6 +4,9 @@ What words say of a picture is a few dozen nats of it, which the square error of
 sentence of numbered words it is all that there is to learn. So, where data knows what is seen where, a picture is drawn
 in two parts: p(plan | what is said) p(picture | plan, what is said). That is a prior, as DALL-E 2 has one (Ramesh et
 al. 2022), for layouts (Hong et al. 2018).
+
+How two things stand to each other is a word of its own, and these two are then the first: from boxes alone it would
+take many times as many captions to learn which words tell it.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from ..nets.plannet import PlanNet, Writing
 from ..nets.scenenet import boxes_of
 from ..nets.unet import Context
 from ..rng import generator
-from ..truth import SLOTS, THINGS, Facts, Reading, Seen, unpack
+from ..truth import NAMED, SLOTS, THINGS, Facts, Reading, Seen, unpack
 from ._scene import masks_of
 
 SIDE = 16  # parts of a picture's side that boxes are told in
@@ -48,7 +51,8 @@ class PlanConfig:
 
 
 class Sentences:
-    """The language of plans: a word for each attribute; kind, colour and box of each thing; and an end.
+    """The language of plans: a word for each attribute; one for how the first two things stand; kind, colour and box of
+    each thing; and an end.
 
     Args:
         size: of the pictures that the truth is of.
@@ -58,8 +62,10 @@ class Sentences:
         self.facts, self.size = facts, size
         words = dict(facts)
         attributes = [len(known) for name, known in facts if name not in THINGS]
-        self.first = len(attributes)  # places before those of things
-        counts = [*attributes, 1 + len(words["kind"]), len(words["colour"]), *[SIDE] * 4]  # the first kind is the end
+        self.attributes = len(attributes)
+        self.first = self.attributes + 1  # places before those of things
+        counts = [*attributes, 1 + len(words["relation"])]  # the first is none
+        counts += [1 + len(words["kind"]), len(words["colour"]), *[SIDE] * 4]  # the first kind is the end
         self.starts = torch.tensor([0, *counts]).cumsum(0)  # (fields + 1,)
         self.words = int(self.starts[-1])
         self.length = self.first + FIELDS * SLOTS + 1
@@ -69,28 +75,53 @@ class Sentences:
         starts = self.starts[:, None]
         self.allowed = ((word >= starts[:-1]) & (word < starts[1:]))[field]  # (length, words)
 
-    def of_truth(self, records: Tensor) -> Tensor:
-        """Sentences (B, N) of records (B, T), with -1 after their ends; things that are not seen are left out."""
+    def of_truth(self, records: Tensor, tie: Tensor | None = None) -> Tensor:
+        """Sentences (B, N) of records (B, T), with -1 after their ends; things that are not seen are left out.
+
+        Args:
+            tie: (B,) the number of the tie that is written, of `ties`; the first by default.
+        """
         truth = unpack(records, self.facts, self.size)
         shares = boxes_of(masks_of(truth.map.long())) * SIDE  # (B, SLOTS, 4)
         boxes = torch.cat([shares[..., :2].floor(), shares[..., 2:].ceil() - 1], 2).long()
         seen = boxes[..., 2] >= 0
         things = torch.cat([truth.kind.long()[..., None], truth.colour.long()[..., None] - 1, boxes], 2)
-        order = (~seen).long().argsort(dim=1, stable=True)  # those that are seen come first
-        things = things.gather(1, order[..., None].expand(-1, -1, FIELDS))
+        ties, there = self.ties(records)
+        tie = torch.zeros_like(ties[:, 0, 0]) if tie is None else tie
+        rows = torch.arange(len(records), device=records.device)
+        relation, *two = ties[rows, tie].unbind(1)
+        turn = (~seen).long()  # those that are seen come first, and of these
+        for before, thing in zip((-2, -1), two):
+            turn[rows, thing] = torch.where(there[rows, tie], before, turn[rows, thing])
+        things = things.gather(1, turn.argsort(dim=1, stable=True)[..., None].expand(-1, -1, FIELDS))
         count = seen.sum(1)  # (B,)
         starts = self.starts.to(records.device)
-        there = torch.arange(SLOTS, device=records.device) < count[:, None]
-        things = torch.where(there[..., None], things + starts[self.first : self.first + FIELDS], -1).flatten(1)
+        present = torch.arange(SLOTS, device=records.device) < count[:, None]
+        things = torch.where(present[..., None], things + starts[self.first : -1], -1).flatten(1)
         things = F.pad(things, (0, 1), value=-1)
         things.scatter_(1, (FIELDS * count)[:, None], starts[self.first].expand(len(count), 1))
-        whole = torch.cat([truth.scene.long() + starts[: self.first], things], 1)
-        return whole[:, : self.first + FIELDS * int(count.max()) + 1]
+        head = torch.cat([truth.scene.long(), relation[:, None]], 1) + starts[: self.first]
+        return torch.cat([head, things], 1)[:, : self.first + FIELDS * int(count.max()) + 1]
+
+    def ties(self, records: Tensor) -> tuple[Tensor, Tensor]:
+        """The ties (B, n, 3) that captions may name of records, and which of the n there are (B, n) bool.
+
+        Each is a relation, from 1, and the two things, from 0; all are 0 where there is none.
+        """
+        truth = unpack(records, self.facts, self.size)
+        seen = masks_of(truth.map.long()).flatten(2).any(2)  # (B, SLOTS)
+        bits = (truth.relation.long() * seen[:, :, None] * seen[:, None]).flatten(1)  # (B, SLOTS^2)
+        named = (bits & NAMED) > 0
+        most = max(1, int(named.sum(1).max()))
+        at = (~named).long().argsort(dim=1, stable=True)[:, :most]  # (B, n)
+        there = named.gather(1, at)
+        relation = 1 + (bits.gather(1, at) & ~NAMED).clamp(min=1).float().log2().long()  # the highest
+        return torch.stack([relation, at // SLOTS, at % SLOTS], 2) * there[..., None], there
 
     def things(self, sentences: Tensor) -> Tensor:
         """(B, n, FIELDS) the things of sentences (B, N), each word by its number in its field; -1 after the last."""
         count = max(1, (sentences.shape[1] - self.first) // FIELDS)
-        starts = self.starts.to(sentences.device)[self.first : self.first + FIELDS]
+        starts = self.starts.to(sentences.device)[self.first : -1]
         rest = F.pad(sentences, (0, FIELDS), value=int(starts[0]))[:, self.first : self.first + count * FIELDS]
         things = rest.unflatten(1, (count, FIELDS)) - starts
         ended = (things[..., 0] <= 0).cumsum(1) > 0
@@ -101,7 +132,7 @@ class Sentences:
         """What sentences (B, N) say, as a reader would tell it of the picture; relations and maps are left to that."""
         words = dict(self.facts)
         attributes = [(name, known) for name, known in self.facts if name not in THINGS]
-        scenes = (sentences[:, : self.first].cpu() - self.starts[: self.first]).tolist()
+        scenes = (sentences[:, : self.attributes].cpu() - self.starts[: self.attributes]).tolist()
         found = []
         for scene, things in zip(scenes, self.things(sentences).tolist()):
             said = {name: known[number] for (name, known), number in zip(attributes, scene)}
@@ -136,15 +167,37 @@ class Planner(nn.Module):
         self.register_buffer("kinds", signs(1 + len(known["kind"]), KIND))
         self.register_buffer("colours", signs(len(known["colour"]), COLOUR))
 
-    def loss(self, sentences: Tensor, context: Context) -> Tensor:
-        """() nats of a word, the mean over sentences (B, N) of what the context's rows say.
+    def loss(self, records: Tensor, context: Context, u: Tensor) -> Tensor:
+        """() nats of a word, the mean over the sentences of records (B, T) for what the context's rows say.
 
         Rows of like lengths are seen together, so that little of what is computed is padding.
+
+        Args:
+            u: (B,) in [0, 1), chance.
         """
+        sentences = self.sentences.of_truth(records, self._named(records, context, u))
         length = (sentences >= 0).sum(1)  # (B,)
         order = (length + (context.weight > 0).sum(1)).argsort()
         parts = [self._nats(sentences[part], context.rows(part)).sum(1) for part in order.split(GROUP)]
         return (torch.cat(parts) / length[order]).mean()
+
+    @torch.no_grad()
+    def _named(self, records: Tensor, context: Context, u: Tensor) -> Tensor:
+        """(B,) which tie of each row what is said names, by what is known so far: drawn from the posterior.
+
+        So ties are learnt by expectation and maximization (Dempster et al. 1977): of several that are true, words name
+        one at most.
+        """
+        language = self.sentences
+        ties, there = language.ties(records)
+        rows, number = (there & (there.sum(1, keepdim=True) > 1)).nonzero().unbind(1)
+        likely = torch.where(there, 0.0, -torch.inf)
+        likely[:, 0] = 0
+        if len(rows):
+            looks = language.first + FIELDS + 2  # up to the second thing's colour
+            nats = self._nats(language.of_truth(records[rows], number)[:, :looks], context.rows(rows))
+            likely[rows, number] = -nats[:, language.attributes :].sum(1)
+        return (likely.softmax(1).cumsum(1) <= u[:, None]).sum(1).clamp(max=ties.shape[1] - 1)
 
     def _nats(self, sentences: Tensor, context: Context) -> Tensor:
         """(B, N) of each word, 0 after the end."""
@@ -169,7 +222,8 @@ class Planner(nn.Module):
         u = torch.stack([torch.rand(language.length, language.words, generator=generator("plan", s)) for s in seeds])
         chance = -(-u.clamp(1e-9, 1 - 1e-7).log()).log().to(device)  # Gumbel's
         heat = self.config.temperature + stray[:, None]
-        end, out = int(language.starts[language.first]), torch.zeros(len(seeds), 0, dtype=torch.int64, device=device)
+        end = int(language.starts[language.first])
+        out = torch.zeros(len(seeds), 0, dtype=torch.int64, device=device)
         done = torch.zeros(len(seeds), dtype=torch.bool, device=device)
         wanted, other, word = Writing(self.net, context), Writing(self.net, unwanted), None
         for place, allowed in enumerate(language.allowed.to(device)):
@@ -178,14 +232,14 @@ class Planner(nn.Module):
                 logits = other.next(word).lerp(logits, guidance[:, None])
             word = (logits / heat + chance[:, place]).masked_fill(~allowed, -torch.inf).argmax(1)
             out = torch.cat([out, word[:, None]], 1)
-            done |= word == end
+            done |= (word == end) & (place >= language.first)
             if bool(done.all()):
                 break
         return out
 
     def plan(self, sentences: Tensor, amount: Tensor | None = None) -> Context:
         """What sentences (B, N) say, the attributes and what is where; each row by its `amount` (B,), 1 as a rule."""
-        names: Tensor = self.telling["names"](sentences[:, : self.sentences.first])  # (B, A, width), the attributes'
+        names: Tensor = self.telling["names"](sentences[:, : self.sentences.attributes])  # (B, A, width)
         amount = names.new_ones(len(names)) if amount is None else amount
         return Context(
             names,

@@ -22,8 +22,7 @@ from ..pictures import Picture
 from ..requests import Edit, Generate, Imagine, Paper, Vary
 from ..rng import row_noise
 from ..sampling import dpmpp_2m, euler, guided
-from ..weights import weights_of
-from ._codec import Codec, CodecConfig, Pixels, Standard
+from ._codec import Codec, CodecConfig, Pixels, Standard, codes_of
 from ._condition import ContextConfig, Shown, joined
 from ._conditions import Conditions, chaotic
 from ._edits import around, canvas_of, redrawn, resized, within, working_size
@@ -69,7 +68,7 @@ class TextToImageConfig:
     contrast: str = ""  # a run of `contrast`, of condition=embedding alone
     text: str = ""  # who reads texts, frozen: a run of `contrast`, or hf:NAME; none is learnt with the rest
     reading: Reading = field(default_factory=Reading)  # found out by itself
-    autoencoder: str = "auto"  # a run of `autoencoder`, or train, or none: pixels; auto is none up to 32 pixels a side
+    autoencoder: str = "auto"  # train, none: pixels, or a run that has one; auto is none up to 32 pixels a side
     sha256: str = ""  # of that run's weights; found out by itself
     coding: float = 0.25  # share of the run in which an autoencoder is trained
     coarse: int = 1  # pictures are drawn at this part of their sides, from means; a further run starts there (--init)
@@ -171,11 +170,8 @@ class TextToImage(Family):
             config = replace(config, reading=config.reading.of(config.text))
         if config.autoencoder in ("auto", "train", "none"):
             return config
-        header, _, sha256 = weights_of(config.autoencoder, "autoencoder")
-        settings = header["config"]
-        net = replace(config.codec.net, width=settings["net.width"], depth=settings["net.depth"])
-        codec = replace(config.codec, length=settings["length"], factor=settings["factor"], net=net)
-        return replace(config, sha256=sha256, codec=codec)
+        settings, _, sha256 = codes_of(config.autoencoder)
+        return replace(config, sha256=sha256, codec=config.codec.of(settings))
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         found: dict[str, torch.optim.Optimizer] = {}
@@ -220,8 +216,9 @@ class TextToImage(Family):
         if first and isinstance(self.codec, Codec) and step > int(self.codec.followed):
             yield from self._code(self.codec, batch, step)
         if first and self.planner is not None:
+            assert batch.truth is not None
             context, *_ = self.conditions.of_batch(batch, self._encoded(batch) if meant is None else meant)
-            yield Update("plan", self.planner.loss(self._sentences(batch), context))
+            yield Update("plan", self.planner.loss(batch.truth, context, batch.rng.uniform(1)[:, 0]))
         if not first or self.planned == 1:
             yield self._flow(batch, step, meant)
 
@@ -265,8 +262,10 @@ class TextToImage(Family):
         with torch.set_grad_enabled(self.planner is None):  # plans are written for what they were learnt from
             context, rest, some = self.conditions.of_batch(batch, x0 if meant is None else meant)
         if self.planner is not None:
+            assert batch.truth is not None
             amount = (batch.rng.uniform(1)[:, 0] >= self.config.plan.drop) & some
-            context = joined([context, self.planner.plan(self._sentences(batch), amount.float())])
+            seen = self.planner.sentences.of_truth(batch.truth)
+            context = joined([context, self.planner.plan(seen, amount.float())])
         stride = torch.zeros(len(x0), dtype=torch.int64, device=x0.device)
         if self.config.shortcut.share and step >= self._strides_from():
             x0, eps, t, stride = self._strided(batch, x0, eps, t, context, rest)
@@ -276,12 +275,6 @@ class TextToImage(Family):
     @torch.no_grad()
     def _encoded(self, batch: Batch) -> Tensor:
         return self.codec.encode(batch.image)
-
-    def _sentences(self, batch: Batch) -> Tensor:
-        """The plans of a batch's pictures."""
-        assert self.planner is not None
-        assert batch.truth is not None
-        return self.planner.sentences.of_truth(batch.truth)
 
     def _strides_from(self) -> float:
         began = int(self.began)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...truth import SLOTS, Facts
+from ...truth import NAMED, SLOTS, Facts
 from .compose import stands
 from .kinds import KINDS
 from .palette import COLOURS
@@ -44,6 +44,6 @@ def record(scene: Scene, style: str, size: tuple[int, int]) -> bytes:
                     ties[k, other] |= 1 << RELATIONS.index(name)
     for relation in scene.relations:
         if max(relation.subject, relation.target) < SLOTS:
-            ties[relation.subject, relation.target] |= 1 << RELATIONS.index(relation.name)
+            ties[relation.subject, relation.target] |= NAMED | 1 << RELATIONS.index(relation.name)
     seen = masks(scene, size)
     return bytes(head) + looks.tobytes() + ties.tobytes() + np.where(seen <= SLOTS, seen, 0).astype(np.uint8).tobytes()
