@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 import huabi
+import tiny_pipelines
 from conftest import TINY, refused, write_pictures
 from huabi import api, families, index, search
 from huabi.config import configure
@@ -25,6 +26,7 @@ from huabi.metrics.features import embed, features, of_model
 from huabi.metrics.retrieval import ranks, recall
 from huabi.model import DataSpec, Matches
 from huabi.nets.text import groups_of
+from huabi.pictures import open_picture, to_tensor
 from huabi.search import Search, ranked
 
 COLOURS = {
@@ -299,3 +301,29 @@ def test_mistakes_in_find_get_one_line(
 def test_captions_are_needed(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="contrast needs caption"):
         huabi.train("contrast", write_pictures(tmp_path / "photos"), tmp_path / "run", size=8, steps=1)
+
+
+def test_clip_finds_and_orders_as_a_run_does(huabi: Any, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    data, name = squares(tmp_path / "photos", 16), f"clip:{tiny_pipelines.clip(tmp_path / 'clip')}"
+    for path in data.glob("*-*.png"):
+        Image.open(path).resize((32, 32)).save(path)  # as large as that CLIP sees
+    found = json.loads(huabi("find", data, "a red square", "--model", name, "--n", 5, "--json").out)
+    sight = features(name)
+    assert sight.text is not None
+    assert found["model"] == sight.weights
+    paths = [Path(match["path"]) for match in found["matches"]]
+    shown = [open_picture(path) for path in paths]
+    seen = sight.embed(torch.stack([to_tensor(picture) for picture in shown]))
+    cosines = torch.nn.functional.cosine_similarity(seen, sight.text(["a red square"]))
+    assert [match["cosine"] for match in found["matches"]] == pytest.approx(cosines.tolist(), abs=1e-4)
+    assert ranked(sight, shown, "a red square") == list(range(5))
+
+
+def test_a_clip_that_is_not_there_or_is_no_clip_is_named(huabi: Any, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    (tmp_path / "empty").mkdir()
+    data = squares(tmp_path / "photos", 4)
+    refused(huabi("find", data, "red", "--model", f"clip:{tmp_path / 'empty'}"), "no CLIP")
+    refused(huabi("find", data, "red", "--model", f"clip:{tmp_path / 'missing'}"), "no CLIP")

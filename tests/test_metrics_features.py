@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +15,7 @@ from PIL import Image
 from torch import nn
 
 import huabi
+import tiny_pipelines
 from huabi import weights
 from huabi.data import prepare
 from huabi.data.files import cache_root
@@ -150,54 +150,49 @@ def test_transformers_are_optional(monkeypatch: pytest.MonkeyPatch) -> None:
             features(name)
 
 
-class _Stub(nn.Module):
-    """Stands for a network of transformers: the mean colour, the length of a text."""
-
-    config = SimpleNamespace(image_size=16)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.tensor(1.0))
-
-    @classmethod
-    def from_pretrained(cls, name: str, use_safetensors: bool) -> _Stub:
-        assert use_safetensors
-        return cls()
-
-    def forward(self, pixel_values: torch.Tensor | None = None, ids: torch.Tensor | None = None) -> SimpleNamespace:
-        if pixel_values is not None:
-            mean = pixel_values.mean((2, 3)) * self.scale
-            return SimpleNamespace(image_embeds=mean, pooler_output=mean)
-        assert ids is not None
-        return SimpleNamespace(text_embeds=ids * self.scale)
+def normalised(mean: tuple[float, ...], deviation: tuple[float, ...], side: int) -> torch.Tensor:
+    """Two pictures of an even grey, as a network sees them that was trained so."""
+    x = (0.5 - torch.tensor(mean)) / torch.tensor(deviation)
+    return x[None, :, None, None].expand(2, -1, side, side)
 
 
-class _Words(dict):
-    def to(self, device: torch.device) -> _Words:
-        return self
+GREY = torch.zeros(2, 1, 20, 20)  # 0.5 in [0, 1]
 
 
-class _Tokens:
-    @classmethod
-    def from_pretrained(cls, name: str) -> _Tokens:
-        return cls()
-
-    def __call__(self, lines: list[str], **options: object) -> _Words:
-        return _Words(ids=torch.tensor([[len(line), 1.0, 0.0] for line in lines]))
-
-
-def test_clip_and_dinov2_are_asked_as_they_were_trained(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = ModuleType("transformers")
-    names = ("CLIPVisionModelWithProjection", "CLIPTextModelWithProjection", "AutoModel")
-    vars(fake).update(dict.fromkeys(names, _Stub), AutoTokenizer=_Tokens)
-    monkeypatch.setitem(sys.modules, "transformers", fake)
-    clip, dino = features("clip"), features("dinov2")
+@torch.no_grad()
+def test_clip_is_asked_as_it_was_trained(tmp_path: Path) -> None:
+    hub = pytest.importorskip("transformers")
+    folder = tiny_pipelines.clip(tmp_path / "clip")
+    net, tokens = hub.CLIPModel.from_pretrained(folder), hub.AutoTokenizer.from_pretrained(folder)
+    clip = features(f"clip:{folder}")
     assert len(clip.weights) == 64
-    grey = torch.zeros(2, 1, 20, 20)  # 0.5 in [0, 1]
-    assert clip.embed(grey)[0, 0].item() == pytest.approx((0.5 - 0.48145466) / 0.26862954, rel=1e-4)
-    assert dino.embed(grey)[0, 2].item() == pytest.approx((0.5 - 0.406) / 0.225, rel=1e-4)
+    x = normalised((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711), 32)
+    seen = net.visual_projection(net.vision_model(pixel_values=x).pooler_output)
+    torch.testing.assert_close(clip.embed(GREY), seen, atol=1e-4, rtol=1e-4)
     assert clip.text is not None
-    assert clip.text(["cat", "a dog"]).shape == (2, 3)
+    words = tokens(["cat", "a dog"], padding=True, return_tensors="pt")
+    read = net.text_projection(net.text_model(**words).pooler_output)
+    torch.testing.assert_close(clip.text(["cat", "a dog"]), read)
+
+
+@torch.no_grad()
+def test_dinov2_is_asked_as_it_was_trained(tmp_path: Path) -> None:
+    hub = pytest.importorskip("transformers")
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 28, "patch_size": 14}
+    net = hub.Dinov2Model(hub.Dinov2Config(**shape)).eval()
+    net.save_pretrained(tmp_path)
+    seen = net(pixel_values=normalised((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 224)).pooler_output
+    torch.testing.assert_close(features(f"dinov2:{tmp_path}").embed(GREY), seen, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["clip", "dinov2"])
+def test_pickled_weights_of_transformers_are_refused(name: str, tmp_path: Path) -> None:
+    hub = pytest.importorskip("transformers")
+    folder = tiny_pipelines.clip(tmp_path / "clip")
+    torch.save(hub.CLIPModel.from_pretrained(folder).state_dict(), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(HuabiError, match="no (CLIP|DINOv2) "):
+        features(f"{name}:{folder}")
 
 
 class _Colour:

@@ -176,7 +176,7 @@ def test_whatever_is_said_makes_a_difference_alone_and_among_others() -> None:
         ({"mood": "clam"}, "no mood 'clam'; did you mean 'calm'"),
         ({"label": "cats"}, "no label 'cats'; did you mean 'cat'"),
         ({"prompt": "a cat::1 " * 40}, "40 weighted parts; say it in at most 32"),
-        ({"size": (24, 16)}, "size 16x24 is more than 4 times 8x8"),
+        ({"size": (24, 16)}, "size 16x24 is more than this model draws: 16x16 pixels"),
     ],
 )
 def test_what_is_unknown_is_refused(asked: dict[str, Any], says: str) -> None:

@@ -40,6 +40,18 @@ def clip_text(projected: bool = False) -> Any:
     return kind(CLIPTextConfig(vocab_size=54, hidden_act="gelu", **TEXT)).eval()
 
 
+def clip(folder: Path) -> Path:
+    """All of CLIP, saved."""
+    from transformers import CLIPConfig, CLIPModel
+
+    sight = {name: TEXT[name] for name in ("hidden_size", "intermediate_size", "num_attention_heads")}
+    sight |= {"num_hidden_layers": 2, "image_size": 32, "patch_size": 8}
+    words = {"vocab_size": 54, "hidden_act": "gelu", **TEXT}
+    CLIPModel(CLIPConfig(text_config=words, vision_config=sight, projection_dim=32)).save_pretrained(folder)
+    clip_tokenizer(folder).save_pretrained(folder)
+    return folder
+
+
 def t5_tokenizer() -> Any:
     from transformers import T5Tokenizer
 

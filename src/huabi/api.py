@@ -133,7 +133,7 @@ def imagine(
     Args:
         model: a loaded one, a run or a name; by default the user's last that fits, or what comes with Huabi.
         size: pixels, as 64 or "96x64" (width x height); by default the model's own.
-        rank: a contrast run that orders them, the one that fits the prompt best first; of=16 draws more to choose from.
+        rank: a contrast run, or `clip:MODEL`, that orders them by how well they fit; of=16 draws more to choose from.
         options: other fields of `huabi.Imagine`, ar="3:2" and, of a walk, frames=8; they win over those in the prompt.
     """
     from .hearing import cut, fitted

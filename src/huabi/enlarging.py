@@ -73,11 +73,7 @@ class Enlarged(Model):
         size = getattr(request, "size", None)
         if size is None or not self._larger(request):
             return request
-        if any(side % self.paper.unit for side in size):
-            raise RequestError(f"size {size[1]}x{size[0]}: both sides are to be multiples of {self.paper.unit}")
-        if not self.paper.holds(size):
-            most = math.isqrt(self.paper.most)
-            raise RequestError(f"size {size[1]}x{size[0]} is more than what is drawn here: {most}x{most} pixels in all")
+        self.paper.check(size)
         return request.model_copy(update={"size": (size[0] // self.scale, size[1] // self.scale)})
 
     @torch.no_grad()

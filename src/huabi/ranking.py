@@ -1,4 +1,4 @@
-"""Candidates in order: first those whose picture fits its prompt best, as a contrast run sees both."""
+"""Candidates in order: first those whose picture fits its prompt best, as a contrast run or CLIP sees both."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from .errors import RequestError
-from .model import Family
+from .metrics.features import Features
 from .prompt import Asked, sides
 from .requests import Imagine
 from .search import check_words, cosines, matcher
@@ -22,7 +22,7 @@ __all__ = ["Ranking", "ranking_for"]
 class Ranking:
     """Who orders candidates, by which words, and how many of them are kept."""
 
-    judge: Family
+    judge: Features
     text: str
     kept: int
 
@@ -34,12 +34,11 @@ class Ranking:
 
     def noted(self, recipe: dict[str, Any], cosine: float) -> dict[str, Any]:
         """The recipe of a picture that was kept, with what it was kept for."""
-        judge = self.judge.identity.hash if self.judge.identity else ""
-        return recipe | {"rank": {"model": judge, "cosine": round(cosine, 4)}}
+        return recipe | {"rank": {"model": self.judge.weights, "cosine": round(cosine, 4)}}
 
 
 def ranking_for(asked: Asked, run: str | Path | None, device: str = "auto") -> Ranking | None:
-    """How the pictures that are asked for are ordered by a contrast run; None where no run is named.
+    """How the pictures that are asked for are ordered by a contrast run, or by `clip:MODEL`; None where none is named.
 
     Raises `HuabiError` where `run` is none that knows words, or where there is nothing to order by.
     """

@@ -6,10 +6,12 @@ The JSON schema of a request is the HTTP body and the web form. Pictures in it a
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from .errors import RequestError
 from .pictures import Picture, read_recipe
 from .sounds import Sound
 
@@ -39,7 +41,20 @@ class Paper(NamedTuple):
 
     def holds(self, size: tuple[int, int]) -> bool:
         """Whether a picture of so many rows and columns can be drawn."""
-        return not any(side % self.unit for side in size) and not 0 < self.most < size[0] * size[1]
+        try:
+            self.check(size)
+        except RequestError:
+            return False
+        return True
+
+    def check(self, size: tuple[int, int]) -> None:
+        """Raises `RequestError` where no picture of so many rows and columns can be drawn."""
+        rows, columns = size
+        if min(size) < 1 or rows % self.unit or columns % self.unit:
+            raise RequestError(f"size {columns}x{rows}: both sides are to be multiples of {self.unit}")
+        if 0 < self.most < rows * columns:
+            square = math.isqrt(self.most)
+            raise RequestError(f"size {columns}x{rows} is more than this model draws: {square}x{square} pixels in all")
 
 
 class Request(BaseModel):

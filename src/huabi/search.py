@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
@@ -26,7 +27,7 @@ from .durable import write_file
 from .errors import DataError, HuabiError, RequestError
 from .families import find
 from .machine import pick_device
-from .metrics.features import embed, of_model
+from .metrics.features import Features, embed, features, of_model
 from .model import Family, Matches
 from .nets.text import words_of
 from .pictures import save_picture
@@ -70,17 +71,17 @@ class Search:
 
     Args:
         data: see `huabi.data.scan`.
-        model: one that knows words, such as a trained `contrast`; another raises `RequestError`.
+        model: one that knows words, such as a trained `contrast`, or CLIP's features; another raises `RequestError`.
         progress: called with what is being done, how many pictures are done, and of how many.
 
     Raises DataError where no picture can be read.
     """
 
-    def __init__(self, data: str, model: Family, progress: Progress | None = None) -> None:
-        self.words, self.device = _matches(model), model.device
+    def __init__(self, data: str, model: Family | Features, progress: Progress | None = None) -> None:
+        self.words = _matches(model)
         self.listing = scan(data, progress=progress)
         self.items = (*self.listing.items, *self.listing.other)
-        self.identity = model.identity.hash if model.identity else ""
+        self.identity = self.words.weights
         self._path = cache_root() / "features" / f"find-{digest(self.identity, place_of(self.listing))}.safetensors"
         self._keys = [digest(item.name, item.stamp) for item in self.items]
         known = self._known()
@@ -121,10 +122,10 @@ class Search:
         """Adds features to those that are known: of the items in these places, as far as they can be read."""
         new = 0
         for numbers, pixels in self._pixels(places, progress):
-            features = self.words.embed(to_unit(pixels).to(self.device)).float().cpu()
-            if not bool(features.isfinite().all()):
+            seen = F.normalize(self.words.embed(to_unit(pixels).to(self.words.device)).float().cpu())
+            if not bool(seen.isfinite().all()):
                 raise RequestError("the pictures' features are not numbers: this run diverged; train another")
-            known |= {self._keys[n]: row for n, row in zip(numbers, features)}
+            known |= {self._keys[n]: row for n, row in zip(numbers, seen)}
             new += len(numbers)
             if new >= KEPT:
                 self._keep(known)
@@ -143,53 +144,55 @@ class Search:
 
     def _pixels(self, places: list[int], progress: Progress | None) -> Iterator[tuple[list[int], Any]]:
         """Numbers of items and their pixels (b, H, W, C), some at a time."""
-        spec, count = self.words.spec, len(places)
+        size, channels, count = self.words.size, self.words.channels, len(places)
+        assert size is not None
         numbers: list[int] = []
         waiting: list[bytes] = []
-        with Pool(Task(spec.size, spec.channels), count) as pool:
+        with Pool(Task(size, channels), count) as pool:
             for n, facts in enumerate(pool.results(jobs_of([self.items[place] for place in places])), 1):
                 if not isinstance(facts, str):
                     numbers.append(places[n - 1])
                     waiting.append(facts.pixels)
                 if waiting and (len(waiting) == ROWS or n == count):
                     pixels = np.frombuffer(bytearray(b"".join(waiting)), np.uint8)
-                    yield numbers, pixels.reshape(len(waiting), *spec.size, spec.channels)
+                    yield numbers, pixels.reshape(len(waiting), *size, channels)
                     numbers, waiting = [], []
                     if progress is not None:
                         progress("looking at pictures", n, count)
 
 
-def ranked(model: Family, pictures: Iterable[Any], text: str) -> list[int]:
+def ranked(model: Family | Features, pictures: Iterable[Any], text: str) -> list[int]:
     """The places of `pictures` in the order in which they fit `text`, the best first; see `cosines`."""
     order: list[int] = cosines(model, pictures, text).argsort(descending=True, stable=True).tolist()
     return order
 
 
-def cosines(model: Family, pictures: Iterable[Any], text: str) -> Tensor:
+def cosines(model: Family | Features, pictures: Iterable[Any], text: str) -> Tensor:
     """How well each of `pictures` fits `text`, (N,): the cosine of their features.
 
     Pictures are PIL images or tensors (C, H, W) in [-1, 1], all of one size. Raises RequestError for a model that
     knows no words and for a text without any.
     """
     words = _matches(model)
-    features = torch.cat(list(embed(of_model(model), pictures)))
-    return features @ _asked(words, text)
+    return F.normalize(torch.cat(list(embed(words, pictures)))) @ _asked(words, text)
 
 
-def matcher(name: str | None = None, device: str = "auto") -> Family:
-    """The model called `name`, or the last one used that knows words, which the index remembers from now on.
+def matcher(name: str | None = None, device: str = "auto") -> Features:
+    """What the model called `name` sees and reads, or the last one used that knows words, which is remembered.
 
-    Raises `RunError` where `name` is no run, `RequestError` where no model is known that knows words, or this one
-    does not.
+    `clip` and `clip:MODEL` are CLIP's. Raises `RunError` where `name` is no run, `RequestError` where no model is known
+    that knows words, or this one does not, HuabiError where CLIP is not at hand.
     """
+    if name is not None and name.partition(":")[0] == "clip":
+        return features(name, pick_device(device))
     path = index.named(name) if name is not None else next(filter(_knows_words, index.known()), None)
     if path is None:
         raise RequestError(f"no run here knows words yet; {REMEDY}")
     model = Checkpoint.load(path, pick_device(device))
-    _matches(model)
+    found = _matches(model)
     if model.identity is not None:
         index.add(model.identity.hash, path)
-    return model
+    return found
 
 
 def _knows_words(run: Path) -> bool:
@@ -205,17 +208,20 @@ def check_words(text: str) -> None:
         raise RequestError(f"{text!r} holds no words; say what the pictures show, in English or Chinese")
 
 
-def _matches(model: Family) -> Matches:
-    """`model`, where it knows words."""
+def _matches(model: Family | Features) -> Features:
+    """What `model` sees and reads, where it knows words."""
+    if isinstance(model, Features) and model.text is not None:
+        return model
     if not isinstance(model, Matches):
         raise RequestError(f"a {model.name} knows no words; {REMEDY}")
-    return model
+    return of_model(model)
 
 
-def _asked(model: Matches, text: str) -> Tensor:
-    """The features (D,) of a text."""
+def _asked(words: Features, text: str) -> Tensor:
+    """The features (D,) of a text, of length 1."""
     check_words(text)
-    return model.embed_text([text])[0].float().cpu()
+    assert words.text is not None
+    return F.normalize(words.text([text]).float().cpu())[0]
 
 
 def _path(listing: Listing, item: Item) -> str:

@@ -180,26 +180,40 @@ class Transformer:
 
 
 def clip(name: str, device: torch.device) -> Transformer:
-    """CLIP (Radford et al. 2021) of the hub's name `name`, or of a folder; its weights are safetensors alone."""
-    hub = _transformers()
-    vision = hub.CLIPVisionModelWithProjection.from_pretrained(name, use_safetensors=True).eval().to(device)
-    texts = hub.CLIPTextModelWithProjection.from_pretrained(name, use_safetensors=True).eval().to(device)
-    tokens = hub.AutoTokenizer.from_pretrained(name)
+    """CLIP (Radford et al. 2021) of the hub's name `name`, or of a folder; its weights are safetensors alone.
 
-    @torch.no_grad()
+    Raises HuabiError where there is none.
+    """
+    hub = _transformers()
+    try:
+        net = hub.CLIPModel.from_pretrained(name, use_safetensors=True).eval().requires_grad_(False).to(device)
+        tokens = hub.AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_there("CLIP", name, error) from None
+
+    def image(x: Tensor) -> Tensor:
+        found: Tensor = net.visual_projection(net.vision_model(pixel_values=x).pooler_output)
+        return found
+
     def text(lines: Sequence[str]) -> Tensor:
         asked = tokens(list(lines), padding=True, truncation=True, return_tensors="pt").to(device)
-        found: Tensor = texts(**asked).text_embeds
+        found: Tensor = net.text_projection(net.text_model(**asked).pooler_output)
         return found.float().cpu()
 
     mean, deviation = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-    size = vision.config.image_size
-    return Transformer(_digest(vision), size, mean, deviation, lambda x: vision(pixel_values=x).image_embeds, text)
+    return Transformer(_digest(net), net.config.vision_config.image_size, mean, deviation, image, text)
 
 
 def dinov2(name: str, device: torch.device) -> Transformer:
-    """DINOv2 (Oquab et al. 2024) of the hub's name `name`, or of a folder; features are its normalised class token."""
-    net = _transformers().AutoModel.from_pretrained(name, use_safetensors=True).eval().to(device)
+    """DINOv2 (Oquab et al. 2024) of the hub's name `name`, or of a folder; features are its normalised class token.
+
+    Its weights are safetensors alone. Raises HuabiError where there is none.
+    """
+    hub = _transformers()
+    try:
+        net = hub.AutoModel.from_pretrained(name, use_safetensors=True).eval().to(device)
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_there("DINOv2", name, error) from None
     mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     return Transformer(_digest(net), 224, mean, deviation, lambda x: net(pixel_values=x).pooler_output)
 
@@ -247,17 +261,24 @@ def text_model(name: str) -> TextModel:
         net = kind.from_pretrained(name, config=config, use_safetensors=True, trust_remote_code=False)
         tokens = hub.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise HuabiError(f"no text encoder {name}: {reason}") from None
+        raise _not_there("text encoder", name, error) from None
     net = net.float().eval().requires_grad_(False)
     return TextModel(_digest(net), config.hidden_size, min(LONGEST, tokens.model_max_length), net, tokens)
 
 
+def _not_there(what: str, name: str, error: Exception) -> HuabiError:
+    return HuabiError(f"no {what} {name}: {' '.join(str(error).split())[:200]}")
+
+
 def _transformers() -> Any:
     try:
-        return import_module("transformers")
+        hub = import_module("transformers")
+        told = import_module("transformers.utils.logging")
     except ImportError:
         raise HuabiError("clip, dinov2 and hf: need transformers: pip install 'huabi[features]'") from None
+    told.set_verbosity_error()
+    told.disable_progress_bar()
+    return hub
 
 
 def _digest(net: nn.Module) -> str:

@@ -58,7 +58,7 @@ def imagine(
     mood_weight: Annotated[float | None, typer.Option(help="how much the mood counts, 0 to 2")] = None,
     between: Annotated[tuple[str, str] | None, typer.Option(help="walk between two prompts")] = None,
     frames: Annotated[int | None, typer.Option(help="pictures of the walk (default 8)")] = None,
-    rank: Annotated[str | None, typer.Option(help="a contrast run: what fits the words best comes first")] = None,
+    rank: Annotated[str | None, typer.Option(help="a contrast run, or clip:MODEL: what fits best comes first")] = None,
     of: Annotated[int | None, typer.Option(help="how many to draw, of which --rank keeps --n")] = None,
     device: Device = "auto",
     no_recipe: NoRecipe = False,

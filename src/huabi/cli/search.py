@@ -15,7 +15,7 @@ from .options import IMAGE_SUFFIXES, AsJson, Data, Device, app, showing
 def find(
     data: Data,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="what the pictures show, in English or Chinese")],
-    model: Annotated[str | None, typer.Option(help="a contrast run, or its name; by default your last")] = None,
+    model: Annotated[str | None, typer.Option(help="a contrast run, or clip:MODEL; by default your last run")] = None,
     n: Annotated[int, typer.Option("--n", help="how many pictures, at most")] = 12,
     out: Annotated[Path | None, typer.Option(help="also copy them into this folder")] = None,
     grid: Annotated[Path | None, typer.Option(help="also all of them in one picture")] = None,

@@ -450,13 +450,8 @@ class TextToImage(Family):
 
     def _size(self, asked: Imagine) -> tuple[int, int]:
         """Rows and columns of the picture; raises `RequestError` where the model cannot draw it."""
-        size = asked.size or self.drawn.size
-        rows, columns = size
-        if min(size) < 1 or rows % self.paper.unit or columns % self.paper.unit:
-            raise RequestError(f"size {columns}x{rows}: both sides are to be multiples of {self.paper.unit}")
-        if not self.paper.holds(size):
-            trained = f"{self.drawn.size[1]}x{self.drawn.size[0]}"
-            raise RequestError(f"size {columns}x{rows} is more than {LARGEST} times {trained}, the trained one")
+        size = asked.size or self.paper.size
+        self.paper.check(size)
         return size
 
     def _ends(self, request: Generate) -> tuple[Picture, Picture] | None:

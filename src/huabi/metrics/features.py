@@ -33,6 +33,8 @@ class Features:
     logits: Callable[[Tensor], Tensor] | None = None  # features (N, D) -> (N, K), for the Inception Score
     text: Callable[[Sequence[str]], Tensor] | None = None  # texts -> (N, D), for the CLIP score
     device: torch.device | str = "cpu"
+    size: tuple[int, int] | None = None  # rows and columns that pictures are best decoded at
+    channels: int = 3  # and their channels
 
 
 def features(name: str | None = None, device: torch.device | str = "cpu") -> Features:
@@ -111,11 +113,14 @@ def of_model(model: Family) -> Features:
     resize = f"antialiased bicubic to {columns}x{rows}"
     text = model.embed_text if isinstance(model, Matches) else None
     weights_hash = model.identity.hash if model.identity else ""
-    return Features(model.name, weights_hash, resize, of, text=text, device=model.device)
+    seen = {"size": model.spec.size, "channels": model.spec.channels}
+    return Features(model.name, weights_hash, resize, of, text=text, device=model.device, **seen)
 
 
 def _with_channels(x: Tensor, spec: DataSpec) -> Tensor:
-    """Pictures (B, 1 or 3, H, W) with the channels that `spec` has; alpha is opaque."""
+    """Pictures (B, C, H, W) with the channels that `spec` has; alpha that they lack is opaque."""
+    if x.shape[1] == spec.channels:
+        return x
     if spec.channels == 1:
         return x.mean(1, keepdim=True)
     x = x.expand(-1, 3, -1, -1)
@@ -124,7 +129,8 @@ def _with_channels(x: Tensor, spec: DataSpec) -> Tensor:
 
 def _clip(which: str, device: torch.device) -> Features:
     net = weights.clip(which or "openai/clip-vit-base-patch32", device)
-    return Features("clip", net.weights, _square(net.size), _normalised(net), text=net.text, device=device)
+    size = (net.size, net.size)
+    return Features("clip", net.weights, _square(net.size), _normalised(net), text=net.text, device=device, size=size)
 
 
 def _dinov2(which: str, device: torch.device) -> Features:
