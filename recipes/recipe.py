@@ -22,9 +22,9 @@ def tell(report: Report) -> None:
 def ship(run: Path, to: Path) -> None:
     """Writes what loading needs of a run, weights in fp16."""
     header = Checkpoint.open(run).header | {"init": None, "threads": 0}  # as many as there are where it draws
-    if "autoencoder" in header["config"]:
-        header["config"]["autoencoder"] = to.name  # has it itself; where it came from lies with whoever trained it
     tensors, _ = unpack(run / "model.safetensors")
+    if any(name.startswith("codec.") for name in tensors):
+        header["config"]["autoencoder"] = to.name  # where it came from lies with whoever trained it
     half = pack({name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()})
     write_folder(to, {"model.safetensors": half})
     Checkpoint(to, header).write_header()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 import huabi
 import tiny_pipelines
@@ -319,6 +320,12 @@ def test_clip_finds_and_orders_as_a_run_does(huabi: Any, tmp_path: Path) -> None
     cosines = torch.nn.functional.cosine_similarity(seen, sight.text(["a red square"]))
     assert [match["cosine"] for match in found["matches"]] == pytest.approx(cosines.tolist(), abs=1e-4)
     assert ranked(sight, shown, "a red square") == list(range(5))
+    wide = Image.new("RGB", (96, 32), "white")
+    wide.paste("red", (0, 0, 20, 32))  # is seen as it is ordered: not cropped
+    wide.save(data / "wide.png")
+    matches = json.loads(huabi("find", data, "a red square " * 40, "--model", name, "--n", 99, "--json").out)["matches"]
+    [cosine] = [match["cosine"] for match in matches if match["path"].endswith("wide.png")]
+    assert cosine == pytest.approx(float(search.cosines(sight, [wide], "a red square " * 40)[0]), abs=0.02)
 
 
 def test_a_clip_that_is_not_there_or_is_no_clip_is_named(huabi: Any, tmp_path: Path) -> None:
@@ -327,3 +334,12 @@ def test_a_clip_that_is_not_there_or_is_no_clip_is_named(huabi: Any, tmp_path: P
     data = squares(tmp_path / "photos", 4)
     refused(huabi("find", data, "red", "--model", f"clip:{tmp_path / 'empty'}"), "no CLIP")
     refused(huabi("find", data, "red", "--model", f"clip:{tmp_path / 'missing'}"), "no CLIP")
+    half = tiny_pipelines.clip(tmp_path / "half")
+    kept = {name: x for name, x in load_file(half / "model.safetensors").items() if "projection" not in name}
+    save_file(kept, half / "model.safetensors", {"format": "pt"})
+    refused(huabi("find", data, "red", "--model", f"clip:{half}"), "lacks 2 of its weights")
+    (half / "model.safetensors").write_bytes(b"damaged")
+    refused(huabi("find", data, "red", "--model", f"clip:{half}"), "no CLIP")
+    other = tmp_path / "other"
+    tiny_pipelines.clip_text().save_pretrained(other)
+    refused(huabi("find", data, "red", "--model", f"clip:{other}"), "it is a clip_text_model")

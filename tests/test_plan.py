@@ -70,11 +70,11 @@ def tied() -> Tensor:
 
 def test_things_that_captions_may_tie_stand_first_one_tie_at_a_time() -> None:
     language, scenes = Sentences(FACTS, SPEC.size), tied()
-    ties, there = language.ties(scenes)
-    assert there.tolist() == [[False, False]] * 3 + [[True, True]]
-    assert ties.tolist() == [[[0, 0, 0]] * 2] * 3 + [[[1, 1, 2], [4, 2, 1]]]
+    known = language.seen(scenes)
+    assert known.tied.tolist() == [[False, False]] * 3 + [[True, True]]
+    assert known.ties.tolist() == [[[0, 0, 0]] * 2] * 3 + [[[1, 1, 2], [4, 2, 1]]]
     for number, (relation, kinds) in enumerate(((1, [2, 4]), (4, [4, 2]))):
-        sentences = language.of_truth(scenes, torch.tensor([0, 0, 0, number]))
+        sentences = language.written(known, torch.tensor([0, 0, 0, number]))
         assert (sentences[:, 6] - language.starts[6]).tolist() == [0, 0, 0, relation]
         assert language.things(sentences)[3, :, 0].tolist() == kinds
         assert torch.equal(sentences[:3], language.of_truth(SCENES)[:3])
@@ -86,8 +86,7 @@ def test_of_two_true_ties_the_one_is_learnt_that_is_said() -> None:
     scenes = tied()[[3, 3]]
     said = Context(torch.randn(2, 1, 64), torch.ones(2, 1), torch.randn(2, 64))
     optimizer = torch.optim.Adam(planner.net.parameters(), 0.01)
-    ties = [planner.sentences.of_truth(scenes[:1], torch.tensor([k])) for k in (0, 1)]
-    known = torch.cat(ties)
+    known = planner.sentences.written(planner.sentences.seen(scenes), torch.tensor([0, 1]))
     for _ in range(80):  # what each of the two says is known before
         optimizer.zero_grad()
         planner._nats(known, said).sum().backward()
@@ -158,9 +157,9 @@ def test_each_picture_counts_alike_however_long_its_plan_is() -> None:
     planner = Planner(FACTS, SPEC.size, PlanConfig(width=32, depth=1), 64)
     torch.nn.init.normal_(planner.net.leave.weight)
     said = Context(torch.randn(4, 5, 64), torch.ones(4, 5), torch.randn(4, 64))
-    u = torch.rand(4)
-    alone = [planner.loss(SCENES[[row]], said.rows(torch.tensor([row])), u[[row]]) for row in range(4)]
-    torch.testing.assert_close(planner.loss(SCENES, said, u), torch.stack(alone).mean())
+    scenes, u = tied(), torch.rand(4)
+    alone = [planner.loss(scenes[[row]], said.rows(torch.tensor([row])), u[[row]]) for row in range(4)]
+    torch.testing.assert_close(planner.loss(scenes, said, u), torch.stack(alone).mean())
 
 
 def test_names_differ_in_several_signs() -> None:

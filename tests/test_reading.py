@@ -19,7 +19,7 @@ from huabi.errors import RequestError
 from huabi.families._scene import _middles, masks_of, on_grid, pairs_of, readings
 from huabi.metrics.reading import Agreement
 from huabi.nets.scenenet import SceneMaps, SceneNet, boxes_of
-from huabi.truth import SLOTS, Reading, Seen, unpack
+from huabi.truth import NAMED, SLOTS, Reading, Seen, unpack
 
 SIZE = (64, 64)
 WORDS = dict(FACTS)
@@ -41,6 +41,10 @@ def test_a_record_says_what_the_scene_graph_says() -> None:
         assert not truth.kind[k, len(scene.things) :].any()
         for tie in scene.relations:
             assert truth.relation[k, tie.subject, tie.target] >> RELATIONS.index(tie.name) & 1
+        told = {(tie.subject, tie.target, RELATIONS.index(tie.name)) for tie in scene.relations}
+        named = np.argwhere(truth.relation[k] & NAMED).tolist()
+        highest = [int(truth.relation[k, a, b] & ~np.uint8(NAMED)).bit_length() - 1 for a, b in named]
+        assert {(a, b, r) for (a, b), r in zip(named, highest, strict=True)} == told
         assert np.array_equal(truth.map[k], masks(scene, SIZE))
 
 

@@ -21,7 +21,7 @@ from .plan import Plan
 from .ranks import Ranks
 from .rng import BatchRng
 from .trainer import Trainer
-from .truth import record_size, unpack
+from .truth import NAMED, record_size, unpack
 
 SPARE = 0.6  # the share of free memory that a run may plan to take
 SMALL = 32 * 32  # pixels of pictures of which a whole batch is quick to time
@@ -59,10 +59,11 @@ def example(spec: DataSpec, rows: int, seed: int = 0) -> Batch:
 
 
 def _truth(spec: DataSpec, count: int) -> torch.Tensor:
-    """Records of a scene of four things, one in each quarter."""
+    """Records of a scene of four things, one in each quarter, of which two pairs may be named."""
     records = torch.zeros(count, record_size(spec.facts, spec.size), dtype=torch.uint8)
     truth = unpack(records, spec.facts, spec.size)
     truth.kind[:, :4] = truth.colour[:, :4] = 1
+    truth.relation[:, 0, 1] = truth.relation[:, 2, 3] = NAMED | 1
     rows, columns = (side // 2 for side in spec.size)
     for k, (top, left) in enumerate(itertools.product((0, rows), (0, columns))):
         truth.map[:, top:, left:] = k + 1

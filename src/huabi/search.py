@@ -148,7 +148,7 @@ class Search:
         assert size is not None
         numbers: list[int] = []
         waiting: list[bytes] = []
-        with Pool(Task(size, channels), count) as pool:
+        with Pool(Task(size, channels, self.words.fit), count) as pool:
             for n, facts in enumerate(pool.results(jobs_of([self.items[place] for place in places])), 1):
                 if not isinstance(facts, str):
                     numbers.append(places[n - 1])
@@ -180,10 +180,10 @@ def cosines(model: Family | Features, pictures: Iterable[Any], text: str) -> Ten
 def matcher(name: str | None = None, device: str = "auto") -> Features:
     """What the model called `name` sees and reads, or the last one used that knows words, which is remembered.
 
-    `clip` and `clip:MODEL` are CLIP's. Raises `RunError` where `name` is no run, `RequestError` where no model is known
-    that knows words, or this one does not, HuabiError where CLIP is not at hand.
+    `clip` and `clip:MODEL` are CLIP's, but for a folder of that name. Raises `RunError` where `name` is no run,
+    `RequestError` where no model is known that knows words, or this one does not, HuabiError where CLIP is not at hand.
     """
-    if name is not None and name.partition(":")[0] == "clip":
+    if name is not None and name.partition(":")[0] == "clip" and not Path(name).exists():
         return features(name, pick_device(device))
     path = index.named(name) if name is not None else next(filter(_knows_words, index.known()), None)
     if path is None:
@@ -210,7 +210,9 @@ def check_words(text: str) -> None:
 
 def _matches(model: Family | Features) -> Features:
     """What `model` sees and reads, where it knows words."""
-    if isinstance(model, Features) and model.text is not None:
+    if isinstance(model, Features):
+        if model.text is None:
+            raise RequestError(f"{model.name} knows no words; {REMEDY}")
         return model
     if not isinstance(model, Matches):
         raise RequestError(f"a {model.name} knows no words; {REMEDY}")

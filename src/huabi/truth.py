@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 SLOTS = 16  # things that a record describes
 THINGS = ("kind", "colour", "relation")  # the facts that are not the scene's own
+VERSION = 2  # raised when the same scene has another record
 NAMED = 1 << 7  # of the bits of two things: what a caption may name of them, the highest of their relations
 
 Facts = tuple[tuple[str, tuple[str, ...]], ...]  # each fact's name and its words, the scene's own before `THINGS`

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from .errors import HuabiError, RunError
@@ -184,19 +185,16 @@ def clip(name: str, device: torch.device) -> Transformer:
 
     Raises HuabiError where there is none.
     """
-    hub = _transformers()
-    try:
-        net = hub.CLIPModel.from_pretrained(name, use_safetensors=True).eval().requires_grad_(False).to(device)
-        tokens = hub.AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError, KeyError) as error:
-        raise _not_there("CLIP", name, error) from None
+    net = _loaded("CLIP", name, "CLIPModel").to(device)
+    tokens = _loaded("CLIP", name, "AutoTokenizer")
+    length = min(tokens.model_max_length, net.config.text_config.max_position_embeddings)
 
     def image(x: Tensor) -> Tensor:
         found: Tensor = net.visual_projection(net.vision_model(pixel_values=x).pooler_output)
         return found
 
     def text(lines: Sequence[str]) -> Tensor:
-        asked = tokens(list(lines), padding=True, truncation=True, return_tensors="pt").to(device)
+        asked = tokens(list(lines), padding=True, truncation=True, max_length=length, return_tensors="pt").to(device)
         found: Tensor = net.text_projection(net.text_model(**asked).pooler_output)
         return found.float().cpu()
 
@@ -209,11 +207,7 @@ def dinov2(name: str, device: torch.device) -> Transformer:
 
     Its weights are safetensors alone. Raises HuabiError where there is none.
     """
-    hub = _transformers()
-    try:
-        net = hub.AutoModel.from_pretrained(name, use_safetensors=True).eval().to(device)
-    except (OSError, ValueError, KeyError) as error:
-        raise _not_there("DINOv2", name, error) from None
+    net = _loaded("DINOv2", name, "Dinov2Model").to(device)
     mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     return Transformer(_digest(net), 224, mean, deviation, lambda x: net(pixel_values=x).pooler_output)
 
@@ -253,32 +247,50 @@ def text_model(name: str) -> TextModel:
 
     Its weights are safetensors alone, and code that comes with it is not run. Raises HuabiError where there is none.
     """
-    hub = _transformers()
-    try:
-        config = hub.AutoConfig.from_pretrained(name, trust_remote_code=False)
-        config = getattr(config, "text_config", config)
-        kind = hub.AutoModelForTextEncoding
-        net = kind.from_pretrained(name, config=config, use_safetensors=True, trust_remote_code=False)
-        tokens = hub.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise _not_there("text encoder", name, error) from None
-    net = net.float().eval().requires_grad_(False)
+    what = "text encoder"
+    config = _loaded(what, name, "AutoConfig")
+    config = getattr(config, "text_config", config)
+    net, tokens = _loaded(what, name, "AutoModelForTextEncoding", config), _loaded(what, name, "AutoTokenizer")
     return TextModel(_digest(net), config.hidden_size, min(LONGEST, tokens.model_max_length), net, tokens)
 
 
-def _not_there(what: str, name: str, error: Exception) -> HuabiError:
-    return HuabiError(f"no {what} {name}: {' '.join(str(error).split())[:200]}")
+def _loaded(what: str, name: str, kind: str, config: Any = None) -> Any:
+    """What a class of transformers makes of the hub's name `name`, or of a folder: of networks, all of their weights.
 
-
-def _transformers() -> Any:
+    Weights are safetensors alone, and code that comes with them is not run.
+    """
     try:
         hub = import_module("transformers")
-        told = import_module("transformers.utils.logging")
+        log = import_module("transformers.utils.logging")
     except ImportError:
         raise HuabiError("clip, dinov2 and hf: need transformers: pip install 'huabi[features]'") from None
-    told.set_verbosity_error()
-    told.disable_progress_bar()
-    return hub
+    options: dict[str, Any] = {"trust_remote_code": False}
+    network = "Model" in kind
+    if network:
+        options |= {"use_safetensors": True, "output_loading_info": True}
+        config = config or _loaded(what, name, "AutoConfig")
+        expected = getattr(getattr(hub, kind), "config_class", None)
+        if expected and not isinstance(config, expected):
+            raise HuabiError(f"no {what} {name}: it is a {config.model_type}")
+        options["config"] = config
+    verbosity, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    if Path(name).is_dir():  # what is downloaded has its bar
+        log.disable_progress_bar()
+    try:
+        found = getattr(hub, kind).from_pretrained(name, **options)
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        raise HuabiError(f"no {what} {name}: {' '.join(str(error).split())[:200]}") from None
+    finally:
+        log.set_verbosity(verbosity)
+        if bars:
+            log.enable_progress_bar()
+    if not network:
+        return found
+    net, told = found
+    if told["missing_keys"]:
+        raise HuabiError(f"no {what} {name}: it lacks {len(told['missing_keys'])} of its weights")
+    return net.float().eval().requires_grad_(False)
 
 
 def _digest(net: nn.Module) -> str:

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from ..decoding import Fit
 from ..durable import sync_folder, write_json
 from ..errors import DataError, RequestError
+from ..truth import VERSION
 from ..truth import Facts as Words
 from .files import SPARE, Progress, cache_root, shown
 from .pool import Pool
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from .loader import PictureData
 
 SIDES = re.compile(r"\b(left|right)\b|[左右]", re.IGNORECASE)  # in captions that a mirror would belie
-FORMAT = 3
+FORMAT = 2
 PLACES = ("pictures", "unpacked", "hub", "world", "features")
 
 
@@ -225,6 +226,8 @@ def _table(listing: Listing, surveys: list[Survey], size: tuple[int, int], chann
         other = _split(listing.other, second, None)
         table |= {f"other_{k}": v for k, v in other.items()}
         content += ["other", *sorted(second.facts[n].sha.hex() for n in second.kept)]
+    if table["facts"]:
+        content.append(f"truth {VERSION}")
     table["content"] = digest(content)
     return table
 
@@ -323,7 +326,8 @@ def prepare(
     place, state = identity_of(listing)
 
     def key(size: Sequence[int] | None) -> str:
-        return digest(FORMAT, place, size, channels, fit, pairs)
+        told = [VERSION] if _known(listing) else []
+        return digest(FORMAT, place, size, channels, fit, pairs, *told)
 
     def index(size: Sequence[int] | None) -> Path:
         return cache_root() / "index" / f"{key(size)}.json"

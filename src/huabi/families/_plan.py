@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -50,6 +50,19 @@ class PlanConfig:
             raise ValueError("plan.share lies in (0, 1), plan.drop in [0, 1), plan.temperature is above 0")
 
 
+class Scenes(NamedTuple):
+    """What is known of B scenes, for sentences."""
+
+    scene: Tensor  # (B, A) the attributes
+    things: Tensor  # (B, SLOTS, FIELDS)
+    there: Tensor  # (B, SLOTS) bool: which of them are seen
+    ties: Tensor  # (B, n, 3) what captions may name: a relation, from 1, and two things, from 0; all 0 where none is
+    tied: Tensor  # (B, n) bool: which of the n there are
+
+    def rows(self, rows: Tensor) -> Scenes:
+        return Scenes(*(part[rows] for part in self))
+
+
 class Sentences:
     """The language of plans: a word for each attribute; one for how the first two things stand; kind, colour and box of
     each thing; and an end.
@@ -75,48 +88,46 @@ class Sentences:
         starts = self.starts[:, None]
         self.allowed = ((word >= starts[:-1]) & (word < starts[1:]))[field]  # (length, words)
 
-    def of_truth(self, records: Tensor, tie: Tensor | None = None) -> Tensor:
-        """Sentences (B, N) of records (B, T), with -1 after their ends; things that are not seen are left out.
-
-        Args:
-            tie: (B,) the number of the tie that is written, of `ties`; the first by default.
-        """
+    def seen(self, records: Tensor) -> Scenes:
+        """What records (B, T) tell."""
         truth = unpack(records, self.facts, self.size)
         shares = boxes_of(masks_of(truth.map.long())) * SIDE  # (B, SLOTS, 4)
         boxes = torch.cat([shares[..., :2].floor(), shares[..., 2:].ceil() - 1], 2).long()
-        seen = boxes[..., 2] >= 0
         things = torch.cat([truth.kind.long()[..., None], truth.colour.long()[..., None] - 1, boxes], 2)
-        ties, there = self.ties(records)
-        tie = torch.zeros_like(ties[:, 0, 0]) if tie is None else tie
-        rows = torch.arange(len(records), device=records.device)
-        relation, *two = ties[rows, tie].unbind(1)
-        turn = (~seen).long()  # those that are seen come first, and of these
+        there = boxes[..., 2] >= 0
+        bits = (truth.relation.long() * there[:, :, None] * there[:, None]).flatten(1)  # (B, SLOTS^2)
+        named = (bits & NAMED) > 0
+        at = (~named).long().argsort(dim=1, stable=True)[:, : max(1, int(named.sum(1).max()))]  # (B, n)
+        tied = named.gather(1, at)
+        relation = 1 + (bits.gather(1, at) & ~NAMED).clamp(min=1).float().log2().long()  # the highest
+        ties = torch.stack([relation, at // SLOTS, at % SLOTS], 2) * tied[..., None]
+        return Scenes(truth.scene.long(), things, there, ties, tied)
+
+    def written(self, scenes: Scenes, tie: Tensor | None = None) -> Tensor:
+        """Sentences (B, N) of scenes, with -1 after their ends; things that are not seen are left out.
+
+        Args:
+            tie: (B,) which of the ties is written; the first by default.
+        """
+        rows = torch.arange(len(scenes.scene), device=scenes.scene.device)
+        tie = torch.zeros_like(rows) if tie is None else tie
+        relation, *two = scenes.ties[rows, tie].unbind(1)
+        turn = (~scenes.there).long()  # those that are seen come first, and of these
         for before, thing in zip((-2, -1), two):
-            turn[rows, thing] = torch.where(there[rows, tie], before, turn[rows, thing])
-        things = things.gather(1, turn.argsort(dim=1, stable=True)[..., None].expand(-1, -1, FIELDS))
-        count = seen.sum(1)  # (B,)
-        starts = self.starts.to(records.device)
-        present = torch.arange(SLOTS, device=records.device) < count[:, None]
-        things = torch.where(present[..., None], things + starts[self.first : -1], -1).flatten(1)
-        things = F.pad(things, (0, 1), value=-1)
-        things.scatter_(1, (FIELDS * count)[:, None], starts[self.first].expand(len(count), 1))
-        head = torch.cat([truth.scene.long(), relation[:, None]], 1) + starts[: self.first]
+            turn[rows, thing] = torch.where(scenes.tied[rows, tie], before, turn[rows, thing])
+        order = turn.argsort(dim=1, stable=True)[..., None].expand(-1, -1, FIELDS)
+        count = scenes.there.sum(1)  # (B,)
+        starts = self.starts.to(rows.device)
+        present = torch.arange(SLOTS, device=rows.device) < count[:, None]
+        things = scenes.things.gather(1, order) + starts[self.first : -1]
+        things = F.pad(torch.where(present[..., None], things, -1).flatten(1), (0, 1), value=-1)
+        things.scatter_(1, (FIELDS * count)[:, None], starts[self.first].expand(len(rows), 1))
+        head = torch.cat([scenes.scene, relation[:, None]], 1) + starts[: self.first]
         return torch.cat([head, things], 1)[:, : self.first + FIELDS * int(count.max()) + 1]
 
-    def ties(self, records: Tensor) -> tuple[Tensor, Tensor]:
-        """The ties (B, n, 3) that captions may name of records, and which of the n there are (B, n) bool.
-
-        Each is a relation, from 1, and the two things, from 0; all are 0 where there is none.
-        """
-        truth = unpack(records, self.facts, self.size)
-        seen = masks_of(truth.map.long()).flatten(2).any(2)  # (B, SLOTS)
-        bits = (truth.relation.long() * seen[:, :, None] * seen[:, None]).flatten(1)  # (B, SLOTS^2)
-        named = (bits & NAMED) > 0
-        most = max(1, int(named.sum(1).max()))
-        at = (~named).long().argsort(dim=1, stable=True)[:, :most]  # (B, n)
-        there = named.gather(1, at)
-        relation = 1 + (bits.gather(1, at) & ~NAMED).clamp(min=1).float().log2().long()  # the highest
-        return torch.stack([relation, at // SLOTS, at % SLOTS], 2) * there[..., None], there
+    def of_truth(self, records: Tensor) -> Tensor:
+        """Sentences (B, N) of records (B, T)."""
+        return self.written(self.seen(records))
 
     def things(self, sentences: Tensor) -> Tensor:
         """(B, n, FIELDS) the things of sentences (B, N), each word by its number in its field; -1 after the last."""
@@ -175,29 +186,30 @@ class Planner(nn.Module):
         Args:
             u: (B,) in [0, 1), chance.
         """
-        sentences = self.sentences.of_truth(records, self._named(records, context, u))
+        scenes = self.sentences.seen(records)
+        sentences = self.sentences.written(scenes, self._named(scenes, context, u))
         length = (sentences >= 0).sum(1)  # (B,)
         order = (length + (context.weight > 0).sum(1)).argsort()
         parts = [self._nats(sentences[part], context.rows(part)).sum(1) for part in order.split(GROUP)]
         return (torch.cat(parts) / length[order]).mean()
 
     @torch.no_grad()
-    def _named(self, records: Tensor, context: Context, u: Tensor) -> Tensor:
-        """(B,) which tie of each row what is said names, by what is known so far: drawn from the posterior.
+    def _named(self, scenes: Scenes, context: Context, u: Tensor) -> Tensor:
+        """(B,) which tie of each row is named by what is said, as far as is known: drawn from the posterior.
 
         So ties are learnt by expectation and maximization (Dempster et al. 1977): of several that are true, words name
-        one at most.
+        one as a rule.
         """
         language = self.sentences
-        ties, there = language.ties(records)
-        rows, number = (there & (there.sum(1, keepdim=True) > 1)).nonzero().unbind(1)
-        likely = torch.where(there, 0.0, -torch.inf)
+        rows, number = (scenes.tied & (scenes.tied.sum(1, keepdim=True) > 1)).nonzero().unbind(1)
+        likely = torch.where(scenes.tied, 0.0, -torch.inf)
         likely[:, 0] = 0
-        if len(rows):
-            looks = language.first + FIELDS + 2  # up to the second thing's colour
-            nats = self._nats(language.of_truth(records[rows], number)[:, :looks], context.rows(rows))
-            likely[rows, number] = -nats[:, language.attributes :].sum(1)
-        return (likely.softmax(1).cumsum(1) <= u[:, None]).sum(1).clamp(max=ties.shape[1] - 1)
+        names = torch.tensor([0, 1, 2, FIELDS + 1, FIELDS + 2], device=u.device)  # the relation, kinds and colours
+        for row, tie in zip(rows.split(GROUP), number.split(GROUP)) if len(rows) else ():
+            sentences = language.written(scenes.rows(row), tie)[:, : language.first + FIELDS + 2]
+            nats = self._nats(sentences, context.rows(row))
+            likely[row, tie] = -nats[:, language.attributes + names].sum(1)
+        return (likely.softmax(1).cumsum(1) <= u[:, None]).sum(1).clamp(max=likely.shape[1] - 1)
 
     def _nats(self, sentences: Tensor, context: Context) -> Tensor:
         """(B, N) of each word, 0 after the end."""

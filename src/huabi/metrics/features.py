@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .. import index, weights
 from ..checkpoint import Checkpoint
+from ..decoding import Fit
 from ..errors import DataError, RequestError, nearest
 from ..model import DataSpec, Embeds, Family, Matches
 from ..pictures import to_tensor
@@ -35,6 +36,7 @@ class Features:
     device: torch.device | str = "cpu"
     size: tuple[int, int] | None = None  # rows and columns that pictures are best decoded at
     channels: int = 3  # and their channels
+    fit: Fit = "crop"  # how they are brought to that size
 
 
 def features(name: str | None = None, device: torch.device | str = "cpu") -> Features:
@@ -113,8 +115,8 @@ def of_model(model: Family) -> Features:
     resize = f"antialiased bicubic to {columns}x{rows}"
     text = model.embed_text if isinstance(model, Matches) else None
     weights_hash = model.identity.hash if model.identity else ""
-    seen = {"size": model.spec.size, "channels": model.spec.channels}
-    return Features(model.name, weights_hash, resize, of, text=text, device=model.device, **seen)
+    found = Features(model.name, weights_hash, resize, of, text=text, device=model.device)
+    return replace(found, size=model.spec.size, channels=model.spec.channels)
 
 
 def _with_channels(x: Tensor, spec: DataSpec) -> Tensor:
@@ -129,8 +131,8 @@ def _with_channels(x: Tensor, spec: DataSpec) -> Tensor:
 
 def _clip(which: str, device: torch.device) -> Features:
     net = weights.clip(which or "openai/clip-vit-base-patch32", device)
-    size = (net.size, net.size)
-    return Features("clip", net.weights, _square(net.size), _normalised(net), text=net.text, device=device, size=size)
+    found = Features("clip", net.weights, _square(net.size), _normalised(net), text=net.text, device=device)
+    return replace(found, size=(net.size, net.size), fit="squash")
 
 
 def _dinov2(which: str, device: torch.device) -> Features:
