@@ -18,6 +18,6 @@ DATA = f"world:n=40000,size=64,seed=2,language=both,captions=4,prompts=4,without
 
 if __name__ == "__main__":
     small = {"net.attention": 1, "plan.width": 160}  # all weights that ship are to be small
-    settings = {**small, "plan.share": 0.33, "shortcut.share": 0.125, "shortcut.start": 0.6}
+    settings = {**small, "steps": 10, "plan.share": 0.33, "shortcut.share": 0.125, "shortcut.start": 0.6}
     known = {"size": 64, "save_every": 400, "settings": settings, "stands_on": ("autoencoder",)}
     command(__doc__, "world-imagine", "text_to_image", DATA, minutes=135, **known)
