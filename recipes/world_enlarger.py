@@ -27,7 +27,7 @@ from huabi.data.world.styles import draw
 from huabi.families.text_to_image import TextToImage
 from huabi.pictures import to_image
 
-FIRST, COUNT, SMALL, SCALE = 5 << 32, 1200, 64, 4  # scenes that no other recipe learns from, and none is judged by
+FIRST, COUNT, SMALL, SCALE = 5 << 32, 800, 64, 4  # scenes that no other recipe learns from, and none is judged by
 PAIRS = Path("runs/world-pairs")
 SETTINGS = {"task": "upscale", "scale": SCALE, "crop": 128, "net.width": 32, "net.depth": "1+2+2"}
 SETTINGS |= {"detail.texture": 8, "detail.adversarial": 0.5}
@@ -51,7 +51,7 @@ def write_pairs() -> None:
     assert isinstance(model, TextToImage)
     with ProcessPoolExecutor(cores()) as pool:
         for number, (small, large) in enumerate(pool.map(scene, range(COUNT), chunksize=8)):
-            seen = to_image(model.decode(model.codec.encode(to_unit(np.asarray(small)[None])))[0])
+            seen = to_image(model.decode(model.codec.encode(to_unit(np.array(small)[None])))[0])
             seen.resize(large.size, Image.Resampling.NEAREST).save(PAIRS / "A" / f"{number:04d}.png")
             large.save(PAIRS / "B" / f"{number:04d}.png")
 
