@@ -185,8 +185,8 @@ def clip(name: str, device: torch.device) -> Transformer:
 
     Raises HuabiError where there is none.
     """
-    net = _loaded("CLIP", name, "CLIPModel").to(device)
-    tokens = _loaded("CLIP", name, "AutoTokenizer")
+    net = _network("CLIP", name, "CLIPModel", _pretrained("CLIP", name, "AutoConfig")).to(device)
+    tokens = _pretrained("CLIP", name, "AutoTokenizer")
     length = min(tokens.model_max_length, net.config.text_config.max_position_embeddings)
 
     def image(x: Tensor) -> Tensor:
@@ -207,7 +207,7 @@ def dinov2(name: str, device: torch.device) -> Transformer:
 
     Its weights are safetensors alone. Raises HuabiError where there is none.
     """
-    net = _loaded("DINOv2", name, "Dinov2Model").to(device)
+    net = _network("DINOv2", name, "Dinov2Model", _pretrained("DINOv2", name, "AutoConfig")).to(device)
     mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     return Transformer(_digest(net), 224, mean, deviation, lambda x: net(pixel_values=x).pooler_output)
 
@@ -247,50 +247,46 @@ def text_model(name: str) -> TextModel:
 
     Its weights are safetensors alone, and code that comes with it is not run. Raises HuabiError where there is none.
     """
-    what = "text encoder"
-    config = _loaded(what, name, "AutoConfig")
+    config = _pretrained("text encoder", name, "AutoConfig")
     config = getattr(config, "text_config", config)
-    net, tokens = _loaded(what, name, "AutoModelForTextEncoding", config), _loaded(what, name, "AutoTokenizer")
+    net = _network("text encoder", name, "AutoModelForTextEncoding", config)
+    tokens = _pretrained("text encoder", name, "AutoTokenizer")
     return TextModel(_digest(net), config.hidden_size, min(LONGEST, tokens.model_max_length), net, tokens)
 
 
-def _loaded(what: str, name: str, kind: str, config: Any = None) -> Any:
-    """What a class of transformers makes of the hub's name `name`, or of a folder: of networks, all of their weights.
+def _network(what: str, name: str, kind: str, config: Any) -> Any:
+    """A network of transformers, frozen, with all of its weights, which are safetensors alone."""
+    expected = getattr(getattr(_transformers(), kind), "config_class", None)
+    if expected and not isinstance(config, expected):
+        raise HuabiError(f"no {what} {name}: it is a {config.model_type}")
+    net, told = _pretrained(what, name, kind, config=config, use_safetensors=True, output_loading_info=True)
+    if told["missing_keys"]:
+        raise HuabiError(f"no {what} {name}: it lacks {len(told['missing_keys'])} of its weights")
+    return net.float().eval().requires_grad_(False)
 
-    Weights are safetensors alone, and code that comes with them is not run.
-    """
-    try:
-        hub = import_module("transformers")
-        log = import_module("transformers.utils.logging")
-    except ImportError:
-        raise HuabiError("clip, dinov2 and hf: need transformers: pip install 'huabi[features]'") from None
-    options: dict[str, Any] = {"trust_remote_code": False}
-    network = "Model" in kind
-    if network:
-        options |= {"use_safetensors": True, "output_loading_info": True}
-        config = config or _loaded(what, name, "AutoConfig")
-        expected = getattr(getattr(hub, kind), "config_class", None)
-        if expected and not isinstance(config, expected):
-            raise HuabiError(f"no {what} {name}: it is a {config.model_type}")
-        options["config"] = config
+
+def _pretrained(what: str, name: str, kind: str, **options: Any) -> Any:
+    """What a class of transformers makes of the hub's name `name`, or of a folder; code that comes along is not run."""
+    hub, log = _transformers(), import_module("transformers.utils.logging")
     verbosity, bars = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()
     if Path(name).is_dir():  # what is downloaded has its bar
         log.disable_progress_bar()
     try:
-        found = getattr(hub, kind).from_pretrained(name, **options)
+        return getattr(hub, kind).from_pretrained(name, trust_remote_code=False, **options)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise HuabiError(f"no {what} {name}: {' '.join(str(error).split())[:200]}") from None
     finally:
         log.set_verbosity(verbosity)
         if bars:
             log.enable_progress_bar()
-    if not network:
-        return found
-    net, told = found
-    if told["missing_keys"]:
-        raise HuabiError(f"no {what} {name}: it lacks {len(told['missing_keys'])} of its weights")
-    return net.float().eval().requires_grad_(False)
+
+
+def _transformers() -> Any:
+    try:
+        return import_module("transformers")
+    except ImportError:
+        raise HuabiError("clip, dinov2 and hf: need transformers: pip install 'huabi[features]'") from None
 
 
 def _digest(net: nn.Module) -> str:

@@ -49,10 +49,13 @@ def codes_of(run: str) -> tuple[dict[str, Any], dict[str, Tensor], str]:
     config: dict[str, Any] = header["config"]
     if header["family"] == "autoencoder":
         return config, tensors, digest
-    own = {name.removeprefix("codec."): x.float() for name, x in tensors.items() if name.startswith("codec.")}
+    own, settings = (
+        {name.removeprefix("codec."): value for name, value in every.items() if name.startswith("codec.")}
+        for every in (tensors, config)
+    )
     if "mean" not in own:
         raise RunError(f"{run} draws in pixels; give a run that has an autoencoder, or leave it out")
-    return {name.removeprefix("codec."): value for name, value in config.items() if "codec." in name}, own, digest
+    return settings, {name: x.float() for name, x in own.items()}, digest
 
 
 class Pixels(nn.Module):

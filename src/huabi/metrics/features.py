@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -115,8 +115,8 @@ def of_model(model: Family) -> Features:
     resize = f"antialiased bicubic to {columns}x{rows}"
     text = model.embed_text if isinstance(model, Matches) else None
     weights_hash = model.identity.hash if model.identity else ""
-    found = Features(model.name, weights_hash, resize, of, text=text, device=model.device)
-    return replace(found, size=model.spec.size, channels=model.spec.channels)
+    size, channels = model.spec.size, model.spec.channels
+    return Features(model.name, weights_hash, resize, of, None, text, model.device, size, channels)
 
 
 def _with_channels(x: Tensor, spec: DataSpec) -> Tensor:
@@ -131,8 +131,8 @@ def _with_channels(x: Tensor, spec: DataSpec) -> Tensor:
 
 def _clip(which: str, device: torch.device) -> Features:
     net = weights.clip(which or "openai/clip-vit-base-patch32", device)
-    found = Features("clip", net.weights, _square(net.size), _normalised(net), text=net.text, device=device)
-    return replace(found, size=(net.size, net.size), fit="squash")
+    size, resize = (net.size, net.size), _square(net.size)
+    return Features("clip", net.weights, resize, _normalised(net), None, net.text, device, size, fit="squash")
 
 
 def _dinov2(which: str, device: torch.device) -> Features:
