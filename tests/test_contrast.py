@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import shutil
@@ -302,6 +303,20 @@ def test_mistakes_in_find_get_one_line(
 def test_captions_are_needed(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="contrast needs caption"):
         huabi.train("contrast", write_pictures(tmp_path / "photos"), tmp_path / "run", size=8, steps=1)
+
+
+def test_a_disk_that_is_full_gets_one_line_and_the_next_search_finds(
+    huabi: Any, trained: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = squares(tmp_path / "more", 8)
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(search, "write_file", full)
+        refused(huabi("find", data, "red", "--model", trained[1]), "the disk is full", "free some space")
+    assert len(huabi("find", data, "red", "--model", trained[1]).out.splitlines()) == 8
 
 
 def test_clip_finds_and_orders_as_a_run_does(huabi: Any, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 
 from .errors import RunError
 
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)  # errors of a disk that has no room
+
 
 def _write(path: Path, data: bytes) -> None:
     with path.open("wb") as file:
@@ -81,7 +83,7 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+        if error.errno in FULL:
             line = f"the disk is full: {path.name} was not written; free some space, then go on with --resume"
         else:
             line = f"cannot write {path}: {error.strerror or error}; choose a folder that can be written to"

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from ..durable import FULL
 from ..errors import HuabiError
 from . import draw, enhance, imagine, judge, learn, restore, search, serve, stylize, translate, trust
 from .options import app
@@ -77,6 +78,8 @@ def _explain(error: Exception) -> int:
         return _fail(str(error), 2)
     if isinstance(error, BrokenPipeError):
         return 128 + getattr(signal, "SIGPIPE", 13)
+    if isinstance(error, OSError) and error.errno in FULL:
+        return _fail("the disk is full; free some space, then say the same again", 2)
     if isinstance(error, OSError):
         return _fail(f"{error.strerror or error}: {error.filename or ''}; check the path and its permissions", 2)
     if isinstance(error, MemoryError):
