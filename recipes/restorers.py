@@ -1,24 +1,32 @@
-"""The restorers that are to come with Huabi: a blind colour denoiser, a deblocker and a doubler of sides.
+"""The restorers that come with Huabi: a blind colour denoiser, a deblocker and a doubler of sides.
 
-    python recipes/restorers.py PHOTOS --out runs                   # trains all three; goes on where it was stopped
+    python recipes/restorers.py PHOTOS [PHOTOS ...] --out runs      # trains all three; goes on where it was stopped
     python recipes/restorers.py PHOTOS --only photo-denoiser --minutes 60
     python recipes/restorers.py --ship src/huabi/shipped            # writes what was trained, about 3 MB each
 
-PHOTOS is any folder of pictures of 192 pixels a side or more. Expected: see docs/restore.md.
+PHOTOS are folders of photographs, the larger the better. Each is averaged down to 500 to 1,000 rows, and to half of
+them, which leaves next to nothing of its own noise, blocks and softness, and cut into parts. Expected: docs/restore.md.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from recipe import ship, tell
 
 import huabi
+from huabi.decoding import open_picture
+from huabi.pictures import SAVED_AS
+from huabi.tiles import places
 
-SIZE = 192
-WIDTH = 32  # half as many weights as the default's, so that all three are small enough to come along
+SIZE = 180  # pixels of a part's side
+ROWS = 1000  # that photographs are averaged down to, or somewhat fewer
+WIDTH = 32  # fewer weights than the default's, so that all three are small enough to come along
 RESTORERS: dict[str, dict[str, Any]] = {
     "photo-denoiser": {"task": "denoise", "noise": "mixed", "crop": 96},
     "photo-deblocker": {"task": "dejpeg", "crop": 96},
@@ -26,16 +34,40 @@ RESTORERS: dict[str, dict[str, Any]] = {
 }
 
 
+def parts(photo: Image.Image) -> Iterator[Image.Image]:
+    """Squares of a photograph that was averaged down, at two sizes."""
+    first = -(-min(photo.size) // ROWS)
+    for picture in (photo.reduce(first), photo.reduce(2 * first)):
+        if min(picture.size) >= SIZE:
+            for left, top in product(*(places(side, SIZE, 0) for side in picture.size)):
+                yield picture.crop((left, top, left + SIZE, top + SIZE))
+
+
+def cut(folders: Sequence[Path], to: Path) -> None:
+    """Writes the parts of all photographs in some folders, once."""
+    if to.exists():
+        return
+    begun = to.with_suffix(".begun")
+    begun.mkdir(parents=True, exist_ok=True)
+    photos = sorted(file for folder in folders for file in folder.rglob("*") if file.suffix.lower() in SAVED_AS)
+    for number, file in enumerate(photos):
+        for part, picture in enumerate(parts(open_picture(file, 3))):
+            picture.save(begun / f"{number:04d}-{part:04d}.png")
+    begun.rename(to)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", nargs="?", help="a folder of pictures")
+    parser.add_argument("photos", nargs="*", type=Path, help="folders of photographs")
     parser.add_argument("--out", type=Path, default=Path("runs"))
     parser.add_argument("--only", choices=RESTORERS, help="one of them")
-    parser.add_argument("--minutes", type=float, default=60, help="for each")
+    parser.add_argument("--minutes", type=float, default=25, help="for each")
     parser.add_argument("--ship", type=Path, metavar="FOLDER", help="write the trained models here; train nothing")
     args = parser.parse_args()
-    if not args.ship and not args.data:
-        parser.error("say which pictures to train on")
+    if not args.ship and not args.photos:
+        parser.error("say which photographs to train on")
+    if args.photos:
+        cut(args.photos, args.out / "photo-parts")
     for name in [args.only] if args.only else RESTORERS:
         run = args.out / name
         if args.ship:
@@ -43,7 +75,8 @@ def main() -> None:
             continue
         resume = (run / "run.json").exists()
         shape = {"size": SIZE, "channels": 3, "settings": RESTORERS[name] | {"net.width": WIDTH}}
-        huabi.train("restorer", args.data, run, budget=60 * args.minutes, resume=resume, on_report=tell, **shape)
+        budget = 60 * args.minutes
+        huabi.train("restorer", args.out / "photo-parts", run, budget=budget, resume=resume, on_report=tell, **shape)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
     python recipes/world_enlarger.py --out runs/world-enlarger     # trains it; goes on where it was stopped
     python recipes/world_enlarger.py --out runs/world-enlarger --ship src/huabi/shipped/world-enlarger
 
-It learns from pairs: scenes in 64 pixels, as the autoencoder of `world-imagine` gives them back, and the same scenes
-drawn in 256. Oil and crayon take a second or two of a core for each of these, so there are few, and crops of them are
-many. Expected figures: see docs/text_to_image.md.
+It learns from pairs: scenes drawn in 256 pixels, and the same averaged down to 64 and given back by the autoencoder of
+`world-imagine`. (Brushes lay other strokes where they draw a scene in 64: from such pairs only blur is learnt.) Oil and
+crayon take a second or two of a core for each scene, so there are few, and crops of them are many. Expected figures:
+docs/text_to_image.md.
 """
 
 from __future__ import annotations
@@ -33,11 +34,10 @@ SETTINGS = {"task": "upscale", "scale": SCALE, "crop": 128, "net.width": 32, "ne
 SETTINGS |= {"detail.texture": 8, "detail.adversarial": 0.5}
 
 
-def scene(number: int) -> tuple[Image.Image, Image.Image]:
-    """The same scene in few pixels and in many."""
-    what, style = draw_scene(FIRST + number), STYLES[number % len(STYLES)]
-    small, large = (draw(what, (side, side), style) for side in (SMALL, SMALL * SCALE))
-    return Image.fromarray(small), Image.fromarray(large)
+def scene(number: int) -> Image.Image:
+    """A scene in many pixels."""
+    side = SMALL * SCALE
+    return Image.fromarray(draw(draw_scene(FIRST + number), (side, side), STYLES[number % len(STYLES)]))
 
 
 @torch.no_grad()
@@ -50,8 +50,9 @@ def write_pairs() -> None:
     model = huabi.load("world-imagine")
     assert isinstance(model, TextToImage)
     with ProcessPoolExecutor(cores()) as pool:
-        for number, (small, large) in enumerate(pool.map(scene, range(COUNT), chunksize=8)):
-            seen = to_image(model.decode(model.codec.encode(to_unit(np.array(small)[None])))[0])
+        for number, large in enumerate(pool.map(scene, range(COUNT), chunksize=8)):
+            small = np.array(large.reduce(SCALE))
+            seen = to_image(model.decode(model.codec.encode(to_unit(small[None])))[0])
             seen.resize(large.size, Image.Resampling.NEAREST).save(PAIRS / "A" / f"{number:04d}.png")
             large.save(PAIRS / "B" / f"{number:04d}.png")
 

@@ -203,7 +203,7 @@ def test_a_model_gets_the_dense_colouring(kind: type[Request]) -> None:
     assert type(model.heard[0]) is kind
     if kind is Edit:
         assert (model.heard[0].prompt, model.heard[0].strength, model.heard[0].scribble) == ("a wall", 0.5, None)
-    assert "scribble" in recipe["request"]
+    assert recipe["inputs"] == {"image": request.image.sha256, "scribble": request.scribble.sha256}
     mask = Image.new("L", image.size, 0)
     mask.paste(255, (0, 0, 20, 40))
     ((_, picture, _),) = draw(model, [request.model_copy(update={"mask": Picture.of(mask)})])
@@ -211,6 +211,39 @@ def test_a_model_gets_the_dense_colouring(kind: type[Request]) -> None:
     assert np.array_equal(np.asarray(picture)[:, :20], np.asarray(dense)[:, :20])
     with pytest.raises(RequestError, match="answers Generate"):
         Scribbled(Listens(Generate))
+
+
+class Darkens(Listens):
+    """Translates into darkness."""
+
+    def sample(self, requests: Sequence[Any]) -> Iterator[Tensor]:
+        for pictures in super().sample(requests):
+            yield pictures - 1
+
+
+def test_what_is_translated_from_strokes_stays_within_the_mask() -> None:
+    image = halves()
+    mask = Image.new("L", image.size, 0)
+    mask.paste(255, (0, 0, 20, 40))
+    request = Edit(image=image, scribble=Picture.of(strokes_on(image)), mask=mask, prompt="night")
+    model = Darkens(Translate)
+    ((_, picture, _),) = draw(model, [request])
+    assert model.heard[0].to == "night"
+    assert np.array_equal(np.asarray(picture)[:, 20:], np.asarray(image)[:, 20:])
+    assert np.asarray(picture)[:, :20].max() < np.asarray(image)[:, :20].max()
+    with pytest.raises(RequestError, match="leave negative, expand"):
+        list(draw(model, [request.model_copy(update={"steps": 4})]))
+
+
+def test_transparency_stays_and_a_copy_of_a_clear_picture_is_no_layer() -> None:
+    whole = halves().convert("RGBA")
+    whole.putalpha(Image.fromarray(np.linspace(0, 255, 40).astype(np.uint8)[None].repeat(40, 0)))
+    drawn = whole.copy()
+    drawn.paste((255, 0, 0, 255), (30, 5, 36, 9))
+    request = Edit(image=whole, scribble=drawn)
+    assert int((read_strokes(request.scribble, request.image).labels >= 0).sum()) == 24
+    ((_, picture, _),) = draw(Scribbled(), [request])
+    assert np.array_equal(picture.getchannel("A"), whole.getchannel("A"))
 
 
 def test_edit_colours_by_strokes_alone(huabi: Any, tmp_path: Path) -> None:
@@ -226,7 +259,8 @@ def test_edit_colours_by_strokes_alone(huabi: Any, tmp_path: Path) -> None:
     recipe = read_recipe(tmp_path / "out.png")
     assert recipe is not None
     assert recipe["family"] == "scribble"
-    again = huabi("again", tmp_path / "out.png", "--input", tmp_path / "grey.png", "--out", tmp_path / "same.png")
+    given = ["--input", tmp_path / "grey.png", "--input", tmp_path / "strokes.png"]
+    again = huabi("again", tmp_path / "out.png", *given, "--out", tmp_path / "same.png")
     assert "the same to the bit" in again.out
     mask = Image.new("L", image.size, 0)
     mask.paste(255, (0, 0, 20, 40))

@@ -21,11 +21,12 @@ from huabi.classic.enhance import Enhancer, enhanced, needs
 from huabi.classic.filters import gaussian
 from huabi.data import prepare, scan
 from huabi.data.split import split
+from huabi.deep import encode_deep, is_deep
 from huabi.deriving import WAYS, _Source, derive
 from huabi.drawing import draw
 from huabi.errors import DataError, RequestError
 from huabi.model import DataSpec, Model
-from huabi.pictures import open_picture, read_recipe, to_image
+from huabi.pictures import Picture, open_picture, read_recipe, to_image
 from huabi.requests import Enhance, Generate
 from huabi.rng import generator
 
@@ -160,6 +161,11 @@ def test_the_command_and_its_sheet(huabi: Any, tmp_path: Path, good: Tensor) -> 
     assert (recipe["task"], recipe["request"]["scale"]) == ("enhance", 2)
     again = huabi("again", out, "--input", tmp_path / "dark.png", "--out", tmp_path / "same.png")
     assert "the same to the bit" in again.out
+    deep = torch.rand(3, 20, 20) * 2 - 1
+    (tmp_path / "deep.png").write_bytes(encode_deep(deep))
+    done = huabi("enhance", tmp_path / "deep.png")
+    assert done.out.strip() == str(tmp_path / "deep-enhanced.png"), done.err
+    assert is_deep(Picture.of(tmp_path / "deep-enhanced.png"))
     options = set(inspect.signature(cli.enhance.enhance).parameters) | {"image"}
     assert set(Enhance.model_fields) <= options
 
@@ -285,6 +291,12 @@ def test_a_model_draws_more_and_a_classifier_lets_only_the_right_ones_in(photos:
         derive(photos, tmp_path / "x", classifier=Looks())
     with pytest.raises(RequestError, match="reads no labels"):
         derive(photos, tmp_path / "x", model=Paints(), classifier=Paints())
+    foreign, blind = Paints(), Paints()
+    foreign.spec, blind.spec = DataSpec((12, 12), labels=("fox",)), DataSpec((12, 12))
+    for model, says in ((foreign, "not taught 'cat'"), (blind, "add --classifier")):
+        with pytest.raises(RequestError, match=says):
+            derive(photos, tmp_path / "x", model=model)
+    assert not (tmp_path / "x").exists()
 
 
 def test_the_split_leaves_aside_what_was_derived_from_what_is_held_out() -> None:

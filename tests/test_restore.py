@@ -251,6 +251,20 @@ def test_grey_stays_grey_and_transparency_stays() -> None:
     assert np.array_equal(((out[3] + 1) * 127.5).round().numpy(), flat.T)
 
 
+def test_what_is_hidden_does_not_darken_edges_and_filled_holes_are_seen() -> None:
+    clear = np.zeros((16, 16, 4), np.uint8)
+    clear[:, 8:] = 200, 180, 160, 255
+    enlarged = restored(Restore(image=clear, task="upscale"), 3, lambda x, hole: F.interpolate(x, scale_factor=2.0))
+    seen = enlarged[:3, enlarged[3] > -1]
+    assert (seen - seen[:, :1]).abs().max() < 0.01
+    hole = np.zeros((16, 16), np.uint8)
+    hole[4:8, 2:10] = 255
+    filled = restored(Restore(image=clear, task="inpaint", mask=hole), 3, lambda x, hole: x)
+    assert bool((filled[3] == 1)[torch.from_numpy(hole > 0)].all())
+    kept = torch.from_numpy(hole == 0) & (filled[3] == 1)
+    assert ((filled[:3, kept] + 1) * 127.5).round().unique().tolist() == [160, 180, 200]
+
+
 def test_one_pixel_and_odd_sides() -> None:
     for settings in ({}, {"task": ("upscale",)}, {"net": "dncnn", "net.depth": 3}):
         family = built(**settings)
@@ -340,9 +354,12 @@ def test_the_command(huabi: Any, runs: Path, tmp_path: Path) -> None:
     assert recipe["rows"] == 1
     again = huabi("again", out, "--out", tmp_path / "again.png", "--input", photo)
     assert "the same to the bit" in again.out, again.err
-    large = huabi("restore", photo, "--task", "upscale", "--out", tmp_path / "large.png")  # the last that fits
-    assert large.code == 0, large.err
-    assert open_picture(tmp_path / "large.png").size == (24, 24)
+    sheet = tmp_path / "sheet.png"
+    for name in ("photo-upscale.png", "photo-upscale-2.png"):  # beside the picture; by the last run that fits
+        large = huabi("restore", photo, "--task", "upscale", "--sheet", sheet)
+        assert large.out.strip() == str(tmp_path / name), large.err
+        assert open_picture(tmp_path / name).size == (24, 24)
+    assert open_picture(sheet).size == (2 * 24 + 2, 24)
     png(torch.rand(3, 8, 8) * 2 - 1, tmp_path / "deep.png")
     for suffix, deep in ((".png", True), (".jpg", False)):
         target = tmp_path / f"clean{suffix}"
@@ -392,7 +409,15 @@ def test_mistakes_get_one_line(huabi: Any, runs: Path, tmp_path: Path) -> None:
     refused(attempt("mend"), "train restorer DATA --out RUN --set task=mend")
     refused(attempt("upscale", "--scale", 3), "--set task=upscale --set scale=3")
     refused(attempt("denoise", *both, out="out"), "give a file")
-    refused(attempt("denoise", *both, out="out.bmp"), "--no-recipe")
+    refused(attempt("denoise", *both, out="out.bmp"), ".png")
+    refused(attempt("denoise", *both, out="photo.png"), "would be lost")
+    noise = np.random.default_rng(0).integers(0, 2, (256, 256), dtype=np.uint8) * 255
+    Image.fromarray(noise).save(tmp_path / "fine.png")
+    Image.new("L", (256, 256), 90).save(tmp_path / "photo.png")
+    words = ("--method", "biharmonic", "--mask", tmp_path / "fine.png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("huabi.provenance.publish.LONGEST_EXIF", 5000)
+        refused(attempt("inpaint", *words, out="out.jpg"), "too long for JPEG", ".png")
 
 
 @pytest.mark.parametrize("path", [Flow(), EDM(), DDPM()], ids=lambda path: type(path).__name__)

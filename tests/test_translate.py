@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 from pathlib import Path
 from typing import Any
@@ -270,6 +271,29 @@ def test_folders_that_fail_to_pair_are_named(huabi: Any, tmp_path: Path) -> None
     refused(
         huabi("train", "diffusion", flat, "--out", tmp_path / "r", "--size", 16, "--set", "condition=image"), "target"
     )
+
+
+def test_two_of_one_name_are_told_of(tmp_path: Path) -> None:
+    fill(tmp_path, [f"{side}/{n}.png" for side in "AB" for n in range(6)])
+    Image.new("RGB", (16, 16)).save(tmp_path / "A" / "3.bmp")
+    listing = scan(tmp_path)
+    assert len(listing.items) == 6
+    [(name, why)] = listing.left_out
+    assert {name, why.split()[0]} == {"A/3.png", "A/3.bmp"}
+    assert why.endswith("has the same name")
+
+
+def test_a_full_disk_ends_it(huabi: Any, run: Path, photos: Path, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("huabi.pictures.write_file", full)
+        done = huabi("translate", run, photos, "--out", tmp_path / "out")
+    assert done.code != 0
+    assert "no space left" in done.err.lower()
+    assert "left out" not in done.err
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_pictures_and_folders_are_translated_by_name(huabi: Any, run: Path, tmp_path: Path) -> None:

@@ -53,6 +53,10 @@ class PictureError(DataError):
         self.reason = reason
 
 
+class WriteError(PictureError):
+    """A picture that cannot be written, whatever it shows."""
+
+
 @dataclass(frozen=True)
 class Decoded:
     """A picture and what its file said of it."""

@@ -200,7 +200,25 @@ def _listing(
         raise RequestError("--classifier was not taught the labels of this folder; train it there")
     if model is not None and not {Generate, Imagine} & set(model.requests):
         raise RequestError("--model: this run draws nothing by itself; give one of diffusion, gan, vae, text_to_image")
+    if model is not None:
+        _check_drawing(listing, model, classifier)
     return listing
+
+
+def _check_drawing(listing: Listing, model: Model, classifier: Model | None) -> None:
+    """Raises `RequestError` where what `model` draws could not be filed under the label or caption of a picture."""
+    told = Imagine in model.requests and all(item.caption for item in listing.items)
+    if Generate not in model.requests and not told:
+        raise RequestError(
+            "--model follows captions, and not all of these pictures have one; give one of diffusion, gan or vae"
+        )
+    unknown = sorted(set(listing.labels) - set(model.spec.labels))
+    if told or not unknown:
+        return
+    if model.spec.labels:
+        raise RequestError(f"--model was not taught {unknown[0]!r}; train it on this folder")
+    if classifier is None:
+        raise RequestError("--model draws without labels: add --classifier RUN, which files what it draws, or refuses")
 
 
 class _Folder:
@@ -306,7 +324,7 @@ def _request(model: Model, item: Item, seed: int) -> Generate | Imagine:
     if item.caption and Imagine in model.requests:
         return Imagine(prompt=item.caption, seed=seed)
     if Generate not in model.requests:
-        raise RequestError("--model follows captions, and these pictures have none; give one of diffusion, gan or vae")
+        return Imagine(seed=seed)
     return Generate(label=item.label if model.spec.labels else None, seed=seed)
 
 

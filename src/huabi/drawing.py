@@ -156,7 +156,7 @@ def _recipe(identity: Identity, request: Request, row: int, picture: Image.Image
         "huabi": __version__,
         "task": kind,
         "request": json.loads(request.model_dump_json(exclude_none=True, exclude=set(request.by_hash))),
-        **({"inputs": {name: _digests(getattr(request, name)) for name in request.by_hash}} if request.by_hash else {}),
+        **({"inputs": _inputs(request)} if request.by_hash else {}),
         **({"origin": origin} if (origin := _origin(request)) else {}),
         "model": identity.hash,
         "family": identity.family,
@@ -182,8 +182,14 @@ def _origin(request: Request) -> str | None:
     return None if origin == ENHANCED else origin
 
 
-def _digests(given: Picture | tuple[Picture, ...]) -> str | list[str]:
-    return given.sha256 if isinstance(given, Picture) else [picture.sha256 for picture in given]
+def _inputs(request: Request) -> dict[str, str | list[str]]:
+    """The SHA-256 of the pictures that a request was made from."""
+    given = {name: getattr(request, name) for name in request.by_hash}
+    return {
+        name: known.sha256 if isinstance(known, Picture) else [picture.sha256 for picture in known]
+        for name, known in given.items()
+        if known is not None
+    }
 
 
 def again(

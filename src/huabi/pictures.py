@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import ExifTags, Image, ImageOps
 from PIL.PngImagePlugin import PngImageFile, PngInfo
 
-from .decoding import MAX_PIXELS, MODES, Fit, PictureError, fit_picture, flatten, open_picture, opened, why
+from .decoding import MAX_PIXELS, MODES, Fit, PictureError, WriteError, fit_picture, flatten, open_picture, opened, why
 from .durable import write_file
 from .errors import RequestError
 from .payload import Payload
@@ -242,7 +242,7 @@ def write_picture(data: bytes, path: str | Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, data)
     except OSError as error:
-        raise PictureError(f"cannot be written ({(error.strerror or str(error)).lower()})", str(path)) from None
+        raise WriteError(f"cannot be written ({(error.strerror or str(error)).lower()})", str(path)) from None
 
 
 def mask_image(mask: Picture, image: Picture) -> Image.Image:

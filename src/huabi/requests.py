@@ -129,7 +129,7 @@ class Imagine(Request):
 class Edit(Request):
     """A picture of which a part is drawn anew: where the mask is white, or around it."""
 
-    by_hash = ("image",)
+    by_hash = ("image", "scribble")
 
     image: Picture
     mask: Picture | None = Field(default=None, description="white where it is drawn anew; all of it by default")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from .damage import grey
+from .decoding import MAX_PIXELS
 from .deep import to_deep_tensor
 from .errors import RequestError
 from .machine import free_memory
 from .pictures import mask_image
 from .requests import Restore
 
-__all__ = ["check_memory", "hole_of", "restored"]
+__all__ = ["bled", "check_memory", "hole_of", "resampled", "restored"]
 
 HELD = 12  # float32 pictures of the result's size that are held at once, at most
 
@@ -42,6 +45,8 @@ def restored(request: Restore, channels: int, apply: Apply, device: torch.device
     if request.task == "colourise":
         picture = _in_colour(picture)
     colours, alpha = picture[:3], picture[3:]
+    if len(alpha):
+        colours = bled(colours[None], alpha[None] > -1)[0]
     given = colours.to(device)[None]  # (1, 1 or 3, H, W)
     plain = given.shape[1] == 1 or (request.task != "colourise" and bool((given == given[:, :1]).all()))
     if channels == 1:
@@ -58,7 +63,31 @@ def restored(request: Restore, channels: int, apply: Apply, device: torch.device
         out = before.lerp(out, request.strength)
     if hole is not None:
         out = torch.where(hole, out, before)
+        alpha = torch.where(hole[0], 1.0, alpha)  # what was missing is there
     return torch.cat([out, _enlarged(alpha[None], scale).clamp(-1, 1)], 1)[0] if len(alpha) else out[0]
+
+
+def bled(colours: Tensor, seen: Tensor) -> Tensor:
+    """Pictures (B, C, H, W) that where nothing is `seen` (B, 1, H, W) have the colours of what is seen nearby.
+
+    What is beneath transparency is often black, and would darken the edges of what is seen wherever pixels are mixed.
+    """
+    if bool(seen.all()) or not bool(seen.any()):
+        return colours
+    weight = seen.to(colours.dtype)
+    share = F.avg_pool2d(weight, 2, ceil_mode=True)
+    half = F.avg_pool2d(colours * weight, 2, ceil_mode=True) / share.clamp(min=0.1)  # of four pixels, one is 0.25
+    near = F.interpolate(bled(half, share > 0), colours.shape[-2:], mode="bilinear")
+    return torch.where(seen, colours, near)
+
+
+def resampled(x: Tensor, scale: int, how: Image.Resampling) -> Tensor:
+    """A picture (C, H, W) in [-1, 1] at `scale` times its sides; hidden colours do not show at transparent edges."""
+    if len(x) == 4:
+        x = torch.cat([bled(x[None, :3], x[None, 3:] > -1)[0], x[3:]])
+    size = scale * x.shape[2], scale * x.shape[1]
+    planes = [np.asarray(Image.fromarray(plane).resize(size, how)) for plane in x.numpy()]
+    return torch.from_numpy(np.stack(planes)).clamp(-1, 1)
 
 
 def hole_of(request: Restore) -> Tensor | None:
@@ -94,10 +123,12 @@ def _enlarged(x: Tensor, scale: int) -> Tensor:
 
 def check_memory(picture: Tensor, scale: int, device: torch.device | str) -> None:
     """Raises `RequestError` where what a picture (C, H, W) becomes at `scale` times its sides does not fit."""
-    needed = HELD * 4 * 3 * picture[0].numel() * scale**2
+    height, width = (side * scale for side in picture.shape[1:])
+    if height * width > MAX_PIXELS:
+        raise RequestError(f"{width}x{height} pixels are more than can be opened again: at most {MAX_PIXELS:,}")
+    needed = HELD * 4 * 3 * height * width
     free = free_memory(torch.device(device))
     if needed > free:
-        height, width = (side * scale for side in picture.shape[1:])
         raise RequestError(
             f"a result of {width}x{height} pixels takes {needed >> 20} MB of memory, {free >> 20} MB are free; "
             "restore a part of the picture, or a smaller one"

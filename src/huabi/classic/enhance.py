@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..deep import to_deep_tensor
 from ..model import DataSpec, Identity, Model
-from ..pictures import to_image, to_tensor
 from ..requests import Enhance
+from ..restoring import check_memory, resampled
 from .filters import gaussian, guided, noise_level, to_rgb, to_ycc
 
 __all__ = ["Enhancer", "Needs", "enhanced", "needs"]
@@ -175,15 +176,12 @@ class Enhancer(Model):
 
 
 def _answer(request: Enhance) -> Tensor:
-    x = to_tensor(request.image.image(request.image.channels))
+    x = to_deep_tensor(request.image)
+    check_memory(x, request.scale, "cpu")
     colours, alpha = (x[:3] + 1) / 2, x[3:]
     found = _weighed(needs(_seen(colours, alpha[0] > -1) if len(alpha) else colours), request)
     done = torch.cat([enhanced(colours, found) * 2 - 1, alpha])
-    if request.scale == 1:
-        return done
-    image = to_image(done)
-    size = request.scale * image.width, request.scale * image.height
-    return to_tensor(image.resize(size, Image.Resampling.LANCZOS))
+    return done if request.scale == 1 else resampled(done, request.scale, Image.Resampling.LANCZOS)
 
 
 def _seen(rgb: Tensor, visible: Tensor) -> Tensor:

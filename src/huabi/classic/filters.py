@@ -70,14 +70,21 @@ def guided(x: Tensor, guide: Tensor, radius: int, eps: float, size: Tensor | Non
     return wide[0] * size + wide[1]
 
 
-def noise_level(x: Tensor) -> float:
+def noise_level(x: Tensor, visible: Tensor | None = None) -> float:
     """The standard deviation of white noise in x (C, H, W), in its units (Immerkaer 1996); the mean over channels.
 
     The mask, a difference of two Laplacians, sees no straight edges. The median of what it sees, and not the mean, is
     taken, so that texture counts for less.
+
+    Args:
+        visible: (0 or 1, H, W) bool; where there is nothing to see, nothing is looked at.
     """
     if min(x.shape[1:]) < 3:
         return 0.0
     mask = x.new_tensor([[1.0, -2, 1], [-2, 4, -2], [1, -2, 1]])
     seen = F.conv2d(x[:, None], mask[None, None]).abs().flatten(1)
+    if visible is not None and len(visible) and not bool(visible.all()):
+        seen = seen[:, -F.max_pool2d(-visible.float(), 3, 1).flatten() > 0]  # all of the mask lies on what is visible
+        if not seen.numel():
+            return 0.0
     return float(seen.median(1).values.mean()) / 0.6745 / 6  # the mask's norm is 6; |N(0, 1)| has the median 0.6745

@@ -17,7 +17,7 @@ from ..deep import to_deep_tensor
 from ..errors import RequestError
 from ..model import DataSpec, Identity, Model
 from ..requests import Restore
-from ..restoring import check_memory, hole_of
+from ..restoring import check_memory, hole_of, resampled
 from .filters import noise_level
 
 __all__ = ["Bicubic", "Biharmonic", "Lanczos", "NonLocalMeans", "RichardsonLucy", "TotalVariation", "Wiener"]
@@ -73,9 +73,12 @@ class _Filter(_Method):
 
     def restored(self, x: Tensor, request: Restore) -> Tensor:
         colours, alpha = x[:3], x[3:]
-        noise = max(LEAST.get(request.task, FLOOR), noise_level(colours) / 2)
+        noise = max(LEAST.get(request.task, FLOOR), noise_level(colours, alpha > -1) / 2)
         array = colours.add(1).div(2).permute(1, 2, 0).numpy()
         done = torch.from_numpy(np.ascontiguousarray(self.filtered(array, noise, request), np.float32))
+        hole = hole_of(request)
+        if hole is not None:
+            alpha = torch.where(hole[0], 1.0, alpha)  # what was missing is there
         return torch.cat([done.permute(2, 0, 1) * 2 - 1, alpha]).clamp(-1, 1)
 
     @abstractmethod
@@ -159,9 +162,7 @@ class _Resize(_Method):
     filter: ClassVar[Image.Resampling]
 
     def restored(self, x: Tensor, request: Restore) -> Tensor:
-        size = request.scale * x.shape[2], request.scale * x.shape[1]
-        planes = [np.asarray(Image.fromarray(plane).resize(size, self.filter)) for plane in x.numpy()]
-        return torch.from_numpy(np.stack(planes)).clamp(-1, 1)
+        return resampled(x, request.scale, self.filter)
 
 
 class Bicubic(_Resize):

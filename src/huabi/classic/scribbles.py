@@ -49,13 +49,12 @@ def read_strokes(scribble: Picture, picture: Picture) -> Strokes:
     Up to `COLOURS` colours are told apart. Raises `RequestError` where the sizes differ, nothing is drawn, or nothing
     is left to be coloured.
     """
-    drawn = to_tensor(scribble.image(4))  # (4, H, W)
-    under = to_tensor(picture.image(3))
+    drawn, under = (to_tensor(given.image(4)) for given in (scribble, picture))  # (4, H, W)
     if drawn.shape[1:] != under.shape[1:]:
         sizes = [f"{x.shape[2]}x{x.shape[1]}" for x in (drawn, under)]
         raise RequestError(f"the strokes have {sizes[0]} pixels, the picture {sizes[1]}; draw them at its size")
-    clear = bool((drawn[3] < 1).any())
-    inked = drawn[3] > 0 if clear else ((drawn[:3] - under).abs() > 2 * SEEN).any(0)  # (H, W)
+    clear = bool(((drawn[3] < 1) & (under[3] == 1)).any())  # a layer of strokes, and no copy of a picture with holes
+    inked = drawn[3] > 0 if clear else ((drawn - under).abs() > 2 * SEEN).any(0)  # (H, W)
     if not inked.any():
         raise RequestError("the strokes are empty: draw on a transparent picture, or on a copy of the picture itself")
     if inked.float().mean() > FULL:
@@ -165,8 +164,9 @@ def _in_gamut(light: Tensor, chroma: Tensor) -> Tensor:
 class Scribbled(Model):
     """Answers `Edit` with coloured strokes: `model` gets their dense colouring in place of the picture.
 
-    What answers `Edit` draws on from it, what answers `Translate` takes it for its input. Without a model the colouring
-    itself is the answer, where the mask is white.
+    What answers `Edit` draws on from it. What answers `Translate` takes it for its input, and the prompt for the kind
+    or the label that it becomes; the picture is kept where the mask is black. Without a model the colouring itself is
+    the answer, where the mask is white.
     """
 
     requests = (Edit,)
@@ -185,11 +185,15 @@ class Scribbled(Model):
     def sample(self, requests: Sequence[Edit]) -> Iterator[Tensor]:
         if self.model is None:
             yield torch.stack([_coloured(request) for request in requests])
-        else:
+        elif Edit in self.model.requests:
             yield from self.model.sample([self._given(request) for request in requests])
+        else:
+            for made in self.model.sample([self._given(request) for request in requests]):
+                pictures = self.model.decode(made).float().cpu()
+                yield torch.stack([_kept(request, x) for request, x in zip(requests, pictures)])
 
     def decode(self, x: Tensor) -> Tensor:
-        return x if self.model is None else self.model.decode(x)
+        return self.model.decode(x) if self.model is not None and Edit in self.model.requests else x
 
     def batch_key(self, request: Any) -> Hashable:
         return request.image if self.model is None else self.model.batch_key(self._given(request))
@@ -202,7 +206,9 @@ class Scribbled(Model):
             dense = Picture.of(to_image(_dense(request.image, request.scribble, request.mask)))
         if Edit in self.model.requests:
             return request.model_copy(update={"image": dense, "scribble": None})
-        return Translate(image=dense, seed=request.seed)
+        if request.negative or any(request.expand) or request.steps or request.guidance:
+            raise RequestError("this model translates: leave negative, expand, steps and guidance out")
+        return Translate(image=dense, to=request.prompt or None, seed=request.seed)
 
 
 @lru_cache(maxsize=4)
@@ -215,14 +221,22 @@ def _dense(image: Picture, scribble: Picture, mask: Picture | None) -> Tensor:
     return torch.where(to_tensor(mask.image(1)) > 0, dense, to_tensor(image.image(3)))
 
 
+def _kept(request: Edit, made: Tensor) -> Tensor:
+    """What was made (C, H, W), and the picture itself where the mask is black."""
+    if request.mask is None:
+        return made
+    return torch.where(to_tensor(request.mask.image(1)) > 0, made, to_tensor(request.image.image(len(made))))
+
+
 def _coloured(request: Edit) -> Tensor:
-    """The colouring (3, H, W) itself."""
+    """The colouring (3 or 4, H, W) itself."""
     if request.scribble is None:
         raise RequestError("without a model only strokes colour a picture: add --scribble FILE, or --model RUN")
     if request.prompt or request.negative or any(request.expand) or request.steps or request.guidance:
         raise RequestError("strokes alone follow no words and draw nothing new: leave them out, or add --model RUN")
-    whole = to_tensor(request.image.image(3))
-    return whole.lerp(_dense(request.image, request.scribble, request.mask), request.strength)
+    whole = to_tensor(request.image.image(max(3, request.image.channels)))
+    dense = _dense(request.image, request.scribble, request.mask)
+    return torch.cat([whole[:3].lerp(dense, request.strength), whole[3:]])
 
 
 def with_strokes(model: Model) -> Model:

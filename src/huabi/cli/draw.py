@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import RequestError, nearest, valid
-from .options import IMAGE_SUFFIXES, Device, NoRecipe, Run, Size, app, say_near, showing, size_of
+from .options import (
+    IMAGE_SUFFIXES,
+    Device,
+    NoRecipe,
+    Run,
+    Size,
+    app,
+    beside,
+    check_file,
+    say_near,
+    showing,
+    size_of,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -111,7 +123,7 @@ def _name(recipe: dict[str, Any], position: int, between: tuple[str, str] | None
 @app.command()
 def paint(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="the picture to paint")],
-    out: Annotated[Path, typer.Option(help="the file to make")],
+    out: Annotated[Path | None, typer.Option(help="the file to make; by default a new one beside IMAGE")] = None,
     brush: Annotated[str, typer.Option(help="oil, ink, watercolor, crayon or pencil")] = "oil",
     film: Annotated[Path | None, typer.Option(help="also the painting as it grows: .gif, .webp or .mp4")] = None,
     strokes: Annotated[int | None, typer.Option(help="the most strokes")] = None,
@@ -125,17 +137,16 @@ def paint(
     from ..classic.painter import Painter
     from ..drawing import draw
     from ..pictures import Picture
-    from ..provenance.publish import check_place, publish
+    from ..provenance.publish import publish
     from ..requests import Paint
 
-    if out.suffix.lower() not in IMAGE_SUFFIXES:
-        raise RequestError(f"--out {out}: one picture is made; give a file, such as {out.stem}.png")
-    check_place(out)
     if film is not None:
         check_film(film)
     given = Picture.of(image)
     with valid():
         request = Paint(image=given, brush=brush, detail=detail, strokes=strokes, seed=seed)  # type: ignore[arg-type]
+    out = out or beside(image, brush)
+    check_file(out, no_recipe, image)
     frames: list[Image.Image] = []
     with showing() as display:
         painter = Painter(FRAMES if film else 1, lambda frame: frames.append(frame) if film else None)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ..errors import RequestError, valid
-from .options import IMAGE_SUFFIXES, RECIPE_SUFFIXES, Device, NoRecipe, app, showing
-
-if TYPE_CHECKING:
-    from PIL import Image
+from .options import Device, NoRecipe, Sheet, app, beside, check_file, save_like, save_sheet, showing
 
 
 @app.command()
 def enhance(
     source: Annotated[Path, typer.Argument(metavar="IMAGE_OR_DATA", help="a picture, or with --augment a folder")],
-    out: Annotated[Path, typer.Option(help="the file to make, or with --augment the folder")],
-    sheet: Annotated[Path | None, typer.Option(help="also before and after in one picture")] = None,
+    out: Annotated[Path | None, typer.Option(help="the file to make, or the folder; new and beside by default")] = None,
+    sheet: Sheet = None,
     exposure: Annotated[float | None, typer.Option(help="how much of what is found to be needed: 0 to 1")] = None,
     white_balance: Annotated[float | None, typer.Option(help="so of a cast of colour")] = None,
     contrast: Annotated[float | None, typer.Option(help="so of flat light")] = None,
@@ -42,9 +39,9 @@ def enhance(
     more = {name: value for name, value in more.items() if value is not None}
     _check(source, augment, [*amounts, *(["sheet"] if sheet else [])], [*more])
     if augment:
-        _enlarge(source, out, more, device)
+        _enlarge(source, out or beside(source, "enhanced", ""), more, device)
     else:
-        _correct(source, out, sheet, amounts, no_recipe)
+        _correct(source, out or beside(source, "enhanced"), sheet, amounts, no_recipe)
 
 
 def _check(source: Path, augment: bool, of_one: list[str], of_many: list[str]) -> None:
@@ -63,25 +60,20 @@ def _check(source: Path, augment: bool, of_one: list[str], of_many: list[str]) -
 
 def _correct(source: Path, out: Path, sheet: Path | None, amounts: dict[str, Any], no_recipe: bool) -> None:
     """One picture, made better."""
-    suffixes = IMAGE_SUFFIXES if no_recipe else RECIPE_SUFFIXES
-    if out.suffix.lower() not in suffixes:
-        raise RequestError(f"--out {out}: one picture is made; give a file, such as {out.stem or source.stem}.png")
+    check_file(out, no_recipe, source)
     from ..classic.enhance import Enhancer
-    from ..drawing import draw
-    from ..pictures import Picture, grid, save_picture
-    from ..provenance.publish import check_place, publish
+    from ..drawing import drawn
+    from ..pictures import Picture, to_image
     from ..requests import Enhance
 
-    check_place(out)
-
     given = Picture.of(source)
-    before: Image.Image = given.image(given.channels)
     with valid():
         request = Enhance(image=given, **amounts)
-    for _, after, recipe in draw(Enhancer(), [request]):
-        publish(after, out, recipe, not no_recipe)
-        if sheet is not None:
-            save_picture(grid([before.resize(after.size), after], 2), sheet)
+    with showing() as display:
+        for _, picture, recipe in drawn(Enhancer(), [request]):
+            save_like(given, picture, out, recipe, not no_recipe, display)
+            if sheet is not None:
+                save_sheet([(given.image(given.channels), to_image(picture))], sheet)
     typer.echo(out)
 
 

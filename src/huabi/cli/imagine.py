@@ -13,7 +13,7 @@ import typer
 
 from .. import text
 from ..errors import DataError, RequestError
-from .options import IMAGE_SUFFIXES, RECIPE_SUFFIXES, Device, NoRecipe, app, say_near, showing, size_of
+from .options import IMAGE_SUFFIXES, Device, NoRecipe, app, beside, check_file, say_near, showing, size_of
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -33,7 +33,7 @@ Negative = Annotated[str | None, typer.Option(help="what to keep out")]
 @app.command()
 def imagine(
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="what to draw, as 'a red house --ar 3:2'")] = "",
-    out: Annotated[Path | None, typer.Option(help="a folder, or with one picture a file")] = None,
+    out: Annotated[Path | None, typer.Option(help="a folder, imagined by default, or with one picture a file")] = None,
     grid: Annotated[Path | None, typer.Option(help="also, or only, all of them in one picture")] = None,
     model: ModelName = None,
     n: Count = None,
@@ -81,6 +81,7 @@ def imagine(
         given["mood"] = mood_name(mood_of)
     given |= {"between": between, "frames": frames, "of": of}
     given |= {name: _read(path) for name, path in (("reference", reference), ("image", image)) if path}
+    out = out or (None if grid else Path("imagined"))
     _make(read(prompt, given), model, device, out, grid, no_recipe, rank=rank)
 
 
@@ -88,7 +89,7 @@ def imagine(
 def edit(
     image: Source,
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="what shall be there")] = "",
-    out: Annotated[Path | None, typer.Option(help="the file to make, or for several pictures a folder")] = None,
+    out: Annotated[Path | None, typer.Option(help="a file, or for several a folder; new beside it by default")] = None,
     mask: Annotated[Path | None, typer.Option(help="white where it is drawn anew; all of it by default")] = None,
     scribble: Annotated[Path | None, typer.Option(help="coloured strokes on it, which spread along its edges")] = None,
     expand: Annotated[str | None, typer.Option(help="pixels to add: 64, or left,top,right,bottom")] = None,
@@ -113,7 +114,9 @@ def edit(
     given |= {"n": n, "seed": seed, "negative": negative, "steps": steps, "guidance": guidance}
     notes = check_mask(white, whole, any(sides or ())) if white else []
     if scribble is None:
-        _make(read(prompt, given, Edit), model, device, out, None, no_recipe, notes)
+        asked = read(prompt, given, Edit)
+        out = out or _beside(image, "edited", asked)
+        _make(asked, model, device, out, None, no_recipe, notes)
         return
     from ..classic.scribbles import SOFT, Scribbled
 
@@ -122,6 +125,7 @@ def edit(
     asked = read(prompt, given | {"scribble": _read(scribble)}, Edit)
     if model is None:
         asked = replace(asked, notes=())  # no words are needed where nothing is drawn
+    out = out or _beside(image, "edited", asked)
     _make(asked, model or Scribbled(), device, out, None, no_recipe, notes)
 
 
@@ -129,7 +133,7 @@ def edit(
 def vary(
     image: Source,
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="what it shows; by default what drew it")] = "",
-    out: Annotated[Path | None, typer.Option(help="a folder, or with one picture a file")] = None,
+    out: Annotated[Path | None, typer.Option(help="a folder, or a file; new beside IMAGE by default")] = None,
     grid: Annotated[Path | None, typer.Option(help="also, or only, all of them in one picture")] = None,
     model: ModelName = None,
     n: Count = None,
@@ -148,7 +152,13 @@ def vary(
         raise RequestError("--strength, --subtle and --strong exclude each other; say one of them")
     strength = SUBTLE if subtle else STRONG if strong else strength
     given = {"image": _read(image), "n": n, "seed": seed, "strength": strength}
-    _make(read(prompt, given, Vary), model, device, out, grid, no_recipe)
+    asked = read(prompt, given, Vary)
+    out = out or (None if grid else _beside(image, "varied", asked))
+    _make(asked, model, device, out, grid, no_recipe)
+
+
+def _beside(source: Path, done: str, asked: Asked) -> Path:
+    return beside(source, done, ".png" if asked.kept == 1 else "")
 
 
 def _read(path: Path) -> Picture:
@@ -174,7 +184,7 @@ def _make(
 
     With `rank`, the best are saved when all are done, and printed in their order.
     """
-    _check_out(out, grid, asked.kept, no_recipe)
+    _check_out(out, grid, asked, no_recipe)
     from ..choice import model_for
     from ..drawing import draw
     from ..hearing import cut, fitted
@@ -238,20 +248,21 @@ def _lost(request: Any, model: Model) -> Iterator[str]:
             yield "this model knows no colours: the picture is edited in grey"
 
 
-def _check_out(out: Path | None, grid: Path | None, n: int, no_recipe: bool) -> None:
-    if out is None and grid is None:
-        raise RequestError("say where the pictures go: --out DIR, or with one picture --out FILE.png")
-    suffix = out.suffix.lower() if out else ""
-    if out and suffix not in IMAGE_SUFFIXES and out.exists() and not out.is_dir():
-        raise RequestError(f"--out {out} is a file; give a folder")
-    if suffix in IMAGE_SUFFIXES and n > 1:
-        raise RequestError(f"--out {out} is one file; give a folder, or --n 1")
-    if suffix in IMAGE_SUFFIXES - RECIPE_SUFFIXES and not no_recipe:
-        raise RequestError(f"--out {out}: {suffix} has no place for the recipe; save as .png, or say --no-recipe")
-    from ..provenance.publish import check_place
+def _check_out(out: Path | None, grid: Path | None, asked: Asked, no_recipe: bool) -> None:
+    from ..provenance.publish import check_place, check_recipe
 
-    for path in filter(None, (grid, out if suffix in IMAGE_SUFFIXES else None)):
-        check_place(path)
+    single = out is not None and out.suffix.lower() in IMAGE_SUFFIXES
+    if out and not single and out.exists() and not out.is_dir():
+        raise RequestError(f"--out {out} is a file; give a folder")
+    if single and asked.kept > 1:
+        raise RequestError(f"--out {out} is one file; give a folder, or --n 1")
+    if grid:
+        check_place(grid)
+    if out and single:
+        given = (getattr(asked.request, name, None) for name in ("image", "mask", "scribble", "reference"))
+        check_file(out, no_recipe, *(Path(picture.name) for picture in given if picture and picture.name))
+        if not no_recipe:
+            check_recipe(out, asked.request)
 
 
 def _free(out: Path, recipe: dict[str, Any], frame: int | None) -> Path:

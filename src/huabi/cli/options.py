@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .. import text
+from ..errors import RequestError
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
     from ..display import Display
+    from ..pictures import Picture
 
 app = typer.Typer(
     name="huabi",
@@ -33,11 +39,60 @@ Threads = Annotated[int | None, typer.Option(help="of the processor; all that ar
 Pairs = Annotated[str | None, typer.Option(help="side-by-side: each picture holds a pair, left and right")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")]
+Sheet = Annotated[Path | None, typer.Option(help="also before and after in one picture")]
 NoRecipe = Annotated[bool, typer.Option("--no-recipe", help="leave the recipe out of the pictures")]
 
 
 def size_of(value: str | None) -> tuple[int, int] | None:
     return text.size(value) if value is not None else None
+
+
+def beside(source: Path, done: str, suffix: str = ".png") -> Path:
+    """A file beside `source` that is named after it and after what was done, and does not exist yet."""
+    names = itertools.chain([done], (f"{done}-{k}" for k in itertools.count(2)))
+    files = (source.with_name(f"{source.stem}-{name}{suffix}") for name in names)
+    return next(file for file in files if not file.exists())
+
+
+def check_file(out: Path, no_recipe: bool, *given: Path) -> None:
+    """Raises `HuabiError` where the one picture that is made of those given cannot be saved as `out`."""
+    from ..provenance.publish import check_place
+
+    suffix = out.suffix.lower()
+    if suffix not in IMAGE_SUFFIXES:
+        raise RequestError(f"--out {out}: one picture is made; give a file, such as {out.stem}.png")
+    check_place(out)
+    if suffix not in RECIPE_SUFFIXES and not no_recipe:
+        raise RequestError(f"--out {out}: {suffix} has no place for the recipe; save as .png, or say --no-recipe")
+    if out.resolve() in {path.resolve() for path in given}:
+        raise RequestError(f"--out {out} is what the picture is made of, and would be lost; choose another file")
+
+
+def save_like(
+    given: Picture, picture: Tensor, out: Path, recipe: Mapping[str, Any], with_recipe: bool, display: Display
+) -> None:
+    """Publishes a picture (C, H, W) that was made of the one given, in 16 bits where that has them and `out` can."""
+    from ..deep import is_deep, publish_deep
+    from ..pictures import to_image
+    from ..provenance.publish import publish
+    from ..provenance.settings import Settings
+
+    deep = is_deep(given)
+    if deep and out.suffix.lower() != ".png":
+        display.say(f"note: saved in 8 bits, of the 16 that {given.name} has; --out FILE.png keeps them")
+    elif deep and Settings.load().visible != "off":
+        display.say("note: saved in 8 bits, in which the visible label of provenance.toml is written")
+    elif deep:
+        publish_deep(picture, out, recipe, with_recipe)
+        return
+    publish(to_image(picture), out, recipe, with_recipe)
+
+
+def save_sheet(pairs: Sequence[tuple[Image, Image]], sheet: Path) -> None:
+    """Saves pictures before and after, side by side, a pair in each row; what came out larger shows how large."""
+    from ..pictures import grid, save_picture
+
+    save_picture(grid([side for before, after in pairs for side in (before.resize(after.size), after)], 2), sheet)
 
 
 def say_near(display: Display, recipe: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import RequestError, valid
-from .options import IMAGE_SUFFIXES, RECIPE_SUFFIXES, Device, NoRecipe, app, showing
+from .options import IMAGE_SUFFIXES, Device, NoRecipe, app, beside, check_file, showing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,7 +25,7 @@ NUMBERED = "{:05d}.png"  # of several pictures in a folder
 def stylize(
     image: Annotated[Path, typer.Argument(metavar="CONTENT", help="a picture, a film, or a folder of frames")],
     styles: Annotated[list[Path] | None, typer.Argument(metavar="STYLE...", help="up to 8 pictures")] = None,
-    out: Annotated[Path | None, typer.Option(help="the file to make; of several pictures a folder")] = None,
+    out: Annotated[Path | None, typer.Option(help="a file, of several pictures a folder; by default a new one")] = None,
     weights: Annotated[str | None, typer.Option(help="how much each style counts, as .7,.3")] = None,
     masks: Annotated[list[Path] | None, typer.Option("--mask", help="white where a style goes; one for each")] = None,
     method: Annotated[str | None, typer.Option(help="gatys, or a run of fast_style, which is the default")] = None,
@@ -51,21 +51,19 @@ def stylize(
     from ..requests import Stylize
 
     film = read_film(image) if is_film(image) else None
-    if out is None:
-        raise RequestError("say where it goes: --out FILE, or for several pictures --out DIR")
     if film is not None and path is not None:
         raise RequestError("--path is for one picture, not for a film")
     many = film is not None or path is not None
+    if out is None:
+        out = beside(image, styles[0].stem if styles else "styled", _suffix(image, film, path))
     if out.suffix.lower() in IMAGE_SUFFIXES - set(SUFFIXES) and many:
         raise RequestError(f"--out {out} is one picture; give a folder, or a film: .gif, .webp or .mp4")
-    if not many and out.suffix.lower() not in IMAGE_SUFFIXES:
-        raise RequestError(f"--out {out}: one picture is made; give a file, such as {out.stem}.png")
-    if not many and out.suffix.lower() not in RECIPE_SUFFIXES and not no_recipe:
-        raise RequestError(f"--out {out}: {out.suffix} has no place for the recipe; save as .png, or say --no-recipe")
-    if many and out.suffix:
+    if not many:
+        check_file(out, no_recipe, image, *(styles or ()), *(masks or ()))
+    elif out.suffix:
         check_film(out, "--out")
     else:
-        check_place(out if out.suffix else out / NUMBERED.format(0))
+        check_place(out / NUMBERED.format(0))
     given: dict[str, Any] = {"strength": strength, "chaos": chaos, "size": size, "iterations": iterations}
     given |= {"features": features, "statistic": statistic, "smoothness": smoothness}
     given |= {"weights": _numbers(weights) if weights is not None else None}
@@ -85,6 +83,13 @@ def stylize(
     else:
         _drawn(chosen, along(request, path) if path is not None else [request], out, no_recipe)
     typer.echo(out)
+
+
+def _suffix(image: Path, film: Film | None, path: int | None) -> str:
+    """Of what is made by default: of a film a film, of several pictures a folder."""
+    if film is not None:
+        return "" if image.is_dir() else image.suffix
+    return ".png" if path is None else ""
 
 
 def along(request: Stylize, frames: int) -> list[Stylize]:

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from ..errors import DataError, RequestError
-from .options import IMAGE_SUFFIXES, Device, NoRecipe, Run, app, showing
+from .options import IMAGE_SUFFIXES, Device, NoRecipe, Run, Sheet, app, save_sheet, showing
 
 if TYPE_CHECKING:
     from ..model import Model
+
+
+SHOWN = 32  # pictures on a sheet
 
 
 class Work(NamedTuple):
@@ -32,18 +35,20 @@ def translate(
     out: Annotated[Path, typer.Option(help="a folder, or of one picture or film a file")],
     to: Annotated[str | None, typer.Option(help="what they become: one of the run's two kinds, or a label")] = None,
     seed: Annotated[int, typer.Option(help="where the run draws with noise: another seed, another picture")] = 0,
+    sheet: Sheet = None,
     device: Device = "auto",
     no_recipe: NoRecipe = False,
 ) -> None:
     """Turn pictures into another kind of picture, with a RUN that learnt how."""
     from .. import index
     from ..api import load
+    from ..decoding import WriteError, open_picture
     from ..errors import valid
     from ..provenance.publish import publish
 
     work = list(_planned(images, out))
     model = load(run, device)
-    made = 0
+    made, pairs = 0, list[tuple[Any, Any]]()
     with showing() as display, valid():
         for done, one in enumerate(work):
             display.count("translating", done, len(work))
@@ -54,6 +59,10 @@ def translate(
                 else:
                     picture, recipe = _drawn(model, one.source, asked)
                     publish(picture, one.target, recipe, not no_recipe)
+                    if sheet is not None and len(pairs) < SHOWN:
+                        pairs.append((open_picture(one.source), picture))
+            except WriteError:
+                raise
             except DataError as error:
                 if one.named:
                     raise
@@ -63,6 +72,8 @@ def translate(
             display.count("translating", done + 1, len(work))
     if not made:
         raise DataError(f"none of the {len(work)} pictures can be read")
+    if sheet is not None and pairs:
+        save_sheet(pairs, sheet)
     if model.identity is not None:
         index.add(model.identity.hash, index.place(run))
     typer.echo(out)

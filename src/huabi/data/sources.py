@@ -233,8 +233,15 @@ def _partners(a: list[Item], b: list[Item], state: _Scan) -> list[Item]:
         parts = item.name.split("/")
         return "/".join([*parts[parts.index(folder) + 1 : -1], PurePosixPath(parts[-1]).stem])
 
-    right = {stem(i, "B"): i for i in b}
-    left = {stem(i, "A"): i for i in a}
+    def by_stem(items: list[Item], folder: str) -> dict[str, Item]:
+        found: dict[str, Item] = {}
+        for item in items:
+            first = found.setdefault(stem(item, folder), item)
+            if first is not item:
+                state.left_out.append((item.name, f"{shown(first.name)} has the same name"))
+        return found
+
+    left, right = by_stem(a, "A"), by_stem(b, "B")
     joined = [replace(i, partner=right[key]) for key, i in left.items() if key in right]
     alone = [i.name for key, i in left.items() if key not in right] + [
         i.name for key, i in right.items() if key not in left

@@ -172,6 +172,9 @@ class Diffusion(Family):
         if request.prompt or request.negative:
             raise RequestError("diffusion knows no words: leave the prompt out, or take a model of text_to_image")
         canvas = canvas_of(request, self.spec, self.device)
+        if not request.strength:
+            yield canvas.whole
+            return
         full = (canvas.part.shape[1], canvas.part.shape[2])
         size = working_size(full, self.spec.size, self.net.multiple)
         known = resized(canvas.part[None], size)
@@ -184,7 +187,7 @@ class Diffusion(Family):
         denoiser = around(partial(denoise, self.net, self.path), known, hole)
         times = self.path.times(request.steps or self.config.steps) * request.strength
         x = self.path.mix(known, row_noise([request.seed], known.shape[1:]).to(self.device), times[0])
-        for estimate in repaint(denoiser, x, times, noised, ROUNDS) if request.strength else [known]:
+        for estimate in repaint(denoiser, x, times, noised, ROUNDS):
             yield canvas.joined(resized(estimate, full)[0])
 
     def batch_key(self, request: Any) -> Hashable:

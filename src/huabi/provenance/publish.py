@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from .. import __version__
-from ..pictures import PictureError, encode_picture, flatten, format_of, read_recipe, write_picture
+from ..pictures import (
+    LONGEST_EXIF,
+    Picture,
+    PictureError,
+    encode_picture,
+    flatten,
+    format_of,
+    read_recipe,
+    write_picture,
+)
 from . import label, signature, visible, watermark
 from .settings import Settings
 
-__all__ = ["check_place", "identity", "marked", "pixels", "publish", "published", "recast", "sealed"]
+if TYPE_CHECKING:
+    from ..requests import Request
+
+__all__ = ["check_place", "check_recipe", "identity", "marked", "pixels", "publish", "published", "recast", "sealed"]
 
 LABELLED = ("PNG", "JPEG", "WEBP", "AVIF")  # formats that hold the label
+SLACK = 4096  # bytes of a recipe beside its request, at most
+GIVING_BACK = ("restore", "enhance")  # tasks whose pictures are the user's own, and get no watermark
 WATERMARKED = 128  # pixels of the short side, below which a watermark would be seen, or lost
 _ADDED = ("marks", "saved")  # to a recipe when its picture is published
 
@@ -116,6 +131,13 @@ def check_place(path: str | Path) -> None:
         signature.check(settings.certificate, settings.key)
 
 
+def check_recipe(path: str | Path, request: Request) -> None:
+    """Raises `PictureError` where the file's format has no room for what a recipe holds of this request."""
+    held = len(request.model_dump_json(exclude=set(request.by_hash)))
+    if format_of(path) == "JPEG" and held > LONGEST_EXIF - SLACK:
+        raise PictureError("the recipe holds the mask, and is too long for JPEG: save as .png", str(path))
+
+
 def identity(recipe: Mapping[str, Any]) -> bytes:
     """The 32 bytes that a recipe is known by; what was added when its picture was published does not count."""
     bare = {name: value for name, value in recipe.items() if name not in _ADDED}
@@ -127,7 +149,20 @@ def marked(image: Image.Image, recipe: Mapping[str, Any]) -> Image.Image:
     marks = recipe.get("marks") or {}
     if "visible" in marks:
         image = visible.write(image, marks["visible"])
-    return watermark.lay(image, identity(recipe)[:4]) if "watermark" in marks else image
+    if "watermark" not in marks:
+        return image
+    laid = watermark.lay(image, identity(recipe)[:4])
+    return Image.composite(laid, image, _drawn(recipe, image.size)) if marks.get("within") == "mask" else laid
+
+
+def _drawn(recipe: Mapping[str, Any], size: tuple[int, int]) -> Image.Image:
+    """Where a picture was drawn anew, by its request's mask: white there, black elsewhere."""
+    request = recipe["request"]
+    mask = Picture.of(base64.b64decode(request["mask"])).image(1).point(lambda level: 255 if level > 127 else 0)
+    left, top, *_ = request.get("expand") or (0, 0)
+    drawn = Image.new("L", size, 255)
+    drawn.paste(mask, (left, top))
+    return drawn
 
 
 def pixels(image: Image.Image) -> str:
@@ -140,8 +175,10 @@ def _marks(image: Image.Image, recipe: Mapping[str, Any], settings: Settings, ki
     marks: dict[str, Any] = {}
     if settings.visible != "off" and min(image.size) >= visible.LEAST:
         marks["visible"] = visible.language() if settings.visible == "auto" else settings.visible
-    if settings.watermark and min(image.size) >= WATERMARKED:
-        tried = marks | {"watermark": watermark.VERSION}
+    masked = bool(recipe.get("request", {}).get("mask"))
+    gives_back = recipe.get("task") in GIVING_BACK and not masked
+    if settings.watermark and min(image.size) >= WATERMARKED and not gives_back:
+        tried = marks | {"watermark": watermark.VERSION} | ({"within": "mask"} if masked else {})
         shown = _shown(marked(image, {**recipe, "marks": tried}), kind)
         if watermark.found(shown, identity(recipe)[:4]):  # pictures that are all white, or very busy, keep none
             marks = tried
