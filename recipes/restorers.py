@@ -20,7 +20,8 @@ from PIL import Image
 from recipe import ship, tell
 
 import huabi
-from huabi.decoding import open_picture
+from huabi.data.cache import digest
+from huabi.decoding import PictureError, open_picture
 from huabi.pictures import SAVED_AS
 from huabi.tiles import places
 
@@ -43,17 +44,21 @@ def parts(photo: Image.Image) -> Iterator[Image.Image]:
                 yield picture.crop((left, top, left + SIZE, top + SIZE))
 
 
-def cut(folders: Sequence[Path], to: Path) -> None:
-    """Writes the parts of all photographs in some folders, once."""
-    if to.exists():
-        return
-    begun = to.with_suffix(".begun")
-    begun.mkdir(parents=True, exist_ok=True)
+def cut(folders: Sequence[Path], to: Path) -> Path:
+    """Writes the parts of all photographs in some folders, once: the folder below `to` where they are."""
     photos = sorted(file for folder in folders for file in folder.rglob("*") if file.suffix.lower() in SAVED_AS)
+    done = to / digest(*map(str, photos))[:16]
+    if done.exists():
+        return done
+    begun = done.with_suffix(".begun")
+    begun.mkdir(parents=True, exist_ok=True)
     for number, file in enumerate(photos):
-        for part, picture in enumerate(parts(open_picture(file, 3))):
-            picture.save(begun / f"{number:04d}-{part:04d}.png")
-    begun.rename(to)
+        try:
+            for part, picture in enumerate(parts(open_picture(file, 3))):
+                picture.save(begun / f"{number:04d}-{part:04d}.png")
+        except PictureError as error:
+            print(f"left out: {error}")
+    return begun.rename(done)
 
 
 def main() -> None:
@@ -66,8 +71,7 @@ def main() -> None:
     args = parser.parse_args()
     if not args.ship and not args.photos:
         parser.error("say which photographs to train on")
-    if args.photos:
-        cut(args.photos, args.out / "photo-parts")
+    data = cut(args.photos, args.out / "photo-parts") if args.photos else None
     for name in [args.only] if args.only else RESTORERS:
         run = args.out / name
         if args.ship:
@@ -76,7 +80,7 @@ def main() -> None:
         resume = (run / "run.json").exists()
         shape = {"size": SIZE, "channels": 3, "settings": RESTORERS[name] | {"net.width": WIDTH}}
         budget = 60 * args.minutes
-        huabi.train("restorer", args.out / "photo-parts", run, budget=budget, resume=resume, on_report=tell, **shape)
+        huabi.train("restorer", str(data), run, budget=budget, resume=resume, on_report=tell, **shape)
 
 
 if __name__ == "__main__":

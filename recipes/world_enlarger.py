@@ -30,8 +30,8 @@ from huabi.pictures import to_image
 
 FIRST, COUNT, SMALL, SCALE = 5 << 32, 800, 64, 4  # scenes that no other recipe learns from, and none is judged by
 PAIRS = Path("runs/world-pairs")
-SETTINGS = {"task": "upscale", "scale": SCALE, "crop": 128, "net.width": 32, "net.depth": "1+2+2"}
-SETTINGS |= {"detail.texture": 8, "detail.adversarial": 0.5}
+SETTINGS = {"task": "upscale", "scale": SCALE, "crop": 128, "net.width": 56, "net.depth": "4+1"}
+SETTINGS |= {"detail.texture": 0, "detail.adversarial": 0.2}
 
 
 def scene(number: int) -> Image.Image:

@@ -235,6 +235,17 @@ def test_what_is_translated_from_strokes_stays_within_the_mask() -> None:
         list(draw(model, [request.model_copy(update={"steps": 4})]))
 
 
+def test_what_learnt_from_label_maps_gets_one() -> None:
+    image = halves()
+    request = Edit(image=image, scribble=strokes_on(image))
+    model = Listens(Translate)
+    model.spec = DataSpec((40, 40), pairing="paired", domains=("labels", "flat"))
+    ((_, picture, _),) = draw(model, [request])
+    seen = {tuple(colour) for colour in np.asarray(picture).reshape(-1, 3)}
+    strokes = read_strokes(request.scribble, request.image)
+    assert seen == {tuple(((colour + 1) * 127.5).round().int().tolist()) for colour in strokes.colours}
+
+
 def test_transparency_stays_and_a_copy_of_a_clear_picture_is_no_layer() -> None:
     whole = halves().convert("RGBA")
     whole.putalpha(Image.fromarray(np.linspace(0, 255, 40).astype(np.uint8)[None].repeat(40, 0)))

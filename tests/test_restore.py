@@ -29,7 +29,7 @@ from huabi.families.diffusion import Diffusion
 from huabi.families.restorer import Restorer
 from huabi.metrics.restoration import psnr
 from huabi.model import Batch, DataSpec
-from huabi.pictures import Picture, open_picture, read_recipe
+from huabi.pictures import Picture, open_picture, read_recipe, to_image
 from huabi.plan import Plan
 from huabi.ranks import Ranks
 from huabi.requests import Edit, Restore
@@ -381,6 +381,47 @@ def test_sixteen_bits_are_vouched_for(huabi: Any, channels: int, tmp_path: Path)
         patch.setenv("HUABI_HOME", str(tmp_path / "home"))
         assert "in 8 bits" in huabi(*words, tmp_path / "marked.png").err
     assert not is_deep(Picture.of(tmp_path / "marked.png"))
+
+
+def test_edit_fills_holes_by_what_restores(huabi: Any, runs: Path, tmp_path: Path) -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (12, 12, 3), dtype=np.uint8)).save(tmp_path / "photo.png")
+    hole = Image.new("L", (12, 12))
+    hole.paste(255, (3, 3, 8, 9))
+    hole.save(tmp_path / "hole.png")
+    words = ("edit", tmp_path / "photo.png", "--mask", tmp_path / "hole.png", "--model")
+    for name in ("telea", runs / "both"):
+        done = huabi(*words, name, "--out", tmp_path / "filled.png")
+        assert done.code == 0, done.err
+        filled, photo = (np.asarray(open_picture(tmp_path / f"{n}.png")) for n in ("filled", "photo"))
+        known = np.asarray(hole) == 0
+        assert (filled[known] == photo[known]).all()
+        assert (filled[~known] != photo[~known]).any()
+        again = huabi("again", tmp_path / "filled.png", "--input", tmp_path / "photo.png", "--out", tmp_path / "a.png")
+        assert "the same to the bit" in again.out, again.err
+    refused(huabi(*words[:2], "a cat", *words[2:], "telea"), "draws nothing new")
+    refused(huabi("edit", tmp_path / "photo.png", "--model", "telea"), "--mask FILE")
+
+
+def test_known_pixels_stay_in_the_file_and_what_was_drawn_is_marked(huabi: Any, tmp_path: Path) -> None:
+    x = shapes(1, 3, 3, 192)[0]
+    x = x + 0.05 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    to_image(x).save(tmp_path / "photo.png")
+    hole = Image.new("L", (192, 192))
+    hole.paste(255, (10, 10, 180, 180))
+    hole.save(tmp_path / "hole.png")
+    photo = np.asarray(open_picture(tmp_path / "photo.png"))
+    same = huabi("restore", tmp_path / "photo.png", "--task", "denoise", "--method", "tv", "--strength", 0)
+    assert (np.asarray(open_picture(same.out.strip())) == photo).all()
+    words = ("edit", tmp_path / "photo.png", "--mask", tmp_path / "hole.png", "--model", "telea")
+    filled = huabi(*words, "--out", tmp_path / "filled.png")
+    assert filled.code == 0, filled.err
+    known = np.asarray(hole) == 0
+    assert (np.asarray(open_picture(tmp_path / "filled.png"))[known] == photo[known]).all()
+    recipe = read_recipe(tmp_path / "filled.png")
+    assert recipe is not None
+    if recipe["marks"]:
+        assert recipe["marks"]["within"] == "mask"
+        assert "watermark" in huabi("verify", tmp_path / "filled.png").out
 
 
 def test_mistakes_get_one_line(huabi: Any, runs: Path, tmp_path: Path) -> None:

@@ -21,8 +21,10 @@ from huabi.config import configure
 from huabi.cost import example
 from huabi.data import batches, prepare, scan
 from huabi.data.world.compose import at_time, draw_scene
+from huabi.data.world.render import masks
 from huabi.data.world.spec import parse
 from huabi.data.world.styles import draw as draw_world
+from huabi.data.world.styles import legend
 from huabi.errors import RequestError
 from huabi.evaluation import evaluate
 from huabi.families import find
@@ -102,6 +104,18 @@ def test_two_kinds_share_no_scene() -> None:
     first, second = ({item.where.offset for item in side} for side in (listing.items, listing.other))
     assert (len(first), len(second), len(first & second)) == (9, 9, 0)
     assert {item.where.path for item in listing.other} == {"oil"}
+
+
+def test_a_map_of_labels_has_the_colour_of_each_kind_where_it_is_seen() -> None:
+    known = legend()
+    apart = torch.cdist(torch.tensor(list(known.values())).float(), torch.tensor(list(known.values())).float())
+    assert (apart + 1000 * torch.eye(len(known))).min() > 30
+    scene = draw_scene(5)
+    drawn, seen = draw_world(scene, (48, 48), "labels"), masks(scene, (48, 48))
+    for number, thing in enumerate(scene.things, 1):
+        assert (drawn[seen == number] == known[thing.kind]).all()
+    assert (drawn[seen == 0] == 255).all()
+    assert prepare("world:pairs=labels-flat,n=4", size=16).spec.domains == ("labels", "flat")
 
 
 def test_night_falls_on_the_same_scene() -> None:

@@ -18,6 +18,7 @@ from . import __version__, classic, index, models
 from .classic.scribbles import with_strokes
 from .enlarging import JOIN
 from .errors import RequestError
+from .filling import answering_edit
 from .model import Identity, Model
 from .pictures import Picture, PictureError, open_picture, read_recipe, to_image
 from .provenance.filters import guard
@@ -67,6 +68,8 @@ def drawn(
     """
     if any(getattr(request, "scribble", None) for request in requests):
         model = with_strokes(model)
+    elif any(isinstance(request, Edit) for request in requests):
+        model = answering_edit(model)
     identity, filters = model.identity or Identity(rows=ROWS), guard()
     groups: dict[Hashable, list[int]] = {}
     for position, request in enumerate(requests):

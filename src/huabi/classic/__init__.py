@@ -14,6 +14,7 @@ METHODS = {  # that answer `Restore`
     "lanczos": "huabi.classic.restoring:Lanczos",
     "nl-means": "huabi.classic.restoring:NonLocalMeans",
     "richardson-lucy": "huabi.classic.restoring:RichardsonLucy",
+    "telea": "huabi.classic.restoring:Telea",
     "tv": "huabi.classic.restoring:TotalVariation",
     "wiener": "huabi.classic.restoring:Wiener",
 }

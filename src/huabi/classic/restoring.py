@@ -20,12 +20,13 @@ from ..requests import Restore
 from ..restoring import check_memory, hole_of, resampled
 from .filters import noise_level
 
-__all__ = ["Bicubic", "Biharmonic", "Lanczos", "NonLocalMeans", "RichardsonLucy", "TotalVariation", "Wiener"]
+__all__ = ["Bicubic", "Biharmonic", "Lanczos", "NonLocalMeans", "RichardsonLucy", "Telea", "TotalVariation", "Wiener"]
 
 Array = NDArray[np.float32]  # (H, W, C) in [0, 1], without alpha
 
 BLUR = 1.5  # standard deviation, in pixels, of the blur that is undone
 FLOOR = 1 / 255  # the least noise that is assumed, of a range of 1
+NEAR = 5  # pixels around a hole's rim that it is filled from
 LEAST = {"dejpeg": 6 / 255}  # of JPEG's artefacts the estimate sees little
 
 
@@ -155,6 +156,26 @@ class Biharmonic(_Filter):
         assert hole is not None
         fill = _library("restoration").inpaint_biharmonic
         return fill(array, hole[0, 0].numpy(), split_into_regions=True, channel_axis=2)
+
+
+class Telea(_Filter):
+    """Holes filled from their rims inwards, each pixel from those nearby along the level lines (Telea 2004)."""
+
+    name = "telea"
+    tasks = ("inpaint",)
+
+    def filtered(self, array: Array, noise: float, request: Restore) -> Any:
+        try:
+            cv2 = import_module("cv2")
+        except ImportError:
+            raise RequestError("this method is OpenCV's; install it: pip install 'huabi[telea]'") from None
+        hole = hole_of(request)
+        assert hole is not None
+        levels, missing = (array * 255).round().astype(np.uint8), hole[0, 0].numpy().astype(np.uint8)
+        planes = [np.ascontiguousarray(plane) for plane in levels.transpose(2, 0, 1)]
+        done = [cv2.inpaint(plane, missing, NEAR, cv2.INPAINT_TELEA) for plane in planes]
+        filled = np.stack(done, 2).astype(np.float32) / 255
+        return np.where(missing[..., None] > 0, filled, array)
 
 
 class _Resize(_Method):

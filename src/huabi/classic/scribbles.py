@@ -21,7 +21,7 @@ from ..requests import Edit, Translate
 from .crf import DenseCRF, infer
 from .filters import guided, to_rgb, to_ycc
 
-__all__ = ["Scribbled", "Strokes", "colourised", "geodesic", "read_strokes", "spread", "with_strokes"]
+__all__ = ["Scribbled", "Strokes", "colourised", "geodesic", "labelled", "read_strokes", "spread", "with_strokes"]
 
 Floats = NDArray[np.float32]
 
@@ -128,8 +128,7 @@ def colourised(picture: Picture, scribble: Picture) -> Tensor:
     """
     light = to_ycc(to_tensor(picture.image(3)))[:1]  # (1, H, W)
     strokes = read_strokes(scribble, picture)
-    small, labels = _reduced(light, strokes.labels)
-    q = spread(strokes._replace(labels=labels), small, replace(CRF, far=max(small.shape) / 6))
+    small, q = _spread_small(strokes, light)
     drawing = bool(light.median() > PAPER)
     palette = strokes.colours if drawing else to_ycc(strokes.colours[..., None, None])[:, 1:, 0, 0]
     colour = torch.einsum("lhw,lc->chw", q, palette)
@@ -138,6 +137,24 @@ def colourised(picture: Picture, scribble: Picture) -> Tensor:
     if drawing:
         return ((colour + 1).clamp(0, 2) * (light + 1) / 2 - 1).clamp(max=1)
     return _in_gamut(light, colour)
+
+
+def labelled(picture: Picture, scribble: Picture) -> Tensor:
+    """The map (3, H, W) in [-1, 1] on which each pixel has the colour of the strokes that it belongs to.
+
+    Raises `RequestError` as `read_strokes` does.
+    """
+    light = to_ycc(to_tensor(picture.image(3)))[:1]
+    strokes = read_strokes(scribble, picture)
+    _, q = _spread_small(strokes, light)
+    most = F.interpolate(q[None], light.shape[1:], mode="bilinear")[0].argmax(0)  # (H, W)
+    return strokes.colours[torch.where(strokes.labels < 0, most, strokes.labels)].permute(2, 0, 1)
+
+
+def _spread_small(strokes: Strokes, light: Tensor) -> tuple[Tensor, Tensor]:
+    """Luminance (1, h, w) with a long side of at most `WORK`, and how likely each colour is there (L, h, w)."""
+    small, labels = _reduced(light, strokes.labels)
+    return small, spread(strokes._replace(labels=labels), small, replace(CRF, far=max(small.shape) / 6))
 
 
 def _reduced(light: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,9 +181,9 @@ def _in_gamut(light: Tensor, chroma: Tensor) -> Tensor:
 class Scribbled(Model):
     """Answers `Edit` with coloured strokes: `model` gets their dense colouring in place of the picture.
 
-    What answers `Edit` draws on from it. What answers `Translate` takes it for its input, and the prompt for the kind
-    or the label that it becomes; the picture is kept where the mask is black. Without a model the colouring itself is
-    the answer, where the mask is white.
+    What answers `Edit` draws on from it. What answers `Translate` takes it for its input (where it learnt from maps of
+    labels, such a map), and the prompt for the kind or the label that it becomes; the picture is kept where the mask is
+    black. Without a model the colouring itself is the answer, where the mask is white.
     """
 
     requests = (Edit,)
@@ -202,7 +219,9 @@ class Scribbled(Model):
         """What the model is asked."""
         assert self.model is not None
         dense = request.image
-        if request.scribble is not None:
+        if request.scribble is not None and self.spec.domains[:1] == ("labels",):
+            dense = Picture.of(to_image(labelled(request.image, request.scribble)))
+        elif request.scribble is not None:
             dense = Picture.of(to_image(_dense(request.image, request.scribble, request.mask)))
         if Edit in self.model.requests:
             return request.model_copy(update={"image": dense, "scribble": None})

@@ -29,7 +29,7 @@ LABELS = (*ATTRIBUTES, "style", "kind")
 WORDS = (*KINDS, *COLOURS, *STYLES, *itertools.chain(*ATTRIBUTES.values()))
 
 
-SIDES = ("any", "edges", *STYLES, *TIMES)  # what pictures of pairs, or of two kinds, may be
+SIDES = ("any", "edges", "labels", *STYLES, *TIMES)  # what pictures of pairs, or of two kinds, may be
 
 Combination = tuple[str, ...]  # words, in their order in the alphabet
 

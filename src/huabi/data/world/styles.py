@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 from ...classic.brush import BRUSHES, Brush, painted
 from .backdrop import light
+from .kinds import KINDS
 from .render import Look, Pixels, edges, masks, rasterize, to_svg
 from .scene import Scene
 from .shapes import RGB, mixed
@@ -33,11 +35,15 @@ INK = replace(  # keeps colours; firmer washes, of which fewer are needed
 _BROAD, _, _FINE, _OUTLINE = BRUSHES["crayon"].passes
 _FIRM = replace(_BROAD, opacity=0.9, gap=2.2, length=(3, 8)), replace(_FINE, threshold=40, opacity=0.8)
 CRAYON = replace(BRUSHES["crayon"], passes=(*_FIRM, _OUTLINE), vivid=300, margin=0.0)  # no second layer across
+TONES = ((0.95, 0.95), (0.5, 0.95), (0.9, 0.5))  # saturation and value of the colours on maps of labels
 STEP = 20  # between the levels of brightness of pixel art; hues stay what they are
 
 
 def draw(scene: Scene, size: tuple[int, int], style: str) -> Pixels:
-    """The scene's picture (rows, columns, 3) uint8; `size` is (rows, columns), the style one of STYLES, or edges."""
+    """The scene's picture (rows, columns, 3) uint8; `size` is (rows, columns).
+
+    The style is one of STYLES, or edges, or labels.
+    """
     return _HANDS[style](scene, size)
 
 
@@ -130,6 +136,20 @@ def _edges(scene: Scene, size: tuple[int, int]) -> Pixels:
     return np.repeat(edges(scene, size)[..., None], 3, 2)
 
 
+def legend() -> dict[str, RGB]:
+    """The plain colour that stands for each kind of thing on a map of labels; white stands for what lies behind."""
+    places = ((k // len(TONES) / (1 + len(KINDS) // len(TONES)), TONES[k % len(TONES)]) for k in range(len(KINDS)))
+    found = (colorsys.hsv_to_rgb(hue, *tone) for hue, tone in places)
+    return {kind: (round(255 * r), round(255 * g), round(255 * b)) for kind, (r, g, b) in zip(KINDS, found)}
+
+
+def _labels(scene: Scene, size: tuple[int, int]) -> Pixels:
+    """A map of labels: each thing in the colour of its kind."""
+    known = legend()
+    colours = [(255, 255, 255), *(known[thing.kind] for thing in scene.things)]
+    return np.array(colours, np.uint8)[masks(scene, size)]
+
+
 def _by_brush(brush: Brush, detail: float, look: Look | None = None) -> Callable[[Scene, tuple[int, int]], Pixels]:
     """A hand that paints the plain drawing by strokes."""
 
@@ -148,4 +168,5 @@ _HANDS: dict[str, Callable[[Scene, tuple[int, int]], Pixels]] = {
     "pixel": _pixel,
     "crayon": _by_brush(CRAYON, 0.9),
     "edges": _edges,
+    "labels": _labels,
 }
