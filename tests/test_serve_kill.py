@@ -12,11 +12,15 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis.generation import GenerationMode
 
 from dye import Dye, Running, until
 from huabi.serve import shelf as shelves
@@ -90,10 +94,40 @@ def test_killed_under_load_every_accepted_job_ends_once(tmp_path: Path, kills: i
     assert server.end(signal.SIGTERM) in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
 
 
-@pytest.mark.slow
-def test_no_call_that_fits_the_schema_and_none_that_does_not_breaks_anything(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("examples", [3, pytest.param(100, marks=pytest.mark.slow)])
+def test_calls_made_up_from_the_schema_break_nothing(
+    examples: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(shelves.BUILT_IN, "dye", Dye)
+    server = Running(tmp_path)
+    base = f"http://127.0.0.1:{server.port}"
+    settled = settings(max_examples=examples, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    try:
+        schema = schemathesis.openapi.from_dict(call(server, "GET", "/openapi.json")[1])
+        operations = [operation.ok() for operation in schema.get_all_operations()]
+        assert len(operations) > 30
+
+        for operation in operations:
+            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+
+                @settled
+                @given(case=operation.as_strategy(generation_mode=mode))
+                def tried(case: schemathesis.Case) -> None:
+                    answer = case.call(base_url=base, timeout=30, stream=True)
+                    told = "" if answer.headers.get("content-type", "").startswith("text/event-stream") else answer.text
+                    answer.close()
+                    assert answer.status_code < 500 or "queue_full" in told, (case.as_curl_command(), told)
+                    assert "Traceback" not in told
+
+                with suppress(Unsatisfiable):  # of what takes nothing, nothing can be wrong
+                    tried()
+        assert call(server, "GET", "/ready")[0] == 200
+    finally:
+        server.stop()
+
+
+@pytest.mark.slow
+def test_no_body_that_is_damaged_breaks_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(shelves.BUILT_IN, "dye", Dye)
     server = Running(tmp_path)
     try:

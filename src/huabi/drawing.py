@@ -20,6 +20,7 @@ from .enlarging import JOIN
 from .errors import RequestError
 from .filling import answering_edit
 from .model import Identity, Model
+from .payload import Payload
 from .pictures import Picture, PictureError, open_picture, read_recipe, to_image
 from .provenance.filters import guard
 from .provenance.label import ENHANCED, source_type
@@ -155,11 +156,15 @@ def _frozen(identity: Identity) -> Iterator[None]:
 
 def _recipe(identity: Identity, request: Request, row: int, picture: Image.Image) -> dict[str, Any]:
     kind = next(name for name, cls in REQUESTS.items() if isinstance(request, cls))
+    said = json.loads(request.model_dump_json(exclude_none=True, exclude=set(request.by_hash)))
+    if isinstance(request, Vary) and request.words:
+        said["prompt"] = request.words  # which may stand in the recipe of the picture that is varied
+    given = _inputs(request)
     return {
         "huabi": __version__,
         "task": kind,
-        "request": json.loads(request.model_dump_json(exclude_none=True, exclude=set(request.by_hash))),
-        **({"inputs": _inputs(request)} if request.by_hash else {}),
+        "request": said,
+        **({"inputs": given} if given else {}),
         **({"origin": origin} if (origin := _origin(request)) else {}),
         "model": identity.hash,
         "family": identity.family,
@@ -186,10 +191,10 @@ def _origin(request: Request) -> str | None:
 
 
 def _inputs(request: Request) -> dict[str, str | list[str]]:
-    """The SHA-256 of the pictures that a request was made from."""
+    """The SHA-256 of the pictures and sounds that a request was made from."""
     given = {name: getattr(request, name) for name in request.by_hash}
     return {
-        name: known.sha256 if isinstance(known, Picture) else [picture.sha256 for picture in known]
+        name: known.sha256 if isinstance(known, Payload) else [picture.sha256 for picture in known]
         for name, known in given.items()
         if known is not None
     }
@@ -225,20 +230,27 @@ def again(
 
 def _request(recipe: dict[str, Any], image: Path, sources: Sequence[Path]) -> Request:
     """The request of a recipe, with the pictures that it was made from."""
-    given = {picture.sha256: picture for picture in map(Picture.of, sources)}
+    given = {payload.sha256: payload for payload in (Payload(_bytes(source), str(source)) for source in sources)}
 
     def found(digest: str) -> str:
         if digest not in given:
             if sources:
                 names = " and ".join(map(str, sources))
                 raise RequestError(f"{names} is not the file that {image} was made from ({digest[:12]})")
-            raise RequestError(f"{image} was made from another picture ({digest[:12]}); say --input FILE")
+            raise RequestError(f"{image} was made from another file ({digest[:12]}); say --input FILE")
         return given[digest].base64()
 
     fields = dict(recipe["request"])
     for name, digests in recipe.get("inputs", {}).items():
         fields[name] = found(digests) if isinstance(digests, str) else [found(digest) for digest in digests]
     return REQUESTS[recipe["task"]].model_validate_json(json.dumps(fields))
+
+
+def _bytes(source: Path) -> bytes:
+    try:
+        return source.read_bytes()
+    except OSError as error:
+        raise RequestError(f"--input {source}: it cannot be read ({error.strerror}); check the path") from None
 
 
 def _loaded(recipe: dict[str, Any], image: Path, model: str | None) -> Model:

@@ -241,7 +241,7 @@ class Job:
         missing = data.spec.lacks(kind.role(config)[1])
         if missing:
             raise DataError(_lacking(options.family, missing, data))
-        if source is not None and DataSpec.from_json(source.header["spec"]).labels != data.spec.labels:
+        if source and kind.labelled and DataSpec.from_json(source.header["spec"]).labels != data.spec.labels:
             raise RunError(f"--init {options.init} was trained with other labels than those of {options.data}")
         device = pick_device(options.device)
         config = kind.fit(config, None if options.steps else partial(self._affordable, kind, data.spec, device))

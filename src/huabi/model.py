@@ -245,6 +245,7 @@ class Family(Model, nn.Module):
     whole_batch: bool = False  # statistics over the batch: it can be neither split nor accumulated
     training_only: ClassVar[tuple[str, ...]] = ()  # sub-modules that sampling does not need
     max_grad_norm: ClassVar[float] = 1.0
+    labelled: ClassVar[bool] = True  # whether the labels of its data mean anything to it
     micro: ClassVar[int | None] = None  # rows of a micro-batch, where a trial step to measure them costs too much
     rows: ClassVar[int] = 16  # pictures drawn at once
     planned: int = 10_000  # steps of the whole run as far as it is known; the trainer keeps it true

@@ -61,7 +61,7 @@ class Request(BaseModel):
     """The base of all requests."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=False)
-    by_hash: ClassVar[tuple[str, ...]] = ()  # pictures that a recipe names by their sha256 and does not hold
+    by_hash: ClassVar[tuple[str, ...]] = ()  # pictures and sounds that a recipe names by their sha256, and holds not
 
 
 class Generate(Request):
@@ -80,6 +80,8 @@ class Generate(Request):
 
 class Vary(Request):
     """A picture near the one given; strength 0 gives the model's reconstruction of it."""
+
+    by_hash = ("image",)
 
     image: Picture
     prompt: str | None = Field(
@@ -103,6 +105,8 @@ class Imagine(Request):
 
     `prompt` may weigh its parts: `a house::2 fog::0.5` and `(red:1.4) house`.
     """
+
+    by_hash = ("image", "reference", "sound")
 
     prompt: str = Field(default="", max_length=100_000, description="what to draw, in English or Chinese")
     negative: str = Field(default="", max_length=100_000, description="what to keep out")

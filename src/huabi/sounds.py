@@ -22,6 +22,7 @@ from .payload import Payload
 __all__ = ["LONGEST", "Sound", "SoundError", "resampled", "wav"]
 
 LONGEST = 30 * 60  # seconds
+MOST = 200_000_000  # values of all channels: half an hour of 48 kHz in stereo, and some
 LARGEST = 1 << 30  # bytes of a file
 CUT = ": cut out the part that matters, as with `ffmpeg -ss 60 -t 10 -i LONG OUT.wav`"
 RATES = (1_000, 768_000)  # Hz; what says more or less than that is damaged
@@ -87,6 +88,8 @@ class Sound(Payload):
         if reader.frames > LONGEST * reader.rate:
             minutes = reader.frames / reader.rate / 60
             raise SoundError(f"it lasts {minutes:.0f} minutes, and at most {LONGEST // 60} are read{CUT}", name)
+        if (values := reader.frames * reader.channels) > MOST:
+            raise SoundError(f"it has {values:,} values, and at most {MOST:,} are read{CUT}", name)
         return cls(data, name)
 
     def samples(self) -> Floats:
@@ -109,6 +112,7 @@ class Sound(Payload):
 class _Reader(Protocol):
     rate: int
     frames: int
+    channels: int
 
     def read(self, start: int, count: int) -> Floats:
         """Mono samples from `start` on, fewer than `count` where the sound ends."""
@@ -134,6 +138,7 @@ class _SoundFile:
         except self.error:
             raise SoundError("not a sound that can be read; WAV, FLAC, OGG and MP3 can") from None
         self.rate, self.frames = int(self.file.samplerate), int(self.file.frames)
+        self.channels = int(self.file.channels)
 
     def read(self, start: int, count: int) -> Floats:
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 import torch.nn.functional as F
@@ -38,6 +38,7 @@ class Seer:
     stride: int = 32  # sides that are multiples of it have maps whose sides are exact
 
 
+@lru_cache(maxsize=4)  # every frame of a film asks for it
 def seer_of(name: str, device: torch.device | str = "cpu") -> Seer:
     """The network of a name in `FEATURES`; raises HuabiError where its weights are missing."""
     return FEATURES[name](torch.device(device))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 import torch
@@ -9,26 +10,47 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .errors import RequestError
+from .machine import free_memory
 from .nets.stylenet import moments
 from .pictures import Picture, to_tensor
 from .requests import Stylize
 
 __all__ = [
+    "check_room",
     "coloured_like",
     "content_of",
     "laid_over",
     "masks_of",
     "recoloured",
     "resized",
+    "same_scene",
     "shares_of",
+    "size_of",
     "steadied",
     "styles_of",
 ]
 
 LEAST = 16  # pixels of a side that something can be said of
 FAINT = 1e-4  # the least variance of colours that is told apart
+CUT = 0.25  # mean change of a frame, in [-1, 1], from which on it is another scene
 STILL, MOVED = 0.02, 0.1  # change of a pixel, in [-1, 1], below which it stays and above which it is drawn anew
 _YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+
+
+def size_of(request: Stylize) -> tuple[int, int]:
+    """Rows and columns of what is asked for; nothing is decoded."""
+    size = request.image.size()
+    return size if request.size is None else _scaled(size, request.size)
+
+
+def check_room(size: tuple[int, int], held: int) -> None:
+    """Raises `RequestError` where `held` pictures of so many rows and columns do not fit into memory."""
+    need, free = 12 * held * math.prod(size), free_memory(torch.device("cpu"))
+    if need > free:
+        side = max(LEAST, int(max(size) * math.sqrt(free / need)))
+        raise RequestError(
+            f"{size[1]}x{size[0]} pixels take about {need >> 20} MB, {free >> 20} MB are free; say --size {side}"
+        )
 
 
 def content_of(request: Stylize) -> Tensor:
@@ -89,12 +111,15 @@ def laid_over(content: Tensor, pictures: list[Tensor], masks: list[Tensor]) -> T
 
 def resized(x: Tensor, long: int) -> Tensor:
     """x (1, C, H, W) with `long` pixels on its long side, and at least 16 on the other."""
-    height, width = x.shape[-2:]
-    scale = long / max(height, width)
-    size = (max(LEAST, round(height * scale)), max(LEAST, round(width * scale)))
-    if size == (height, width):
+    size = _scaled((x.shape[-2], x.shape[-1]), long)
+    if size == tuple(x.shape[-2:]):
         return x
     return F.interpolate(x, size, mode="bicubic", antialias=True).clamp(-1, 1)
+
+
+def _scaled(size: tuple[int, int], long: int) -> tuple[int, int]:
+    scale = long / max(size)
+    return max(LEAST, round(size[0] * scale)), max(LEAST, round(size[1] * scale))
 
 
 def recoloured(x: Tensor, like: Tensor) -> Tensor:
@@ -125,6 +150,11 @@ def coloured_like(x: Tensor, like: Tensor) -> Tensor:
     lightness = torch.einsum("j,bjhw->bhw", turn[0], x)[:, None]
     chroma = torch.einsum("ij,bjhw->bihw", turn[1:], like)
     return torch.einsum("ij,bjhw->bihw", torch.linalg.inv(turn), torch.cat([lightness, chroma], 1)).clamp(-1, 1)
+
+
+def same_scene(before: Tensor, x: Tensor) -> bool:
+    """Whether a frame (1, 3, H, W) of a film goes on with the one before it, and is not the first after a cut."""
+    return before.shape == x.shape and float((x - before).abs().mean()) < CUT
 
 
 def steadied(frames: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Tensor]:

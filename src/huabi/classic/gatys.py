@@ -25,7 +25,9 @@ from ..stylizing import (
     masks_of,
     recoloured,
     resized,
+    same_scene,
     shares_of,
+    size_of,
     steadied,
     styles_of,
 )
@@ -42,6 +44,7 @@ SMOOTHNESS = 0.4  # weight of the total variation
 RANGE = 10.0  # weight of what lies outside [-1, 1]
 HELD = 14  # copies of the picture beside the history of L-BFGS
 TILE_BYTES = 1 << 30  # that the maps of a tile and their gradients take, at most
+LONGEST = 1024  # pixels of the long side of a style picture, beyond which its statistics say no more
 LATER = 0.25  # share of the iterations that a film's next frame takes
 
 
@@ -202,10 +205,11 @@ class Gatys(Model):
         """Each frame (1, 3, H, W) stylised; a steady one goes on from what the last became."""
 
         def pairs() -> Iterator[tuple[Tensor, Tensor]]:
-            last = None
+            last: tuple[Tensor, Tensor] | None = None
             for content in frames:
-                *_, x = self._iterates(request, content, last if steady else None)
-                last = x
+                goes_on = steady and last is not None and same_scene(last[0], content)
+                *_, x = self._iterates(request, content, last[1] if goes_on and last else None)
+                last = content, x
                 yield content, x
 
         yield from steadied(pairs()) if steady else (x for _, x in pairs())
@@ -216,9 +220,10 @@ class Gatys(Model):
         """Iterates of the answer, of another `content` where one is given, and from `start` at the finest scale."""
         if not request.styles:
             raise RequestError("gatys takes the style of a picture; give one or more")
-        content = content_of(request) if content is None else content
         statistic = request.statistic or STATISTIC
-        check_memory(content, statistic)
+        size = size_of(request) if content is None else (content.shape[-2], content.shape[-1])
+        check_memory(size, statistic, len(request.styles))
+        content = content_of(request) if content is None else content
         seer, statistics = seer_of(request.features or SEER), STATISTICS[statistic]()
         iterations = request.iterations or ITERATIONS
         plan = schedule(max(content.shape[-2:]), iterations)
@@ -249,15 +254,15 @@ def schedule(long: int, iterations: int) -> list[tuple[int, int]]:
     return [(round(long / 2 ** (count - 1 - k)), steps) for k, steps in enumerate(counts)]
 
 
-def check_memory(content: Tensor, statistic: str) -> None:
-    """Raises RequestError where the optimiser's history of a picture would not fit into memory."""
-    pixels = content.shape[-2] * content.shape[-1]
-    values = 3 * (2 * HISTORY + HELD) + (6 * SLICES if statistic == "sliced" else 0)
+def check_memory(size: tuple[int, int], statistic: str, styles: int = 1) -> None:
+    """Raises RequestError where the optimiser's history of a picture (rows, columns) would not fit into memory."""
+    pixels = math.prod(size)
+    values = 3 * (2 * HISTORY + HELD) + (6 * SLICES * styles if statistic == "sliced" else 0)
     need, free = 4 * pixels * values + TILE_BYTES, free_memory(torch.device("cpu"))
     if need > free:
-        side = int(max(content.shape[-2:]) * math.sqrt(max(0, free - TILE_BYTES) / (need - TILE_BYTES)))
+        side = int(max(size) * math.sqrt(max(0, free - TILE_BYTES) / (need - TILE_BYTES)))
         raise RequestError(
-            f"gatys needs about {need >> 20} MB for {content.shape[-1]}x{content.shape[-2]} pixels, {free >> 20} MB "
+            f"gatys needs about {need >> 20} MB for {size[1]}x{size[0]} pixels, {free >> 20} MB "
             f"are free; say --size {max(LEAST, side)}"
         )
 
@@ -298,7 +303,7 @@ def _wanted(
 ) -> tuple[list[Tensor], list[list[Tensor]]]:
     """Regions (H, W) of a scene (1, 3, h, w) padded to what the network takes, and the style of each."""
     with torch.no_grad():
-        known = [style_of(seer, statistics, style) for style in styles_of(request, long)]
+        known = [style_of(seer, statistics, style) for style in styles_of(request, min(long, LONGEST))]
     size = (scene.shape[-2], scene.shape[-1])
     masks = masks_of(request, size)
     regions = [_padded(mask[None, None], seer.stride)[0, 0] for mask in masks or [torch.ones(size)]]

@@ -115,6 +115,7 @@ def _serve(
         raise RequestError("the server needs its extra: pip install 'huabi[serve]'") from None
     from .. import index, text
     from ..machine import pick_device
+    from ..provenance.publish import check_settings
     from ..serve.app import Address, run
     from ..serve.crowd import Crowd, Replicas
     from ..serve.guard import Access
@@ -124,7 +125,10 @@ def _serve(
     from ..serve.shelf import Shelf
     from ..serve.worker import Worker
 
-    address = Address(host, port)
+    address, blank = Address(host, port), bool(api_key)
+    api_key = api_key.strip()
+    if (blank and not api_key) or not api_key.isascii():
+        raise RequestError("--api-key is empty, or has letters beyond ASCII, which no header can hold; choose another")
     if not address.is_local and not api_key:
         raise RequestError(f"--host {host} lets others in; say --api-key, or set HUABI_API_KEY")
     for name, folder in (("runs", runs), ("data", data)):
@@ -132,6 +136,7 @@ def _serve(
             raise RequestError(f"--{name} {folder} is no folder")
     kept = text.duration(keep)
     address.bind().close()  # before models are looked at
+    check_settings()  # nor does a server start whose every picture would be refused
     known = bool(pages) and not model and runs is None
     if pages:
         runs, data = runs or _own("runs"), data or _own("data")

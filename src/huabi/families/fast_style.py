@@ -17,13 +17,16 @@ from ..requests import Stylize
 from ..rng import row_noise
 from ..style import lite0_maps
 from ..stylizing import (
+    check_room,
     coloured_like,
     content_of,
     laid_over,
     masks_of,
     recoloured,
     resized,
+    same_scene,
     shares_of,
+    size_of,
     steadied,
     styles_of,
 )
@@ -35,7 +38,10 @@ CONTENT_MAP = 3  # of `lite0_maps`: an eighth of the sides
 LONGEST = 1024  # pixels of the long side of a style picture, beyond which strokes no longer grow with the picture
 WHOLE = 2048  # pixels of the long side up to which a picture's moments are of all its pixels
 TILE, MULTIPLE = 1024, 8
+HELD = 10  # pictures of the result's size that are held at once
 NOISE = 0.03  # amplitude, in [-1, 1], that a steady network does not answer to
+RANGE = 10.0  # weight of what lies outside [-1, 1]
+FAINT = 1e-6  # of a statistic's square, where a layer sees nothing that varies
 CALM = 0.8  # share of the moments of the frames before
 
 
@@ -55,7 +61,7 @@ class FastStyleConfig:
     lr: float = 1e-3  # Adam
     warmup: int = 200  # steps
     ema: float = 0.02  # length of the weight average, as a share of the run
-    content: float = 1.0  # weight of the content's loss, in that of style
+    content: float = 0.3  # weight of the content's loss, in that of style
     identity: float = 5.0  # weight of the error where a picture gets its own style
     steady: float = 2.0  # weight of how much noise in the content changes the result
     smoothness: float = 0.2  # weight of the total variation
@@ -80,6 +86,7 @@ class FastStyle(Family):
     requests = (Stylize,)
     training_only = ("eye",)
     rows = 1  # pictures and styles have sizes of their own
+    labelled = False
 
     config: FastStyleConfig
 
@@ -102,24 +109,34 @@ class FastStyle(Family):
 
     def losses(self, batch: Batch, step: int) -> Iterator[Update]:
         content = _sized(batch.image)
-        style = content.roll(1, 0) if batch.other is None else _sized(batch.other)
-        look = self.look(style)
-        self._learn_school(look.detach(), step)
         h = self.net.encode(content)
-        drawn = self.net(h, moments(h), look.lerp(self.school, self.config.school)).float()
+        own = moments(h)
+        mine = Look(*own, self._seen(content))
+        if batch.other is None:
+            style, look = content.roll(1, 0), Look(*(part.roll(1, 0) for part in mine))
+        else:
+            style = _sized(batch.other)
+            look = self.look(style)
+        self._learn_school(look.detach(), step)
+        asked = look.lerp(self.school, self.config.school)
+        drawn = self.net(h, own, asked).float()
         # what is kept of the content shall not hold on to its colours
         known, wanted, found = (lite0_maps(self.eye, x) for x in (recoloured(content, style), style, drawn))
         parts = {
             "style": torch.stack([_style_error(a, b, self.config.school) for a, b in zip(found, wanted)]).mean(),
             "content": self.config.content * _content_error(found[CONTENT_MAP], known[CONTENT_MAP]),
             "smoothness": self.config.smoothness * _roughness(drawn),
+            "range": RANGE * (drawn - drawn.clamp(-1, 1)).square().mean(),  # or what is clipped later would be lost
+            "identity": drawn.new_zeros(()),
+            "steady": drawn.new_zeros(()),
         }
-        own = (*moments(h), self.look(content).seen)
-        again = self.net(h, own[:2], Look(*own)).float()
-        parts["identity"] = self.config.identity * (again - content).square().mean()
-        noisy = self.net.encode(content + NOISE * batch.rng.normal(*content.shape[1:]))
-        steady = self.net(noisy, moments(noisy), look.lerp(self.school, self.config.school)).float()
-        parts["steady"] = self.config.steady * (steady - drawn).square().mean()
+        if step % 2:  # each of the two is another pass of the network: they take turns, and count twice
+            again = self.net(h, own, mine).float()
+            parts["identity"] = 2 * self.config.identity * (again - content).square().mean()
+        else:
+            noisy = self.net.encode(content + NOISE * batch.rng.normal(*content.shape[1:]))
+            steady = self.net(noisy, moments(noisy), asked).float()
+            parts["steady"] = 2 * self.config.steady * (steady - drawn).square().mean()
         yield Update("net", torch.stack(list(parts.values())).sum(), parts)
 
     @torch.no_grad()
@@ -130,9 +147,13 @@ class FastStyle(Family):
 
     def look(self, x: Tensor) -> Look:
         """The style of pictures (B, 3, H, W) in [-1, 1]."""
-        with torch.no_grad():
-            seen = [torch.cat([h.mean((2, 3)), h.std((2, 3), correction=0)], 1) for h in self.eye.layers(x)]
-        return Look(*moments(self.net.encode(_padded(x))), torch.cat(seen, 1).float())
+        return Look(*moments(self.net.encode(_padded(x))), self._seen(x))
+
+    @torch.no_grad()
+    def _seen(self, x: Tensor) -> Tensor:
+        """Means and deviations (B, SEEN) of what the frozen network's layers say of pictures."""
+        seen = [torch.cat([h.mean((2, 3)), h.std((2, 3), correction=0)], 1) for h in self.eye.layers(x)]
+        return torch.cat(seen, 1).float()
 
     def batch_key(self, request: Any) -> Hashable:
         return request.image.image().size, request.size
@@ -141,6 +162,7 @@ class FastStyle(Family):
     def sample(self, requests: Sequence[Stylize]) -> Iterator[Tensor]:
         pictures = []
         for request in requests:
+            check_room(size_of(request), HELD)
             content = content_of(request).to(self.device)
             pictures.append(self._answer(request, content, self._looks(request, content), self._moments(content)))
         yield torch.cat(pictures)
@@ -152,11 +174,14 @@ class FastStyle(Family):
         def pairs() -> Iterator[tuple[Tensor, Tensor]]:
             looks: list[Look] = []
             own: tuple[Tensor, Tensor] | None = None
+            last: Tensor | None = None
             for frame in frames:
                 content = frame.to(self.device)
                 looks = looks or self._looks(request, content)
                 now = self._moments(content)
-                own = now if own is None or not steady else _calmed(now, own)
+                goes_on = steady and last is not None and same_scene(last, content)
+                own = _calmed(now, own) if goes_on and own is not None else now
+                last = content
                 yield content, self._answer(request, content, looks, own)
 
         yield from steadied(pairs()) if steady else (x for _, x in pairs())
@@ -216,12 +241,16 @@ def _padded(x: Tensor) -> Tensor:
 
 
 def _style_error(x: Tensor, y: Tensor, school: float) -> Tensor:
-    """The relative error of Gram matrices of maps (B, C, h, w); `school` of the target is the mean over rows."""
-    with torch.autocast(x.device.type, enabled=False):  # sums over thousands of places
-        flat = (h.float().flatten(2) for h in (x, y))
-        a, b = (h @ h.mT / h.shape[2] for h in flat)
-        b = b.lerp(b.mean(0, keepdim=True), school)
-        return ((a - b).square().sum((1, 2)) / b.square().sum((1, 2))).mean()
+    """The relative errors of mean and covariance of maps (B, C, h, w); `school` of the target is the mean over rows.
+
+    A Gram matrix is the covariance and the mean's square, which is most of it where maps are rectified, and hides how
+    strokes vary.
+    """
+    found = []
+    for a, b in zip(moments(x), moments(y)):
+        a, b = a.flatten(1), b.lerp(b.mean(0, keepdim=True), school).flatten(1)
+        found.append((a - b).square().sum(1) / b.square().sum(1).clamp(min=FAINT))
+    return torch.stack(found).mean()
 
 
 def _content_error(x: Tensor, y: Tensor) -> Tensor:

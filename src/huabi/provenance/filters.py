@@ -67,7 +67,7 @@ def _guard(names: tuple[str, ...]) -> Guard:
 
 def _texts(request: Any) -> Iterator[str]:
     """What a request asks for in words; what it keeps out is nobody's harm."""
-    for name in ("prompt", "label"):
+    for name in ("words", "prompt", "label", "style", "mood"):  # the words of a picture that is varied may be in it
         if isinstance(text := getattr(request, name, None), str):
             yield text
     yield from (end for end in getattr(request, "between", None) or () if isinstance(end, str))

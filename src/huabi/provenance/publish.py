@@ -22,15 +22,29 @@ from ..pictures import (
     flatten,
     format_of,
     read_recipe,
+    read_xmp,
     write_picture,
 )
 from . import label, signature, visible, watermark
+from .filters import guard
 from .settings import Settings
 
 if TYPE_CHECKING:
     from ..requests import Request
 
-__all__ = ["check_place", "check_recipe", "identity", "marked", "pixels", "publish", "published", "recast", "sealed"]
+__all__ = [
+    "check_place",
+    "check_recipe",
+    "check_settings",
+    "identity",
+    "marked",
+    "pixels",
+    "preview",
+    "publish",
+    "published",
+    "recast",
+    "sealed",
+]
 
 LABELLED = ("PNG", "JPEG", "WEBP", "AVIF")  # formats that hold the label
 SLACK = 4096  # bytes of a recipe beside its request, at most
@@ -77,7 +91,7 @@ def published(
 def recast(data: bytes, kind: str, *, opaque: bool = False, quality: int = 95) -> bytes:
     """A published picture as a file of another format: the marks in its pixels stay, label and signature are its own.
 
-    One without a recipe, as previews are, gets none of these.
+    One without a recipe, as previews are, keeps its label alone.
 
     Args:
         opaque: on white, where it has transparency.
@@ -88,9 +102,18 @@ def recast(data: bytes, kind: str, *, opaque: bool = False, quality: int = 95) -
     whole = flatten(image) if opaque else image
     recipe = read_recipe(data)
     if recipe is None:
-        return encode_picture(whole, kind, quality=quality)
+        xmp = read_xmp(data)
+        return encode_picture(whole, kind, xmp=xmp.encode() if xmp else None, quality=quality)
     encode = partial(encode_picture, whole, kind, quality=quality)
-    return sealed(_shown(whole, kind), encode, kind, recipe, True, Settings.load())
+    return sealed(_shown(whole, kind, quality), encode, kind, recipe, True, Settings.load())
+
+
+def preview(image: Image.Image, task: str) -> bytes:
+    """The PNG of a picture in the making, with the label alone; raises `RequestError` where a filter withholds it."""
+    settings = Settings.load()
+    guard().picture(image)
+    packet = label.packet(label.source_type({"task": task, "model": True})) if settings.label else None
+    return encode_picture(image, "PNG", xmp=packet)
 
 
 def sealed(
@@ -121,14 +144,20 @@ def _packet(recipe: Mapping[str, Any], saved: str, settings: Settings) -> bytes 
     return label.packet(source, china) if source or china else None
 
 
-def check_place(path: str | Path) -> None:
-    """Raises `HuabiError` where no published picture can be saved as `path`, before one is drawn for it."""
+def check_settings() -> None:
+    """Raises `RequestError` where the user's settings, their filters or their certificate cannot be used."""
     settings = Settings.load()
-    if settings.label and format_of(path) not in LABELLED:
-        suffix = Path(path).suffix
-        raise PictureError(f"{suffix} has no place for the AI-content label: save as .png, .jpg or .webp", str(path))
+    guard()
     if settings.certificate and settings.key:
         signature.check(settings.certificate, settings.key)
+
+
+def check_place(path: str | Path) -> None:
+    """Raises `HuabiError` where no published picture can be saved as `path`, before one is drawn for it."""
+    check_settings()
+    if Settings.load().label and format_of(path) not in LABELLED:
+        suffix = Path(path).suffix
+        raise PictureError(f"{suffix} has no place for the AI-content label: save as .png, .jpg or .webp", str(path))
 
 
 def check_recipe(path: str | Path, request: Request) -> None:
@@ -185,10 +214,10 @@ def _marks(image: Image.Image, recipe: Mapping[str, Any], settings: Settings, ki
     return marks
 
 
-def _shown(image: Image.Image, kind: str) -> Image.Image:
+def _shown(image: Image.Image, kind: str, quality: int = 95) -> Image.Image:
     """What a file of the picture shows: the picture, but for what the format loses."""
     if kind == "PNG":
         return image
-    with Image.open(io.BytesIO(encode_picture(image, kind))) as shown:
+    with Image.open(io.BytesIO(encode_picture(image, kind, quality=quality))) as shown:
         shown.load()
         return shown

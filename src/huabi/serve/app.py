@@ -18,7 +18,7 @@ from .. import __version__
 from ..errors import RequestError
 from . import faults, learning, openai, pages, routes, webui
 from .bodies import describe
-from .guard import Access, Guard
+from .guard import LEFT, Access, Guard
 from .logs import log
 from .service import ClientLeft, Service
 
@@ -26,7 +26,6 @@ DRAIN = 30.0  # seconds that calls have to end in when the server stops
 HEADERS = 32 << 10  # bytes of a call's headers at most
 PATIENCE = 20.0  # seconds in which they are to come, so that silent connections do not keep others out
 CONNECTIONS = 1000
-LEFT = 499  # what a call whose client has left is counted as
 
 
 def create_app(service: Service, access: Access) -> FastAPI:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+from starlette.datastructures import FormData
+
+from .faults import Fault
 
 REF = "#/components/schemas/{model}"
 FAULT = {
@@ -54,6 +58,20 @@ def describe(app: FastAPI, kinds: Sequence[type[BaseModel]]) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+@asynccontextmanager
+async def read_form(call: Request, max_files: int, max_fields: int) -> AsyncIterator[FormData]:
+    """The form in a call; raises a 400 `Fault` for one whose headers name no encoding that there is."""
+    try:
+        form = await call.form(max_files=max_files, max_fields=max_fields)
+    except (LookupError, UnicodeError):
+        line = "the form cannot be read: its charset is unknown, or is not what it says"
+        raise Fault(400, line, "invalid_form") from None
+    try:
+        yield form
+    finally:
+        await form.close()
 
 
 def event(kind: str, data: dict[str, Any]) -> str:

@@ -29,8 +29,10 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from ..errors import HuabiError
+from .logs import log
 
 PATIENCE = 10.0  # seconds that one connection waits for another's write
+CHECKED = 64 << 20  # bytes of a file that is always looked through at the start
 FULL = ("full", "disk i/o", "no space", "readonly")
 
 metadata = MetaData()
@@ -82,7 +84,8 @@ def explained() -> Iterator[None]:
         reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
         if any(word in reason.lower() for word in FULL):
             raise StoreError(f"the jobs cannot be written ({reason}); free some space on the disk") from error
-        raise StoreError(f"the database of jobs cannot be used now ({reason}); try again") from error
+        log.warning("the database of jobs: %s", reason)  # which may name a host, or a user
+        raise StoreError("the database of jobs cannot be used now; try again, the server's log says more") from error
 
 
 def is_file(where: str) -> bool:
@@ -102,7 +105,7 @@ def connect(where: str, set_aside: bool = False) -> tuple[Engine, FileLock | Non
     try:
         engine = _opened(where)
         try:
-            _prepare(engine)
+            _prepare(engine, _doubtful(where))
         except DBAPIError as error:
             engine.dispose()
             if not (lock and set_aside and _damaged(error)):
@@ -112,7 +115,7 @@ def connect(where: str, set_aside: bool = False) -> tuple[Engine, FileLock | Non
                 if (old := Path(where + end)).exists():
                     old.rename(f"{aside}{end}")
             engine = _opened(where)
-            _prepare(engine)
+            _prepare(engine, False)
         return engine, lock
     except (SQLAlchemyError, sqlite3.Error, ModuleNotFoundError) as error:
         if lock:
@@ -151,11 +154,19 @@ def _opened(where: str) -> Engine:
     return engine
 
 
-def _prepare(engine: Engine) -> None:
+def _doubtful(where: str) -> bool:
+    """Whether a file is to be looked through: it was not closed in order, or is so small that it takes no time."""
+    if not is_file(where) or not Path(where).exists():
+        return False
+    return Path(f"{where}-wal").exists() or Path(where).stat().st_size < CHECKED
+
+
+def _prepare(engine: Engine, doubtful: bool) -> None:
     if engine.dialect.name == "sqlite":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("PRAGMA auto_vacuum=INCREMENTAL"))  # of a new file: it shrinks again
             connection.execute(text("PRAGMA journal_mode=WAL"))
-            found = connection.execute(text("PRAGMA quick_check(1)")).scalar()
+            found = connection.execute(text("PRAGMA quick_check(1)")).scalar() if doubtful else "ok"
             if found != "ok":
                 raise DBAPIError("PRAGMA quick_check", None, sqlite3.DatabaseError(f"malformed: {found}"))
     metadata.create_all(engine)

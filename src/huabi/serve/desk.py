@@ -21,6 +21,7 @@ from .meters import Meters
 PAUSE = 0.5  # seconds between two looks at the queue of a store that others fill as well
 LINGER = 0.004  # seconds in which calls that arrive together find each other
 AHEAD = 64  # jobs that are looked through for those that fit
+PLAIN = 1 << 16  # characters of a job that may be one of a batch: those with pictures in them hardly ever fit
 GLANCE = 1.0  # seconds between two looks at the store for jobs that were cancelled elsewhere
 
 Kind = tuple[str, str, int | None]  # model, task and steps, which say how many estimates there are
@@ -105,7 +106,7 @@ class Desk:
         time.sleep(LINGER)
         calls = []
         with suppress(StoreError):
-            for job in self.store.queued(AHEAD, [first.job.task], first.job.model):
+            for job in self.store.queued(AHEAD, [first.job.task], first.job.model, PLAIN):
                 if room < 1:
                     break
                 with suppress(Exception):  # a job that cannot be read is told so when its turn comes

@@ -6,16 +6,17 @@ import base64
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from ..drawing import draw
-from ..errors import HuabiError
+from ..errors import HuabiError, RequestError
 from ..model import Model
-from ..pictures import encode_picture, to_image
-from ..provenance.publish import published
+from ..pictures import to_image
+from ..provenance.publish import preview, published
 from .desk import Abandoned, Call, Fault, Kind
 from .hub import Event
 from .jobs import Drawn, Job
@@ -90,9 +91,14 @@ class Easel:
     def _watching(self, model: Model, places: list[tuple[Call, int]]) -> Callable[[int, Sequence[int], Tensor], None]:
         """Looks at each estimate: stops where nobody waits any more, and shows how far it is."""
         everyone = list({id(call): call for call, _ in places}.values())
+        before: dict[int, Tensor] = {}  # by row of the call: the last estimate, which is the picture, is never shown
 
         def look(n: int, positions: Sequence[int], estimate: Tensor) -> None:
             self._outlet.check(everyone)
+            earlier = before.get(positions[0])
+            if any(call.previews for call in everyone):
+                before.clear()
+                before[positions[0]] = estimate
             for call in {id(places[p][0]): places[p][0] for p in positions}.values():
                 if call.over or call.dropped:
                     continue
@@ -100,8 +106,9 @@ class Easel:
                 call.step = n
                 of = max(n, self._steps.get(call.kind) or call.kind[2] or STEPS)
                 event: dict[str, Any] = {"type": "progress", "step": n, "of": of}
-                if call.seen < call.previews and n >= 1 + call.seen * of // call.previews:
-                    event |= {"type": "preview", "index": call.seen, "images": _shown(model, estimate[rows])}
+                due = call.seen < call.previews and n > 1 + call.seen * of // call.previews
+                if due and earlier is not None and (images := _shown(model, earlier[rows], call.job.task)):
+                    event |= {"type": "preview", "index": call.seen, "images": images}
                     event["positions"] = [places[positions[row]][1] for row in rows]
                     call.seen += 1
                 self._outlet.tell(call.job, event)
@@ -109,8 +116,10 @@ class Easel:
         return look
 
 
-def _shown(model: Model, estimate: Tensor) -> list[str]:
-    """Pictures of estimates as PNG in base64."""
+def _shown(model: Model, estimate: Tensor, task: str) -> list[str]:
+    """Pictures of estimates as PNG in base64; none where a content filter withholds one."""
     with torch.no_grad():
         pictures = model.decode(estimate).float().cpu()
-    return [base64.b64encode(encode_picture(to_image(picture), "PNG")).decode("ascii") for picture in pictures]
+    with suppress(RequestError):
+        return [base64.b64encode(preview(to_image(picture), task)).decode("ascii") for picture in pictures]
+    return []

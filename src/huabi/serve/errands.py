@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from typing import Annotated, Literal
 
@@ -17,7 +19,7 @@ from ..errors import RequestError
 from .database import StoreError
 from .desk import Fault, insist
 from .hub import Hub
-from .jobs import Draft, Job, Store
+from .jobs import Draft, Job, Sole, Store
 from .logs import log
 from .meters import Meters
 from .place import NAME, Place
@@ -115,6 +117,7 @@ class Errands:
         self._thread = threading.Thread(target=self._run, name="huabi-errands", daemon=True)
         self._wake, self._leaving = threading.Event(), threading.Event()
         self._look = threading.Event()  # whether the job at work is still wanted
+        self._left = 0.0  # when we were told to stop
 
     def draft(self, errand: Train | Evaluate | Compare, key: str) -> Draft:
         """The job of an errand; raises `RequestError` where its data or its place is missing, or its name is taken."""
@@ -123,9 +126,8 @@ class Errands:
             self.place.known_run(errand.name)
         elif self.place.run(errand.name).exists():
             raise RequestError(f"there is a run called {errand.name} already; give another name")
-        if not isinstance(errand, Evaluate) and self._store.unfinished(["train", "compare"], errand.name):
-            raise RequestError(f"a job called {errand.name} waits or runs already; give another name, or wait for it")
-        return Draft(errand.task, errand.name, errand.model_dump_json(exclude_unset=True), key)
+        kind = Draft if isinstance(errand, Evaluate) else Sole
+        return kind(errand.task, errand.name, errand.model_dump_json(exclude_unset=True), key)
 
     @property
     def alive(self) -> bool:
@@ -142,13 +144,14 @@ class Errands:
 
     def leave(self) -> None:
         """Stops the child at work, whose job goes on with the next start, and begins no other."""
+        self._left = self._left or time.monotonic()
         self._leaving.set()
         self._wake.set()
         self._look.set()
 
     def stop(self, patience: float) -> None:
         self.leave()
-        self._thread.join(max(patience, SAVING))
+        self._thread.join(max(0.0, self._left + SAVING - time.monotonic()))
 
     def _run(self) -> None:
         while not self._leaving.is_set():
@@ -215,9 +218,16 @@ class Errands:
             with suppress(StoreError):
                 if self._leaving.is_set() or self._store.states([job.id]) != {job.id: "running"}:
                     child.terminate()
-                    return
+                    break
             self._look.wait(PAUSE)
             self._look.clear()
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(SAVING)
+        if child.poll() is None:  # it saves no more: what it began before stays as it is
+            if os.name == "posix":
+                os.killpg(child.pid, signal.SIGKILL)
+            else:
+                child.kill()
 
 
 def _hidden(value: object, place: Place) -> object:

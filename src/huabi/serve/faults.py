@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from ..durable import FULL
 from ..errors import HuabiError
 from .database import StoreError
 from .jobs import Job, QueueFull
@@ -49,6 +50,9 @@ def of(error: Exception) -> Fault:
         return Fault(429, str(error), "queue_full", headers={"retry-after": str(error.retry_after)})
     if isinstance(error, StoreError):
         return Fault(503, str(error), "store_unavailable", headers={"retry-after": "5"})
+    if isinstance(error, OSError) and error.errno in FULL:
+        line = "the server's disk is full; try again when there is room"
+        return Fault(503, line, "disk_full", headers={"retry-after": "60"})
     if isinstance(error, UnknownModel):
         return Fault(404, str(error), "model_not_found", "model")
     if isinstance(error, HuabiError):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import pages
@@ -24,8 +25,9 @@ from .meters import Meters
 
 OPEN = ("/health", "/ready")  # which tell nothing and need no key
 BY_ID = "/v1/pictures/"  # whose ids nobody can guess, so that links to them work in a browser
+LEFT = 499  # what a call whose client has left is counted as
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")  # that figures are kept of
-SECONDS = 60.0  # in which a body must have come
+SILENCE, SECONDS = 30.0, 900.0  # between two parts of a body, and in which all of it must have come
 HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -70,7 +72,7 @@ class Access:
                 said = base64.b64decode(said, validate=True).decode("utf-8", "replace").partition(":")[2]
             except (binascii.Error, ValueError):
                 said = ""
-        return hmac.compare_digest(_digest(said.strip()), _digest(self.key.strip()))
+        return hmac.compare_digest(_digest(said.strip()), _digest(self.key))
 
 
 def _digest(text: str) -> bytes:
@@ -121,6 +123,8 @@ class Guard:
             if not length.isdecimal() or int(length[:20]) > self.access.body:
                 raise _too_large(self.access.body)
             await self.app(scope, _bounded(receive, self.access.body), sending)
+        except ClientDisconnect:
+            status = status or LEFT  # in the middle of its body: nobody is there to be answered
         except Exception as error:
             if not isinstance(error, Fault):
                 where = "".join(traceback.format_tb(error.__traceback__))
@@ -142,7 +146,7 @@ def _too_large(most: int) -> Fault:
 
 
 def _bounded(receive: Receive, most: int) -> Receive:
-    """`receive` of a body that is neither larger than `most` bytes nor slower than `SECONDS`."""
+    """`receive` of a body that is neither larger than `most` bytes nor slower than `SECONDS` and `SILENCE` say."""
     seen, more = 0, True
     end = asyncio.get_running_loop().time() + SECONDS
 
@@ -151,11 +155,12 @@ def _bounded(receive: Receive, most: int) -> Receive:
         if not more:
             return await receive()
         try:
-            async with asyncio.timeout_at(end):
+            async with asyncio.timeout_at(min(end, asyncio.get_running_loop().time() + SILENCE)):
                 message = await receive()
         except TimeoutError:
             closing = {"connection": "close", **FINAL}
-            raise Fault(408, f"the body did not come within {SECONDS:g} seconds", "timeout", None, closing) from None
+            line = f"nothing more of the body came for {SILENCE:g} seconds, or not all of it within {SECONDS:g}"
+            raise Fault(408, line, "timeout", None, closing) from None
         seen += len(message.get("body", b""))
         more = message.get("more_body", False)
         if seen > most:

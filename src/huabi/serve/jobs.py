@@ -12,12 +12,12 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 
-from ..errors import HuabiError
+from ..errors import HuabiError, RequestError
 from . import database
 from .database import explained, jobs, pictures
 
@@ -25,8 +25,9 @@ State = Literal["queued", "running", "done", "failed", "cancelled", "parked"]
 ENDS = ("done", "failed", "cancelled", "parked")
 ATTEMPTS = 2
 LEASE = 60.0  # seconds
+PAGES = 4096  # of a file that are given back to the disk at once, 4 KB each
 QUEUE = 256  # jobs that wait at most
-MEMORY = 900.0  # seconds in which a call is known again
+MEMORY = 3600.0  # seconds in which a call is known again: three tries of OpenAI's client, ten minutes each
 _SUBMITTING = 0x48756162  # PostgreSQL's advisory lock: one job is accepted at a time, so that counts hold
 
 
@@ -40,12 +41,23 @@ class QueueFull(HuabiError):
 
 @dataclass(frozen=True)
 class Draft:
-    """A job to be: `body` is JSON; calls of one `key` may be one call, sent again."""
+    """A job to be: `body` is JSON; calls of one `key` may be one call, sent again.
+
+    It is refused where another one of the tasks `alone` waits or runs for the same model.
+    """
 
     task: str
     model: str
     body: str = ""
     key: str = ""
+    alone: ClassVar[tuple[str, ...]] = ()
+
+
+@dataclass(frozen=True)
+class Sole(Draft):
+    """A job that trains, of which there is one at a time for each name."""
+
+    alone: ClassVar[tuple[str, ...]] = ("train", "compare")
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,7 @@ class Shown(NamedTuple):
     model: str
 
 
-_COLUMNS = [jobs.c[name] for name in Job.__dataclass_fields__]
+_COLUMNS = [jobs.c[one.name] for one in fields(Job)]
 _STATUS = [column for column in _COLUMNS if column.name != "body"]
 
 
@@ -144,6 +156,9 @@ class Store:
             if again != "new" and (found := self._before(connection, draft.key, again, now)):
                 connection.execute(update(jobs).where(jobs.c.id == found.id).values(client="waiting"))
                 return found
+            if draft.alone and self._unfinished(connection, draft.alone, draft.model):
+                line = f"a job called {draft.model} waits or runs already; give another name, or wait for it"
+                raise RequestError(line)
             waiting = connection.execute(select(func.count()).where(jobs.c.state == "queued")).scalar_one()
             if waiting >= self.queue:
                 raise QueueFull(retry_after)
@@ -175,18 +190,21 @@ class Store:
         """The last jobs that were accepted, the newest first."""
         return self._jobs(select(*_STATUS).order_by(jobs.c.place.desc()).limit(limit))
 
-    def queued(self, limit: int, tasks: Sequence[str], model: str | None = None) -> list[Job]:
-        """Jobs that wait, the oldest first."""
+    def queued(
+        self, limit: int, tasks: Sequence[str], model: str | None = None, largest: int | None = None
+    ) -> list[Job]:
+        """Jobs that wait, the oldest first; with `largest`, those alone whose body is no longer than that."""
         waiting = select(*_COLUMNS).where(jobs.c.state == "queued", jobs.c.task.in_(tasks))
         if model is not None:
             waiting = waiting.where(jobs.c.model == model)
+        if largest is not None:
+            waiting = waiting.where(func.length(jobs.c.body) <= largest)
         return self._jobs(waiting.order_by(jobs.c.place).limit(limit))
 
-    def unfinished(self, tasks: Sequence[str], model: str) -> bool:
+    def _unfinished(self, connection: Connection, tasks: Sequence[str], model: str) -> bool:
         """Whether a job of one of `tasks` for `model` waits or runs."""
         open_ = jobs.c.state.in_(("queued", "running")) & jobs.c.task.in_(tasks) & (jobs.c.model == model)
-        with self._reading() as connection:
-            return connection.execute(select(jobs.c.id).where(open_).limit(1)).first() is not None
+        return connection.execute(select(jobs.c.id).where(open_).limit(1)).first() is not None
 
     def _jobs(self, statement: Any) -> list[Job]:
         with self._reading() as connection:
@@ -304,7 +322,11 @@ class Store:
         old = jobs.c.state.in_(ENDS) & (jobs.c.finished < time.time() - older)
         with self._writing() as connection:
             connection.execute(delete(pictures).where(pictures.c.job.in_(select(jobs.c.id).where(old))))
-            return int(connection.execute(delete(jobs).where(old)).rowcount)
+            gone = int(connection.execute(delete(jobs).where(old)).rowcount)
+        if gone and self.exclusive:
+            with self._reading() as connection:
+                connection.execute(text(f"PRAGMA incremental_vacuum({PAGES})"))
+        return gone
 
     def drawn(self, job: str) -> list[Kept]:
         """The pictures of a job, in the order of its requests."""

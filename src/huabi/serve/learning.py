@@ -17,7 +17,7 @@ from ..data import glance
 from ..errors import HuabiError, RunError
 from ..report import alarms_of, log_rows, losses_of, run_summary, suitable
 from ..tables import preflight_lines
-from .bodies import FAULTS
+from .bodies import FAULTS, read_form
 from .errands import Data
 from .faults import Fault
 from .place import NAME
@@ -44,7 +44,7 @@ def routes(service: Service) -> APIRouter:
     @router.post("/v1/data/{name}", openapi_extra=FILES_BODY, summary="Send pictures to train on, or a .zip of them")
     async def send(name: RunName, call: Call, more: bool = False) -> dict[str, Any]:
         folder = place.incoming(name)
-        async with call.form(max_files=FILES, max_fields=8) as form:
+        async with read_form(call, max_files=FILES, max_fields=8) as form:
             files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
             sent = [Sent(file.filename or "", file.file) for file in files]
             kept: Kept = await run_in_threadpool(take, folder, sent, more)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Literal
@@ -18,9 +19,10 @@ from starlette.datastructures import UploadFile
 
 from ..errors import RequestError
 from ..pictures import Picture, check_mask
+from ..prompt import size_for
 from ..provenance.publish import recast
 from ..requests import Edit, Generate, Imagine, Request, Vary
-from .bodies import FAULTS, event, stream, taking
+from .bodies import FAULTS, event, read_form, stream, taking
 from .faults import Fault, of
 from .jobs import Job, Kept
 from .routes import picture_url
@@ -107,7 +109,7 @@ def routes(service: Service) -> APIRouter:
         card = await _card(service, asked, Imagine, Generate)
         fields = asked.fields()
         if Imagine in card.tasks:
-            request: Request = await service.read(Imagine, fields | {"prompt": asked.prompt} | _sized(asked))
+            request: Request = await service.read(Imagine, fields | {"prompt": asked.prompt} | _sized(asked, card))
         else:
             _check_size(asked, card.spec.size)
             request = await service.read(Generate, {"label": asked.prompt.strip() or None} | fields)
@@ -155,9 +157,16 @@ async def _card(service: Service, asked: Asked, *tasks: type[Request]) -> Card:
     return card
 
 
-def _sized(asked: Asked) -> dict[str, Any]:
+def _sized(asked: Asked, card: Card) -> dict[str, Any]:
+    """The size that is drawn: what was asked, or where that is more than the model is made for, its shape.
+
+    Programs ask any model for the sizes that OpenAI's have.
+    """
     size = asked.rows_and_columns()
-    return {"size": size} if size else {}
+    if size is None or not card.paper.most:
+        return {"size": size} if size else {}
+    larger = math.prod(size) > math.prod(card.paper.size) or not card.paper.holds(size)
+    return {"size": size_for(size[::-1], card.paper) if larger else size}
 
 
 def _check_size(asked: Asked, size: tuple[int, int]) -> None:
@@ -169,7 +178,7 @@ def _check_size(asked: Asked, size: tuple[int, int]) -> None:
 async def _form(call: Call) -> dict[str, Any]:
     """The fields of a form; files by their bytes, of which the names that they came with are left unread."""
     found: dict[str, Any] = {}
-    async with call.form(max_files=16, max_fields=64) as form:
+    async with read_form(call, max_files=16, max_fields=64) as form:
         for name, value in form.multi_items():
             name = name.removesuffix("[]")
             if name in found:

@@ -6,9 +6,10 @@ import asyncio
 import hashlib
 import math
 import secrets
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -112,9 +113,9 @@ class Service:
     async def stop(self, patience: float) -> None:
         """Lets what is at work end, for `patience` seconds; the rest waits in the store for the next start."""
         self.draining = True
-        for task in list(self._tasks):
-            task.cancel()
         await asyncio.gather(*(run_in_threadpool(engine.stop, patience) for engine in self.engines))
+        for task in list(self._tasks):  # until now the jobs at work were said to be ours
+            task.cancel()
         self.store.give_back()
         self.store.close()
 
@@ -129,13 +130,15 @@ class Service:
         task.add_done_callback(self._tasks.discard)
 
     async def _keep_house(self) -> None:
+        trusted = 0.0  # from when on an owner whose lease has ended is dead: in an outage nobody could renew one
         while True:
             try:
                 await run_in_threadpool(self.store.renew)
-                if not self.store.exclusive:
+                if not self.store.exclusive and time.monotonic() > trusted:
                     await run_in_threadpool(self.store.recover)
                 await run_in_threadpool(self.store.sweep, self.limits.keep)
             except StoreError as error:
+                trusted = time.monotonic() + LEASE
                 log.warning("housekeeping: %s", error)
             await asyncio.sleep(KEEPING)
 
@@ -232,10 +235,14 @@ class Service:
         """Events of a job, None where nothing happens, and as the last the job itself when it has ended."""
         async for event in self.hub.follow(job.id, PATIENCE, gone):
             if event is None or event["type"] == "state":
-                found = await self.get(job.id)
-                if found.ended:
-                    yield found
-                    return
+                try:
+                    found = await self.get(job.id)
+                except StoreError as error:  # it is there again soon, and the job with it
+                    log.warning("%s", error)
+                else:
+                    if found.ended:
+                        yield found
+                        return
             yield event
 
     @asynccontextmanager
@@ -257,7 +264,8 @@ class Service:
                 if gone.done():
                     self.abandon(job, caller)
                     raise ClientLeft
-                await run_in_threadpool(self.store.client, job.id, "served")
+                with suppress(StoreError):  # then a call that is sent again finds its job once more
+                    await run_in_threadpool(self.store.client, job.id, "served")
             finally:
                 gone.cancel()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import secrets
 import shutil
 import time
@@ -13,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 from ..data.files import PICTURES, SPARE, list_archive, read
 from ..decoding import PictureError
+from ..durable import FULL
 from ..errors import DataError, RequestError
 
 FILES = 256  # of one call
@@ -94,6 +97,8 @@ def _coming(folder: Path) -> Iterator[Path]:
         place.mkdir(parents=True)
         (place / MARK).touch()
     except OSError as error:
+        if error.errno in FULL:
+            raise
         raise RequestError(f"the data cannot be kept ({error.strerror}); ask whoever runs the server") from None
     try:
         yield place
@@ -105,7 +110,9 @@ def _written(folder: Path, sent: Sequence[Sent]) -> Kept:
     try:
         return _put(folder, sent)
     except OSError as error:
-        raise RequestError(f"the data cannot be written ({error.strerror}); free some space on the disk") from None
+        if error.errno in FULL:
+            raise
+        raise RequestError(f"the data cannot be written ({error.strerror}); ask whoever runs the server") from None
 
 
 def _put(folder: Path, sent: Sequence[Sent]) -> Kept:
@@ -120,7 +127,7 @@ def _put(folder: Path, sent: Sequence[Sent]) -> Kept:
         if count > MOST or room < 0:
             raise RequestError(f"a folder holds at most {MOST:,} files and {ROOM >> 30} GB; send fewer")
         if shutil.disk_usage(folder).free < SPARE:
-            raise RequestError("the server's disk is full; free some space there")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         with (folder / place).open("xb") as file:
             file.write(data)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.concurrency import run_in_threadpool
 
 from ..enlarging import JOIN
+from ..external import is_pipeline
 from ..pictures import Picture, encode_picture, parameters, read_xmp
 from ..prompt import size_for
 from ..requests import Edit, Generate, Imagine, Request, Vary
@@ -52,9 +53,11 @@ class Text2Image(BaseModel):
         """Programs write null for what they leave open."""
         return {name: value for name, value in said.items() if value is not None} if isinstance(said, dict) else said
 
-    def fields(self, *names: str) -> dict[str, Any]:
-        """What a request knows of it, by our names; all of it, or what has these names."""
+    def fields(self, card: Card, *names: str) -> dict[str, Any]:
+        """What a request to a model knows of it, by our names; all of it, or what has these names."""
         said: dict[str, Any] = {"steps": self.steps, "guidance": self.cfg_scale}
+        if not any(is_pipeline(place) for place in card.places):
+            said = {name: value for name, value in said.items() if value != UNSAID[name]}
         said |= {"negative": self.negative_prompt or None, "seed": self.seed if self.seed >= 0 else None}
         return {name: value for name, value in said.items() if value is not None and (not names or name in names)}
 
@@ -93,6 +96,7 @@ BODIES = (Text2Image, Image2Image, Enlarge, Inspect)
 
 
 USUAL = (512, 512)  # what such programs ask for of any model, when nobody chose a size
+UNSAID = {"steps": 20, "guidance": 7.0}  # nor steps and guidance, which suit big models alone
 
 
 class Choice:
@@ -112,11 +116,16 @@ def routes(service: Service) -> APIRouter:
         caller = Caller.of(call)
         job = await service.draw(request, None, asked.batch_size * asked.n_iter, caller, PREVIEWS, card)
         choice.job = job.id
-        async with service.answer(job, call, caller) as pictures:
-            images = [base64.b64encode(await service.data(kept.id)).decode("ascii") for kept in pictures]
-            recipes = [kept.recipe for kept in pictures]
-            said = asked.model_dump(exclude={"init_images", "mask"}, exclude_unset=True)
-            return {"images": images, "parameters": said, "info": json.dumps(_info(asked, recipes))}
+        said = asked.model_dump(exclude={"init_images", "mask"}, exclude_unset=True)
+        try:
+            async with service.answer(job, call, caller) as pictures:
+                images = [base64.b64encode(await service.data(kept.id)).decode("ascii") for kept in pictures]
+                info = _info(asked, [kept.recipe for kept in pictures])
+        except Fault as fault:
+            if fault.code != "cancelled":
+                raise
+            images, info = [], {"prompt": asked.prompt, "all_seeds": [], "infotexts": []}  # as after an interrupt there
+        return {"images": images, "parameters": said, "info": json.dumps(info)}
 
     @router.post("/txt2img", openapi_extra=taking(Text2Image), summary="Pictures of a prompt")
     async def txt2img(call: Call) -> dict[str, Any]:
@@ -128,8 +137,8 @@ def routes(service: Service) -> APIRouter:
             if not card.paper.holds(size) or (size == USUAL and math.prod(size) > math.prod(own)):
                 size = size_for(size[::-1], card.paper)
             fields = {"prompt": asked.prompt, "size": list(size)}
-            return await made(call, asked, await service.read(Imagine, asked.fields() | fields), card)
-        fields = {"label": asked.prompt.strip() or None} | asked.fields("seed")
+            return await made(call, asked, await service.read(Imagine, asked.fields(card) | fields), card)
+        fields = {"label": asked.prompt.strip() or None} | asked.fields(card, "seed")
         return await made(call, asked, await service.read(Generate, fields), card)
 
     @router.post("/img2img", openapi_extra=taking(Image2Image), summary="Pictures from a picture, or of a part of it")
@@ -141,10 +150,12 @@ def routes(service: Service) -> APIRouter:
             alone = card.name.partition(JOIN)[0]
             card = (await run_in_threadpool(service.shelf.cards)).get(alone, card)
         if Edit not in card.tasks:
-            return await made(call, asked, await service.read(Vary, given | asked.fields("seed")), card)
+            return await made(call, asked, await service.read(Vary, given | asked.fields(card, "seed")), card)
         if mask := await run_in_threadpool(_mask, asked):
             given["mask"] = mask
-        words = asked.fields() | {"prompt": asked.prompt} if Imagine in card.tasks else asked.fields("seed", "steps")
+        words = asked.fields(card, "seed", "steps")
+        if Imagine in card.tasks:
+            words = asked.fields(card) | {"prompt": asked.prompt}
         return await made(call, asked, await service.read(Edit, given | words), card)
 
     @router.get("/progress", summary="How far the last call is")

@@ -15,6 +15,8 @@ from .logs import log
 from .meters import Meters
 from .shelf import Shelf
 
+HALTING = 10.0  # seconds in which an estimate at work ends
+
 
 class Engine(Protocol):
     """Whatever takes jobs from the store and ends them; calls come from any thread."""
@@ -59,7 +61,7 @@ class Worker:
         self._wake.set()
         self._thread.join(patience)
         self._desk.halting.set()
-        self._thread.join(patience)
+        self._thread.join(HALTING)
 
     @property
     def alive(self) -> bool:
