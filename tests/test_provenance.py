@@ -22,14 +22,14 @@ from huabi.classic.painter import Painter
 from huabi.drawing import draw
 from huabi.errors import RequestError
 from huabi.index import home
-from huabi.pictures import PictureError, open_picture, read_recipe, read_xmp, to_tensor
+from huabi.pictures import PictureError, encode_picture, open_picture, read_recipe, read_xmp, to_tensor
 from huabi.provenance import filters, visible, watermark
 from huabi.provenance.label import AIGC_FIELDS, aigc, packet, read_packet, source_type
-from huabi.provenance.publish import identity, publish, published
+from huabi.provenance.publish import identity, preview, publish, published, recast
 from huabi.provenance.settings import Settings
 from huabi.provenance.verify import verify
 from huabi.provenance.words import Words
-from huabi.requests import Enhance, Generate, Imagine, Paint
+from huabi.requests import Enhance, Generate, Imagine, Paint, Vary
 
 MARK = b"\x01\xfe\x80\x7f"
 
@@ -308,6 +308,19 @@ def test_filters_look_before_and_after(monkeypatch: pytest.MonkeyPatch, settle: 
         with pytest.raises(RequestError, match="the prompt is refused: grey is dull"):
             filters.guard().request(asked)
     filters.guard().request(Imagine(prompt="a red cat", negative="grey"))
+    drawn = encode_picture(Image.new("RGB", (8, 8)), "PNG", {"request": {"prompt": "a grey cat"}})
+    for asked in (Vary(image=drawn), Imagine(prompt="a cat", style="grey"), Imagine(prompt="a cat", mood="grey")):
+        with pytest.raises(RequestError, match="the prompt is refused"):
+            filters.guard().request(asked)
+    with pytest.raises(RequestError, match="withheld"):
+        preview(Image.new("RGB", (24, 24)), "imagine")
+
+
+@pytest.mark.parametrize("quality", [60, 95])
+def test_another_format_of_any_quality_is_vouched_for(quality: int, tmp_path: Path) -> None:
+    publish(scene(), tmp_path / "a.png", recipe_of(scene()))
+    (tmp_path / "a.jpg").write_bytes(recast((tmp_path / "a.png").read_bytes(), "JPEG", quality=quality))
+    assert verify(tmp_path / "a.jpg")["recipe"]["state"] == "unchanged"
 
 
 @pytest.mark.parametrize("prompt", ["Naked CHILD", "child-porn", "a ｎａｋｅｄ　ｇｉｒｌ", "画色·情图", "gore, blood"])

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from dye import Dye, Running, until
-from huabi.pictures import Picture
+from huabi.pictures import Picture, read_xmp
+from huabi.provenance.label import read_packet
 from huabi.serve import shelf as shelves
 
 
@@ -138,6 +139,37 @@ def test_streams(client: Any, partial: int) -> None:
     if partial:
         assert events[0].partial_image_index == 0
         assert opened(events[0].b64_json).size == (8, 8)
+
+
+def test_a_preview_is_labelled_and_never_the_picture(server: Running) -> None:
+    body = {"task": "imagine", "model": "dye", "request": {"prompt": "x", "seed": 200}, "previews": 100}
+    for _ in range(2):  # the second time it is known how many estimates there are
+        job = call(server, "POST", "/v1/jobs", body)[1]["id"]
+        events = call(server, "GET", f"/v1/jobs/{job}/events")[1].decode()
+        shown = [json.loads(line[6:]) for line in events.splitlines() if line.startswith("data:")]
+        images = [image for event in shown for image in event.get("images", [])]
+        assert images
+        for image in images:
+            assert opened(image).getpixel((0, 0)) != (200, 200, 200)
+            label = read_packet(read_xmp(base64.b64decode(image)))
+            assert label is not None
+            assert label.source_type == "trainedAlgorithmicMedia"
+
+
+@pytest.mark.filterwarnings("ignore:deprecated")
+def test_recipes_hold_no_picture_that_was_given(client: Any, server: Running) -> None:
+    client.images.create_variation(image=png(), extra_body={"prompt": "a red house"})
+    [shown] = server.service.store.gallery(1)
+    recipe = shown.kept.recipe
+    assert recipe["inputs"] == {"image": Picture.of(png()).sha256}
+    assert (recipe["request"]["prompt"], "image" in recipe["request"]) == ("a red house", False)
+
+
+def test_a_form_of_no_known_charset_is_refused(server: Running) -> None:
+    kind = "multipart/form-data; boundary=x; charset=undefined"
+    body = b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\na\r\n--x--\r\n'
+    status, told, _ = call(server, "POST", "/v1/images/edits", body, content_type=kind)
+    assert (status, told["error"]["code"]) == (400, "invalid_form")
 
 
 def test_a_stream_tells_of_a_failure(client: Any) -> None:

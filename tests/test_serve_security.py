@@ -203,6 +203,15 @@ def test_a_link_among_the_runs_is_no_way_out(tmp_path: Path) -> None:
 def test_elsewhere_than_on_this_machine_a_key_is_demanded(huabi: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HUABI_API_KEY", raising=False)
     refused(huabi("serve", "--host", "0.0.0.0"), "--api-key", "0.0.0.0")
+    for blank in (" ", "\n", "schlüssel"):
+        refused(huabi("serve", "--host", "0.0.0.0", "--api-key", blank), "--api-key", "ASCII")
+
+
+def test_a_server_whose_pictures_would_all_be_refused_does_not_start(huabi: Any, tmp_path: Path) -> None:
+    (tmp_path / "provenance.toml").write_text('filters = ["nothing-of-that-name"]')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HUABI_HOME", str(tmp_path))
+        refused(huabi("serve", "--port", 18999), "no content filter")
 
 
 def test_a_port_that_is_taken_and_options_that_cannot_be(huabi: Any, server: Running, tmp_path: Path) -> None:

@@ -67,6 +67,21 @@ def api(server: Running) -> Any:
     return webuiapi.WebUIApi(host="127.0.0.1", port=server.port)
 
 
+def test_sizes_that_openai_s_models_have_become_shapes_of_a_small_one(server: Running) -> None:
+    for asked, made in (("1024x1024", "8x8"), ("4096x1024", "16x8"), ("4x8", "4x8")):
+        body = {"prompt": "x", "model": "small", "size": asked}
+        status, told, _ = call(server, "POST", "/v1/images/generations", body)
+        assert (status, told.get("size")) == (200, made), told
+
+
+def test_what_those_programs_always_send_is_no_wish(server: Running) -> None:
+    usual = {"prompt": "x", "steps": 20, "cfg_scale": 7.0, "override_settings": {"sd_model_checkpoint": "dye"}}
+    for more, said in (({}, {}), ({"steps": 12, "cfg_scale": 4.0}, {"steps": 12, "guidance": 4.0})):
+        assert call(server, "POST", "/sdapi/v1/txt2img", usual | more)[0] == 200
+        [shown] = server.service.store.gallery(1)
+        assert {k: v for k, v in shown.kept.recipe["request"].items() if k in ("steps", "guidance")} == said
+
+
 def test_pictures_of_a_prompt(api: Any) -> None:
     made = api.txt2img(prompt="a red house", negative_prompt="fog", seed=30, steps=4, width=8, height=8, batch_size=2)
     assert [image.getpixel((0, 0)) for image in made.images] == [(30, 30, 30), (31, 31, 31)]

@@ -102,6 +102,7 @@ class Service:
         self.draining = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: Counter[str] = Counter()  # callers for each job's answer
+        self._unserved: set[str] = set()  # jobs whose callers were cut off
 
     def start(self) -> None:
         """Takes up what an earlier server left, and begins to work."""
@@ -117,6 +118,8 @@ class Service:
         for task in list(self._tasks):  # until now the jobs at work were said to be ours
             task.cancel()
         self.store.give_back()
+        for job in self._unserved:
+            self.store.client(job, "gone")
         self.store.close()
 
     def leave(self) -> None:
@@ -266,6 +269,9 @@ class Service:
                     raise ClientLeft
                 with suppress(StoreError):  # then a call that is sent again finds its job once more
                     await run_in_threadpool(self.store.client, job.id, "served")
+            except asyncio.CancelledError:  # we stop: the call that is sent again, here or elsewhere, finds its job
+                self._unserved.add(job.id)
+                raise
             finally:
                 gone.cancel()
 
