@@ -115,10 +115,11 @@ def test_walks_sheets_and_pictures_to_start_from(huabi: Any, run: Path, photo: P
     assert open_picture(sheet).size == (34, 34)
     start = ["--image", photo, "--strength", 0, "--n", 1, "--model", run, "--out", tmp_path / "kept.png"]
     assert huabi("imagine", "a cat", *start).code == 0
-    Image.effect_noise((300, 300), 90).save(photo)
-    refused(huabi("imagine", "a cat", *start[:-1], tmp_path / "kept.jpg"), "too long for JPEG", ".png")
-    (tmp_path / "photo.png").unlink()
-    assert "to the bit" in huabi("again", tmp_path / "kept.png", "--out", tmp_path / "same.png").out
+    again = ["again", tmp_path / "kept.png", "--out", tmp_path / "same.png"]
+    assert "to the bit" in huabi(*again, "--input", photo).out
+    refused(huabi(*again), "--input FILE")
+    refused(huabi(*again, "--input", tmp_path / "nothing.png"), "cannot be read")
+    refused(huabi("imagine", "a cat", *start[:-1], photo), "would be lost")
 
 
 def test_people_are_told_what_was_made_of_their_words(huabi: Any, run: Path, tmp_path: Path) -> None:
@@ -207,7 +208,23 @@ def test_variations(huabi: Any, run: Path, photo: Path, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     files = [Path(line) for line in done.out.splitlines()]
     assert [file.name for file in files] == ["00003.png", "00004.png", "00005.png", "00006.png"]
-    assert "to the bit" in huabi("again", files[3], "--out", tmp_path / "same.png").out
+    assert "to the bit" in huabi("again", files[3], "--input", photo, "--out", tmp_path / "same.png").out
+
+
+def test_where_pictures_go_by_default(
+    huabi: Any, run: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asks = {
+        ("imagine", "a cat", "--seed", 1, "--n", 1): Path("imagined/00001.png"),
+        ("edit", photo, "a hat"): photo.with_name(f"{photo.stem}-edited.png"),
+        ("vary", photo, "--n", 1): photo.with_name(f"{photo.stem}-varied.png"),
+        ("vary", photo, "--n", 2, "--seed", 4): photo.with_name(f"{photo.stem}-varied") / "00004.png",
+    }
+    for words, file in asks.items():
+        done = huabi(*words, "--model", run)
+        assert done.out.splitlines()[0] == str(file), done.err
+        assert file.is_file()
 
 
 def test_a_picture_is_varied_as_what_it_was_drawn_from(huabi: Any, run: Path, photo: Path, tmp_path: Path) -> None:
@@ -241,10 +258,9 @@ def test_a_home_that_cannot_be_written_stops_nobody(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["imagine", "a cat"], ["--out DIR"]),
         (["imagine", "a cat", "--out", "OUT.png"], ["one file", "--n 1"]),
         (["imagine", "a cat", "--out", "PHOTO.d"], ["is a file; give a folder"]),
-        (["imagine", "a cat", "--out", "OUT.bmp", "--n", "1"], [".bmp", "--no-recipe"]),
+        (["imagine", "a cat", "--out", "OUT.bmp", "--n", "1"], [".bmp", ".png"]),
         (["imagine", "a cat", "--out", "OUT", "--n", "0"], ["1 to 256"]),
         (["imagine", "a cat", "--out", "OUT", "--n", "1000"], ["1 to 256"]),
         (["imagine", "a cat --chaos 900", "--out", "OUT"], ["--chaos 900"]),
@@ -263,7 +279,6 @@ def test_a_home_that_cannot_be_written_stops_nobody(
         (["edit", "PHOTO", "a hat", "--expand", "1,2", "--out", "OUT.png"], ["0,64,0,64"]),
         (["edit", "PHOTO", "a hat --ar 3:2", "--out", "OUT.png"], ["no option --ar"]),
         (["edit", "PHOTO", "a hat", "--n", "2", "--out", "OUT.png"], ["one file"]),
-        (["edit", "PHOTO", "a hat"], ["--out"]),
         (["vary", "PHOTO", "--strength", "2", "--out", "OUT"], ["--strength 2"]),
         (["vary", "PHOTO", "--subtle", "--strength", "0.4", "--out", "OUT"], ["exclude each other"]),
     ],

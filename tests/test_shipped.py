@@ -13,6 +13,7 @@ import huabi
 from huabi import index
 from huabi.data.loader import to_unit
 from huabi.drawing import again
+from huabi.enlarging import JOIN
 from huabi.pictures import read_recipe
 
 DRAWING = ("world-imagine", "world-enlarger")  # what words become pictures by
@@ -71,7 +72,9 @@ def test_it_draws_by_default_and_what_it_drew_can_be_made_again(
     assert not (tmp_path / "home" / "runs.json").exists()
     recipe = read_recipe(tmp_path / "a.png")
     assert recipe is not None
-    assert index.find(recipe["model"]) == index.SHIPPED / "world-imagine"
+    found = [index.find(part) for part in recipe["model"].split(JOIN)]
+    assert found == [index.SHIPPED / name for name in DRAWING]
+    assert recipe["size"] == [208, 320]
 
 
 def test_what_it_never_heard_is_told(huabi: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

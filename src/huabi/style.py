@@ -19,7 +19,18 @@ from .nets.features import EfficientNetLite0
 from .nets.vgg import VGG19
 from .rng import generator
 
-__all__ = ["FEATURES", "STATISTICS", "Gram", "Seer", "Sliced", "Statistics", "mixed", "seer_of", "style_of"]
+__all__ = [
+    "FEATURES",
+    "STATISTICS",
+    "Gram",
+    "Seer",
+    "Sliced",
+    "Statistics",
+    "mixed",
+    "random_seer",
+    "seer_of",
+    "style_of",
+]
 
 SLICES = 32  # directions that features are projected on
 FAINT = 1e-8  # below this a layer sees nothing
@@ -69,14 +80,16 @@ def _vgg19(device: torch.device) -> Seer:
     return Seer("vgg19", weights.VGG19_PREFIX, weights.vgg19().to(device).layers, 4, (0, 1, 2, 3, 5), stride=16)
 
 
-def _random(device: torch.device) -> Seer:
-    return Seer("random-vgg", "seed 0", VGG19.random(width=0.5).to(device).layers, 3, (0, 1, 2, 3, 5), 0.1, 16)
+def random_seer(seed: int, device: torch.device) -> Seer:
+    """A pyramid of VGG-19's shape, half as wide, with random weights."""
+    net = VGG19.random(seed, width=0.5).to(device)
+    return Seer("random-vgg", f"seed {seed}", net.layers, 3, (0, 1, 2, 3, 5), 0.1, 16)
 
 
 FEATURES: dict[str, Callable[[torch.device], Seer]] = {
     "efficientnet-lite0": _lite0,
     "vgg19": _vgg19,
-    "random-vgg": _random,
+    "random-vgg": partial(random_seer, 0),
 }
 
 

@@ -10,21 +10,23 @@ from torch import Tensor
 
 from ..damage import LUMA
 from ..errors import DataError, HuabiError
-from ..style import Gram, Seer, Sliced, Statistics, seer_of, style_of
+from ..style import Gram, Seer, Sliced, Statistics, random_seer, seer_of, style_of
 from .score import Protocol, Score, averaged
 
+JUDGE = 1  # the seed of what is drawn by chance to judge
 __all__ = ["content_distance", "held_out", "style_distance", "stylisation"]
 
 
 def held_out(device: torch.device | str = "cpu") -> Seer:
     """The network that judges styles: VGG-19 where its weights are at hand, else one of random weights.
 
-    `fast_style` is trained with EfficientNet-Lite0, and `gatys` takes it by default: it would judge itself.
+    `fast_style` is trained with EfficientNet-Lite0, and `gatys` takes it by default: it would judge itself. The random
+    weights are drawn by another seed than those that `gatys` may take.
     """
     try:
         return seer_of("vgg19", device)
     except HuabiError:
-        return seer_of("random-vgg", device)
+        return random_seer(JUDGE, torch.device(device))
 
 
 @torch.no_grad()
@@ -70,7 +72,7 @@ def stylisation(triples: Iterable[tuple[Tensor, Tensor, Tensor]], seer: Seer | N
     seer = seer or held_out()
     found: dict[str, list[Tensor]] = {name: [] for name in ("style (sliced)", "style (Gram)", "content", "combined")}
     for content, style, x in triples:
-        sliced, gram = (style_distance(seer, statistics, x, style) for statistics in (Sliced(), Gram()))
+        sliced, gram = (style_distance(seer, statistics, x, style) for statistics in (Sliced(JUDGE), Gram()))
         kept = content_distance(seer, x, content)
         for rows, value in zip(found.values(), (sliced, gram, kept, (1 + kept) * (1 + sliced))):
             rows.append(value)
