@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
+from PIL import Image
 
 import huabi
 from huabi import index
 from huabi.data.loader import to_unit
 from huabi.drawing import again
 from huabi.enlarging import JOIN
-from huabi.pictures import read_recipe
+from huabi.metrics.restoration import psnr
+from huabi.pictures import open_picture, read_recipe, to_image, to_tensor
 
 DRAWING = ("world-imagine", "world-enlarger")  # what words become pictures by
 THINGS = ("house", "cat", "boat", "tree", "car", "horse")
@@ -35,6 +38,7 @@ def test_they_are_small_and_hold_numbers_alone() -> None:
     sizes = {run.name: (run / "model.safetensors").stat().st_size for run in index.shipped()}
     assert sum(sizes.values()) < 60e6
     assert sum(size for name, size in sizes.items() if name in DRAWING) < 30e6
+    assert sum(sizes[name] for name in RESTORERS.values()) < 12e6
     kinds = {path.suffix for run in index.shipped() for path in run.iterdir()}
     assert kinds == {".safetensors", ".json"}
 
@@ -75,6 +79,37 @@ def test_it_draws_by_default_and_what_it_drew_can_be_made_again(
     found = [index.find(part) for part in recipe["model"].split(JOIN)]
     assert found == [index.SHIPPED / name for name in DRAWING]
     assert recipe["size"] == [208, 320]
+
+
+RESTORERS = {"denoise": "photo-denoiser", "dejpeg": "photo-deblocker", "upscale": "photo-doubler"}
+
+
+@pytest.mark.parametrize("task", RESTORERS)
+def test_a_photograph_is_restored_at_once_and_better_than_without_training(
+    task: str, huabi: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUABI_HOME", str(tmp_path / "home"))
+    whole = Image.fromarray(skimage.data.chelsea()[60:252, 120:312])
+    if task == "denoise":
+        x = to_tensor(whole)
+        to_image(x + torch.randn(x.shape, generator=torch.Generator().manual_seed(0)) * 0.2).save(tmp_path / "a.png")
+    elif task == "dejpeg":
+        whole.save(tmp_path / "a.jpg", quality=15)
+    else:
+        whole.resize((96, 96), Image.Resampling.BICUBIC).save(tmp_path / "a.png")
+    given = next(tmp_path.glob("a.*"))
+    found = {}
+    for method in (None, {"denoise": "nl-means", "dejpeg": "tv", "upscale": "lanczos"}[task]):
+        more = ("--method", method) if method else ()
+        done = huabi("restore", given, "--task", task, *more)
+        assert done.code == 0, done.err
+        made = to_tensor(open_picture(done.out.strip()))
+        found[method] = psnr(made[None], to_tensor(whole)[None]).item()
+        if method is None:
+            recipe = read_recipe(done.out.strip())
+            assert recipe is not None
+            assert index.find(recipe["model"]) == index.SHIPPED / RESTORERS[task]
+    assert found[None] > max(value for name, value in found.items() if name) + 0.2
 
 
 def test_what_it_never_heard_is_told(huabi: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from conftest import TINY, refused
-from huabi import choice, cli, weights
+from huabi import api, choice, cli, weights
 from huabi.classic import gatys
 from huabi.classic.film import is_film, read_film, save_film
 from huabi.classic.gatys import Gatys, Objective, descend, schedule
@@ -306,6 +306,27 @@ def test_what_is_still_does_not_flicker() -> None:
     assert torch.equal(first, second)
     assert torch.equal(third[..., :2], first[..., :2])
     assert torch.equal(third[..., 6:], noise[2][..., 6:])
+
+
+def test_after_a_cut_nothing_of_the_scene_before_is_left(family: FastStyle) -> None:
+    first, second = (to_tensor(Image.fromarray(x))[None] for x in (scene(32), 255 - scene(32)))
+    request = Stylize(image=scene(32), styles=(stripes(32, 4),))
+    cut = list(family.film(request, [first, first, second], steady=True))
+    alone = next(iter(family.film(request, [second], steady=True)))
+    torch.testing.assert_close(cut[2], alone)
+
+
+def test_what_is_too_large_is_refused_with_a_size(family: FastStyle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huabi.stylizing.free_memory", lambda device: 1 << 24)
+    with pytest.raises(RequestError, match=r"16384x16384 pixels take .* say --size \d+"):
+        answer(family, image=scene(), styles=(stripes(32, 4),), size=16384)
+
+
+def test_a_run_of_many_hands_goes_on_with_one(photos: Path, tmp_path: Path) -> None:
+    settings = {"size": 16, "threads": 1, "settings": TINY["fast_style"]}
+    api.train("fast_style", photos, tmp_path / "many", steps=2, **settings)
+    mine = api.train("fast_style", photos / "cat", tmp_path / "mine", steps=1, init=tmp_path / "many", **settings)
+    assert answer(mine, image=scene()).shape == (1, 3, 32, 32)
 
 
 @pytest.mark.parametrize("steady", [False, True])
