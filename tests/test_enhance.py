@@ -170,6 +170,17 @@ def test_the_command_and_its_sheet(huabi: Any, tmp_path: Path, good: Tensor) -> 
     assert set(Enhance.model_fields) <= options
 
 
+def test_a_folder_is_enlarged_beside_itself(
+    huabi: Any, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photos)
+    for name in ("photos-enhanced", "photos-enhanced-2"):
+        done = huabi("enhance", ".", "--augment", "--n", 1)
+        assert done.out.strip() == str(photos.parent / name), done.err
+    picture = next((photos / "cat").iterdir())
+    refused(huabi("enhance", picture, "--out", photos / "a.png", "--sheet", picture), "would be lost")
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -211,6 +211,17 @@ def test_variations(huabi: Any, run: Path, photo: Path, tmp_path: Path) -> None:
     assert "to the bit" in huabi("again", files[3], "--input", photo, "--out", tmp_path / "same.png").out
 
 
+def test_a_variation_without_words_is_made_again(huabi: Any, run: Path, photos: Path, tmp_path: Path) -> None:
+    ask = ["--model", run, "--n", 1, "--seed", 1, "--out", tmp_path / "a.png"]
+    assert huabi("imagine", "a cat", *ask).code == 0
+    api.train("vae", photos, tmp_path / "codes", size=8, steps=1, threads=1, settings=TINY["vae"])
+    near = huabi("vary", tmp_path / "a.png", "--model", tmp_path / "codes", "--n", 1, "--out", tmp_path / "b.png")
+    assert near.code == 0, near.err
+    again = huabi("again", tmp_path / "b.png", "--input", tmp_path / "a.png", "--out", tmp_path / "c.png")
+    assert "to the bit" in again.out, again.err
+    assert Vary(image=tmp_path / "b.png").words == "a cat"
+
+
 def test_where_pictures_go_by_default(
     huabi: Any, run: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -313,7 +313,7 @@ def test_filters_look_before_and_after(monkeypatch: pytest.MonkeyPatch, settle: 
         with pytest.raises(RequestError, match="the prompt is refused"):
             filters.guard().request(asked)
     with pytest.raises(RequestError, match="withheld"):
-        preview(Image.new("RGB", (24, 24)), "imagine")
+        preview(Image.new("RGB", (24, 24)), "imagine", trained=True)
 
 
 @pytest.mark.parametrize("quality", [60, 95])
@@ -364,6 +364,25 @@ def test_the_whole_way(huabi: Any, tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no picture")
     for bad in ("text.png", "none.png"):
         refused(huabi("verify", tmp_path / bad), bad)
+
+
+def test_what_is_made_of_a_marked_picture_keeps_its_mark_and_holds(huabi: Any, tmp_path: Path) -> None:
+    publish(scene(256, 256), tmp_path / "a.png", recipe_of(scene(256, 256)))
+    mark = verify(tmp_path / "a.png")["watermark"]["id"]
+    made = huabi("restore", tmp_path / "a.png", "--task", "denoise", "--method", "tv", "--strength", 0.1)
+    facts = verify(made.out.strip())
+    assert (facts["holds"], facts["watermark"]) == (True, {"state": "present", "id": mark})
+
+
+def test_of_an_expanded_picture_what_was_there_is_left_alone(tmp_path: Path) -> None:
+    wide = scene(400, 400)
+    recipe = recipe_of(wide) | {"task": "edit", "request": {"expand": [120, 120, 120, 120]}}
+    publish(wide, tmp_path / "a.png", recipe)
+    shown = np.asarray(open_picture(tmp_path / "a.png"))
+    assert np.array_equal(shown[120:280, 120:280], np.asarray(wide)[120:280, 120:280])
+    found = read_recipe(tmp_path / "a.png")
+    assert found is not None
+    assert found["marks"].get("within", "mask") == "mask"
 
 
 def test_a_painting_is_of_no_trained_model(huabi: Any, tmp_path: Path) -> None:

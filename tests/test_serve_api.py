@@ -162,7 +162,7 @@ def test_recipes_hold_no_picture_that_was_given(client: Any, server: Running) ->
     [shown] = server.service.store.gallery(1)
     recipe = shown.kept.recipe
     assert recipe["inputs"] == {"image": Picture.of(png()).sha256}
-    assert (recipe["request"]["prompt"], "image" in recipe["request"]) == ("a red house", False)
+    assert (recipe["words"], "image" in recipe["request"]) == ("a red house", False)
 
 
 def test_a_form_of_no_known_charset_is_refused(server: Running) -> None:

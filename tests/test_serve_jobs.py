@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -13,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from huabi.errors import RequestError
 from huabi.serve.database import StoreError
-from huabi.serve.jobs import ATTEMPTS, Draft, Drawn, QueueFull, Store
+from huabi.serve.jobs import ATTEMPTS, Draft, Drawn, QueueFull, Sole, Store
 
 DRAW = Draft("generate", "flowers", "{}")
 
@@ -29,6 +31,30 @@ def store(path: str) -> Iterator[Store]:
     store = Store(path, queue=4)
     yield store
     store.close()
+
+
+def test_what_is_forgotten_leaves_the_disk(store: Store, path: str) -> None:
+    job = store.submit(DRAW)
+    store.claim([job.id])
+    assert store.finish(job.id, [Drawn({}, os.urandom(1 << 20)) for _ in range(4)])
+
+    def used() -> int:
+        with sqlite3.connect(path) as connection:
+            return int(connection.execute("PRAGMA page_count").fetchone()[0])
+
+    full = used()
+    time.sleep(0.02)
+    assert store.sweep(0.01) == 1
+    assert used() < full / 4
+
+
+def test_one_training_of_a_name_at_a_time(store: Store) -> None:
+    first = store.submit(Sole("train", "mine", "{}"))
+    with pytest.raises(RequestError, match="mine waits or runs already"):
+        store.submit(Sole("compare", "mine", "{}"))
+    store.submit(Sole("train", "other", "{}"))
+    assert store.cancel(first.id)
+    store.submit(Sole("train", "mine", "{}"))
 
 
 def test_a_job_is_claimed_once_and_ends_once(store: Store) -> None:

@@ -157,14 +157,14 @@ def _frozen(identity: Identity) -> Iterator[None]:
 def _recipe(identity: Identity, request: Request, row: int, picture: Image.Image) -> dict[str, Any]:
     kind = next(name for name, cls in REQUESTS.items() if isinstance(request, cls))
     said = json.loads(request.model_dump_json(exclude_none=True, exclude=set(request.by_hash)))
-    if isinstance(request, Vary) and request.words:
-        said["prompt"] = request.words  # which may stand in the recipe of the picture that is varied
+    words = request.words if isinstance(request, Vary) else ""  # which may stand in the recipe of what is varied
     given = _inputs(request)
     return {
         "huabi": __version__,
         "task": kind,
         "request": said,
         **({"inputs": given} if given else {}),
+        **({"words": words} if words else {}),
         **({"origin": origin} if (origin := _origin(request)) else {}),
         "model": identity.hash,
         "family": identity.family,

@@ -96,8 +96,9 @@ class Vary(Request):
         if self.prompt is not None:
             return self.prompt
         recipe = read_recipe(self.image.data) or {}
-        said = recipe.get("request", {}).get("prompt") if isinstance(recipe.get("request"), dict) else None
-        return said if isinstance(said, str) else ""
+        request = recipe.get("request")
+        said = request.get("prompt") if isinstance(request, dict) else None
+        return next((words for words in (said, recipe.get("words")) if isinstance(words, str) and words), "")
 
 
 class Imagine(Request):

@@ -44,9 +44,8 @@ def restored(request: Restore, channels: int, apply: Apply, device: torch.device
     hole = hole_of(request)
     if request.task == "colourise":
         picture = _in_colour(picture)
-    colours, alpha = picture[:3], picture[3:]
-    if len(alpha):
-        colours = bled(colours[None], alpha[None] > -1)[0]
+    own, alpha = picture[:3], picture[3:]
+    colours = bled(own[None], alpha[None] > -1)[0] if len(alpha) else own
     given = colours.to(device)[None]  # (1, 1 or 3, H, W)
     plain = given.shape[1] == 1 or (request.task != "colourise" and bool((given == given[:, :1]).all()))
     if channels == 1:
@@ -58,12 +57,12 @@ def restored(request: Restore, channels: int, apply: Apply, device: torch.device
         whole = apply(torch.cat([given.expand(-1, 3, -1, -1), *rest], 1), None if hole is None else hole.to(device))
         out = whole[:, :3].mean(1, keepdim=True) if plain else whole[:, :3]
     out = out.float().cpu().clamp(-1, 1).expand(-1, len(colours), -1, -1)
-    before = _enlarged(colours[None], scale)
+    before = _enlarged(colours[None], scale) if scale > 1 else own[None]
     if request.strength < 1:
         out = before.lerp(out, request.strength)
     if hole is not None:
         out = torch.where(hole, out, before)
-        alpha = torch.where(hole[0], 1.0, alpha)  # what was missing is there
+        alpha = alpha.lerp(torch.where(hole[0], 1.0, alpha), request.strength)  # what was missing is there
     return torch.cat([out, _enlarged(alpha[None], scale).clamp(-1, 1)], 1)[0] if len(alpha) else out[0]
 
 

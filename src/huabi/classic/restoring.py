@@ -17,7 +17,7 @@ from ..deep import to_deep_tensor
 from ..errors import RequestError
 from ..model import DataSpec, Identity, Model
 from ..requests import Restore
-from ..restoring import check_memory, hole_of, resampled
+from ..restoring import bled, check_memory, hole_of, resampled
 from .filters import noise_level
 
 __all__ = ["Bicubic", "Biharmonic", "Lanczos", "NonLocalMeans", "RichardsonLucy", "Telea", "TotalVariation", "Wiener"]
@@ -75,6 +75,8 @@ class _Filter(_Method):
     def restored(self, x: Tensor, request: Restore) -> Tensor:
         colours, alpha = x[:3], x[3:]
         noise = max(LEAST.get(request.task, FLOOR), noise_level(colours, alpha > -1) / 2)
+        if len(alpha):
+            colours = bled(colours[None], alpha[None] > -1)[0]
         array = colours.add(1).div(2).permute(1, 2, 0).numpy()
         done = torch.from_numpy(np.ascontiguousarray(self.filtered(array, noise, request), np.float32))
         hole = hole_of(request)

@@ -53,8 +53,10 @@ def read_strokes(scribble: Picture, picture: Picture) -> Strokes:
     if drawn.shape[1:] != under.shape[1:]:
         sizes = [f"{x.shape[2]}x{x.shape[1]}" for x in (drawn, under)]
         raise RequestError(f"the strokes have {sizes[0]} pixels, the picture {sizes[1]}; draw them at its size")
-    clear = bool(((drawn[3] < 1) & (under[3] == 1)).any())  # a layer of strokes, and no copy of a picture with holes
-    inked = drawn[3] > 0 if clear else ((drawn - under).abs() > 2 * SEEN).any(0)  # (H, W)
+    # a layer of strokes is clearer than the picture in most places, a copy of it as clear
+    clear = bool((drawn[3] < under[3] - 2 * SEEN).float().mean() > 1 - FULL)
+    hidden = (drawn[3] == -1) & (under[3] == -1)
+    inked = drawn[3] > 0 if clear else ((drawn - under).abs() > 2 * SEEN).any(0) & ~hidden  # (H, W)
     if not inked.any():
         raise RequestError("the strokes are empty: draw on a transparent picture, or on a copy of the picture itself")
     if inked.float().mean() > FULL:
@@ -218,6 +220,8 @@ class Scribbled(Model):
     def _given(self, request: Edit) -> Edit | Translate:
         """What the model is asked."""
         assert self.model is not None
+        if request.mask is not None:
+            check_mask(request.mask, request.image)
         dense = request.image
         if request.scribble is not None and self.spec.domains[:1] == ("labels",):
             dense = Picture.of(to_image(labelled(request.image, request.scribble)))

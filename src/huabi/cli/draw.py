@@ -17,6 +17,7 @@ from .options import (
     app,
     beside,
     check_file,
+    check_kept,
     say_near,
     showing,
     size_of,
@@ -173,6 +174,7 @@ def again(
     from ..provenance.publish import check_place, publish
 
     check_place(out)
+    check_kept(out, *(source or ()))
     picture, recipe, difference = redraw(image, str(model) if model else None, source or ())
     publish(picture, out, recipe)
     same = "the same to the bit" if difference == 0 else f"differs by at most {difference}/255"

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import RequestError, valid
-from .options import Device, NoRecipe, Sheet, app, beside, check_file, save_like, save_sheet, showing
+from .options import Device, NoRecipe, Sheet, app, beside, check_file, check_sheet, save_like, save_sheet, showing
 
 
 @app.command()
@@ -61,6 +61,7 @@ def _check(source: Path, augment: bool, of_one: list[str], of_many: list[str]) -
 def _correct(source: Path, out: Path, sheet: Path | None, amounts: dict[str, Any], no_recipe: bool) -> None:
     """One picture, made better."""
     check_file(out, no_recipe, source)
+    check_sheet(sheet, source, out)
     from ..classic.enhance import Enhancer
     from ..drawing import drawn
     from ..pictures import Picture, to_image

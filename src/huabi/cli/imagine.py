@@ -13,7 +13,7 @@ import typer
 
 from .. import text
 from ..errors import DataError, RequestError
-from .options import IMAGE_SUFFIXES, Device, NoRecipe, app, beside, check_file, say_near, showing, size_of
+from .options import IMAGE_SUFFIXES, Device, NoRecipe, app, beside, check_file, check_kept, say_near, showing, size_of
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -187,14 +187,20 @@ def _make(
     _check_out(out, grid, asked, no_recipe)
     from ..choice import model_for
     from ..drawing import draw
+    from ..filling import Filling, answering_edit
     from ..hearing import cut, fitted
     from ..pictures import grid as sheet
     from ..provenance.publish import publish
     from ..ranking import ranking_for
+    from ..requests import Edit
 
     with showing() as display:
         ranking = ranking_for(asked, rank, device)
         chosen = model_for(type(asked.request), model, device) if model is None or isinstance(model, str) else model
+        if isinstance(asked.request, Edit):
+            chosen = answering_edit(chosen)
+        if isinstance(chosen, Filling):
+            asked = replace(asked, notes=())  # no words are needed where nothing new is drawn
         asked = fitted(asked, chosen.spec)
         notes = [*asked.notes, *(notes or []), *cut(asked.request, chosen), *_lost(asked.request, chosen)]
         for note in notes:
@@ -239,9 +245,15 @@ def _make(
 
 def _lost(request: Any, model: Model) -> Iterator[str]:
     """What of a given picture an edit cannot keep."""
+    from ..deep import is_deep
+    from ..filling import Filling
     from ..requests import Edit
 
-    if isinstance(request, Edit) and (request.mask is not None or any(request.expand)):
+    if not isinstance(request, Edit):
+        return
+    if is_deep(request.image):
+        yield "the picture has 16 bits, and what is made of it 8"
+    if not isinstance(model, Filling) and (request.mask is not None or any(request.expand)):
         if request.image.channels == 4 and model.spec.channels < 4:
             yield "this model knows no transparency: the picture is laid on white"
         if request.image.channels > 1 and model.spec.channels == 1:
@@ -256,11 +268,13 @@ def _check_out(out: Path | None, grid: Path | None, asked: Asked, no_recipe: boo
         raise RequestError(f"--out {out} is a file; give a folder")
     if single and asked.kept > 1:
         raise RequestError(f"--out {out} is one file; give a folder, or --n 1")
+    found = (getattr(asked.request, name, None) for name in ("image", "mask", "scribble", "reference"))
+    given = [Path(picture.name) for picture in found if picture and picture.name]
     if grid:
         check_place(grid)
+        check_kept(grid, *given)
     if out and single:
-        given = (getattr(asked.request, name, None) for name in ("image", "mask", "scribble", "reference"))
-        check_file(out, no_recipe, *(Path(picture.name) for picture in given if picture and picture.name))
+        check_file(out, no_recipe, *given)
         if not no_recipe:
             check_recipe(out, asked.request)
 

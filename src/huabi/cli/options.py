@@ -49,8 +49,10 @@ def size_of(value: str | None) -> tuple[int, int] | None:
 
 def beside(source: Path, done: str, suffix: str = ".png") -> Path:
     """A file beside `source` that is named after it and after what was done, and does not exist yet."""
+    source = source.resolve()
+    stem = source.name if source.is_dir() else source.stem
     names = itertools.chain([done], (f"{done}-{k}" for k in itertools.count(2)))
-    files = (source.with_name(f"{source.stem}-{name}{suffix}") for name in names)
+    files = (source.parent / f"{stem}-{name}{suffix}" for name in names)
     return next(file for file in files if not file.exists())
 
 
@@ -64,8 +66,22 @@ def check_file(out: Path, no_recipe: bool, *given: Path) -> None:
     check_place(out)
     if suffix not in RECIPE_SUFFIXES and not no_recipe:
         raise RequestError(f"--out {out}: {suffix} has no place for the recipe; save as .png, or say --no-recipe")
-    if out.resolve() in {path.resolve() for path in given}:
-        raise RequestError(f"--out {out} is what the picture is made of, and would be lost; choose another file")
+    check_kept(out, *given)
+
+
+def check_kept(out: Path | None, *given: Path) -> None:
+    """Raises `RequestError` where `out` is a file that something is made of."""
+    if out is not None and out.resolve() in {path.resolve() for path in given}:
+        raise RequestError(f"{out} is what the picture is made of, and would be lost; choose another file")
+
+
+def check_sheet(sheet: Path | None, *given: Path) -> None:
+    """Raises `HuabiError` where no sheet can be saved there."""
+    if sheet is not None:
+        from ..pictures import format_of
+
+        format_of(sheet)
+        check_kept(sheet, *given)
 
 
 def save_like(
@@ -89,10 +105,11 @@ def save_like(
 
 
 def save_sheet(pairs: Sequence[tuple[Image, Image]], sheet: Path) -> None:
-    """Saves pictures before and after, side by side, a pair in each row; what came out larger shows how large."""
+    """Saves pictures before and after, side by side, a pair in each row; several pairs are made smaller."""
     from ..pictures import grid, save_picture
 
-    save_picture(grid([side for before, after in pairs for side in (before.resize(after.size), after)], 2), sheet)
+    sides = [side for before, after in pairs for side in (before.resize(after.size), after)]
+    save_picture(grid(sides, 2), sheet)
 
 
 def say_near(display: Display, recipe: Mapping[str, Any]) -> None:

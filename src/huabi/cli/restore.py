@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import valid
-from .options import Device, NoRecipe, Sheet, app, beside, check_file, save_like, save_sheet, showing
+from .options import Device, NoRecipe, Sheet, app, beside, check_file, check_sheet, save_like, save_sheet, showing
 
 
 @app.command()
@@ -43,6 +43,7 @@ def restore(
         )
     out = out or beside(image, task)
     check_file(out, no_recipe, image, *([mask] if mask else []))
+    check_sheet(sheet, image, out)
     if not no_recipe:
         check_recipe(out, request)
     from ..choice import restorer_for

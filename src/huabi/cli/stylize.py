@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import RequestError, valid
-from .options import IMAGE_SUFFIXES, Device, NoRecipe, app, beside, check_file, showing
+from .options import IMAGE_SUFFIXES, Device, NoRecipe, app, beside, check_file, check_kept, showing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -62,6 +62,9 @@ def stylize(
         check_file(out, no_recipe, image, *(styles or ()), *(masks or ()))
     elif out.suffix:
         check_film(out, "--out")
+        check_kept(out, image)
+    elif film is not None and out.resolve() == image.resolve():
+        raise RequestError(f"--out {out} holds the frames themselves; choose another folder")
     else:
         check_place(out / NUMBERED.format(0))
     given: dict[str, Any] = {"strength": strength, "chaos": chaos, "size": size, "iterations": iterations}

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from ..errors import DataError, RequestError
-from .options import IMAGE_SUFFIXES, Device, NoRecipe, Run, Sheet, app, save_sheet, showing
+from .options import IMAGE_SUFFIXES, Device, NoRecipe, Run, Sheet, app, check_sheet, save_sheet, showing
 
 if TYPE_CHECKING:
     from ..model import Model
 
 
-SHOWN = 32  # pictures on a sheet
+SHOWN, SIDE = 32, 512  # pictures on a sheet, and pixels of the longer side of each
 
 
 class Work(NamedTuple):
@@ -47,6 +47,9 @@ def translate(
     from ..provenance.publish import publish
 
     work = list(_planned(images, out))
+    check_sheet(sheet, *(place for one in work for place in (one.source, one.target)))
+    if sheet is not None and all(one.film for one in work):
+        raise RequestError("--sheet shows pictures, and these are films; leave it out")
     model = load(run, device)
     made, pairs = 0, list[tuple[Any, Any]]()
     with showing() as display, valid():
@@ -60,7 +63,7 @@ def translate(
                     picture, recipe = _drawn(model, one.source, asked)
                     publish(picture, one.target, recipe, not no_recipe)
                     if sheet is not None and len(pairs) < SHOWN:
-                        pairs.append((open_picture(one.source), picture))
+                        pairs.append((_small(open_picture(one.source)), _small(picture)))
             except WriteError:
                 raise
             except DataError as error:
@@ -77,6 +80,13 @@ def translate(
     if model.identity is not None:
         index.add(model.identity.hash, index.place(run))
     typer.echo(out)
+
+
+def _small(picture: Any) -> Any:
+    """The picture as it stands on a sheet."""
+    small = picture.copy()
+    small.thumbnail((SIDE, SIDE))
+    return small
 
 
 def _drawn(model: Model, image: Any, asked: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

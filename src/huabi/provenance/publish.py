@@ -108,11 +108,15 @@ def recast(data: bytes, kind: str, *, opaque: bool = False, quality: int = 95) -
     return sealed(_shown(whole, kind, quality), encode, kind, recipe, True, Settings.load())
 
 
-def preview(image: Image.Image, task: str) -> bytes:
-    """The PNG of a picture in the making, with the label alone; raises `RequestError` where a filter withholds it."""
+def preview(image: Image.Image, task: str, trained: bool) -> bytes:
+    """The PNG of a picture in the making, with the label alone; raises `RequestError` where a filter withholds it.
+
+    Args:
+        trained: whether a trained model draws it.
+    """
     settings = Settings.load()
     guard().picture(image)
-    packet = label.packet(label.source_type({"task": task, "model": True})) if settings.label else None
+    packet = label.packet(label.source_type({"task": task, "model": trained})) if settings.label else None
     return encode_picture(image, "PNG", xmp=packet)
 
 
@@ -185,12 +189,15 @@ def marked(image: Image.Image, recipe: Mapping[str, Any]) -> Image.Image:
 
 
 def _drawn(recipe: Mapping[str, Any], size: tuple[int, int]) -> Image.Image:
-    """Where a picture was drawn anew, by its request's mask: white there, black elsewhere."""
+    """Where a picture was drawn anew, by its request's mask and what it was expanded by: white there, else black."""
     request = recipe["request"]
-    mask = Picture.of(base64.b64decode(request["mask"])).image(1).point(lambda level: 255 if level > 127 else 0)
-    left, top, *_ = request.get("expand") or (0, 0)
+    left, top, right, bottom = request.get("expand") or (0, 0, 0, 0)
     drawn = Image.new("L", size, 255)
-    drawn.paste(mask, (left, top))
+    if request.get("mask"):
+        mask = Picture.of(base64.b64decode(request["mask"])).image(1)
+        drawn.paste(mask.point(lambda level: 255 if level > 127 else 0), (left, top))
+    else:
+        drawn.paste(0, (left, top, size[0] - right, size[1] - bottom))
     return drawn
 
 
@@ -204,7 +211,8 @@ def _marks(image: Image.Image, recipe: Mapping[str, Any], settings: Settings, ki
     marks: dict[str, Any] = {}
     if settings.visible != "off" and min(image.size) >= visible.LEAST:
         marks["visible"] = visible.language() if settings.visible == "auto" else settings.visible
-    masked = bool(recipe.get("request", {}).get("mask"))
+    request = recipe.get("request", {})
+    masked = bool(request.get("mask") or any(request.get("expand") or ()))
     gives_back = recipe.get("task") in GIVING_BACK and not masked
     if settings.watermark and min(image.size) >= WATERMARKED and not gives_back:
         tried = marks | {"watermark": watermark.VERSION} | ({"within": "mask"} if masked else {})

@@ -120,6 +120,8 @@ def _shown(model: Model, estimate: Tensor, task: str) -> list[str]:
     """Pictures of estimates as PNG in base64; none where a content filter withholds one."""
     with torch.no_grad():
         pictures = model.decode(estimate).float().cpu()
+    trained = bool(model.identity and model.identity.hash)
     with suppress(RequestError):
-        return [base64.b64encode(preview(to_image(picture), task)).decode("ascii") for picture in pictures]
+        shown = [preview(to_image(picture), task, trained) for picture in pictures]
+        return [base64.b64encode(data).decode("ascii") for data in shown]
     return []

@@ -25,6 +25,7 @@ from .meters import Meters
 from .place import NAME, Place
 
 PAUSE = 1.0  # seconds between two looks at the queue
+KILLING = 5.0  # seconds in which one that did not is gone
 SAVING = 60.0  # seconds that a child has to save what it trained
 
 Name = Annotated[str, Field(pattern=NAME)]
@@ -151,7 +152,7 @@ class Errands:
 
     def stop(self, patience: float) -> None:
         self.leave()
-        self._thread.join(max(0.0, self._left + SAVING - time.monotonic()))
+        self._thread.join(max(0.0, self._left + SAVING + KILLING - time.monotonic()))
 
     def _run(self) -> None:
         while not self._leaving.is_set():
@@ -224,10 +225,11 @@ class Errands:
         with suppress(subprocess.TimeoutExpired):
             child.wait(SAVING)
         if child.poll() is None:  # it saves no more: what it began before stays as it is
-            if os.name == "posix":
-                os.killpg(child.pid, signal.SIGKILL)
-            else:
-                child.kill()
+            with suppress(ProcessLookupError):
+                if os.name == "posix":
+                    os.killpg(child.pid, signal.SIGKILL)
+                else:
+                    child.kill()
 
 
 def _hidden(value: object, place: Place) -> object:

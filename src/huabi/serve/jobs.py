@@ -324,8 +324,8 @@ class Store:
             connection.execute(delete(pictures).where(pictures.c.job.in_(select(jobs.c.id).where(old))))
             gone = int(connection.execute(delete(jobs).where(old)).rowcount)
         if gone and self.exclusive:
-            with self._reading() as connection:
-                connection.execute(text(f"PRAGMA incremental_vacuum({PAGES})"))
+            with self._reading() as connection:  # a row comes for each page, so that all are to be asked for
+                connection.execute(text(f"PRAGMA incremental_vacuum({PAGES})")).all()
         return gone
 
     def drawn(self, job: str) -> list[Kept]:

@@ -307,7 +307,9 @@ class Service:
 
     def abandon(self, job: Job, caller: Caller) -> None:
         """One of those who are `waiting` for a job has left; where nobody else is, it is stopped."""
-        if self._waiting[job.id] == 1:
+        if self.draining:  # it is we who leave: the call that is sent again, here or elsewhere, finds its job
+            self._unserved.add(job.id)
+        elif self._waiting[job.id] == 1:
             self._spawn(self._lost(job, caller))
 
     def recipe(self, picture: Picture) -> dict[str, Any] | None:
