@@ -82,6 +82,7 @@ class Shelf:
                 raise RequestError(f"two models are called {called}; rename one of their folders")
             self._places[called] = places
         self._cards: dict[Path, Card] = {}
+        self._built: dict[str, tuple[Callable[[], Model], Card]] = {}  # what is built in, as it was made once
         self._loaded: OrderedDict[str, tuple[float, int, Model]] = OrderedDict()
         self._lock = threading.Lock()
         for called, places in self._places.items():
@@ -97,7 +98,9 @@ class Shelf:
         places |= self._places
         found = {name: card for name, parts in places.items() if (card := self._card(name, parts))}
         for name, make in BUILT_IN.items():
-            found.setdefault(name, _built_in(name, make()))
+            if name not in self._built or self._built[name][0] is not make:
+                self._built[name] = make, _built_in(name, make())
+            found.setdefault(name, self._built[name][1])
         return found
 
     def card(self, name: str) -> Card:
