@@ -106,9 +106,9 @@ def test_a_name_is_taken_as_soon_as_its_job_waits(tmp_path: Path) -> None:
     asked = Train(task="train", family="gan", data="digits", name="mine")
     job = store.submit(errands.draft(asked, "key"))
     with pytest.raises(RequestError, match="waits or runs already"):
-        errands.draft(asked, "other")
+        store.submit(errands.draft(asked, "other"))
     store.cancel(job.id)
-    errands.draft(asked, "other")
+    store.submit(errands.draft(asked, "other"))
     store.close()
 
 

@@ -113,9 +113,8 @@ def test_calls_made_up_from_the_schema_break_nothing(
                 @settled
                 @given(case=operation.as_strategy(generation_mode=mode))
                 def tried(case: schemathesis.Case) -> None:
-                    answer = case.call(base_url=base, timeout=30, stream=True)
-                    told = "" if answer.headers.get("content-type", "").startswith("text/event-stream") else answer.text
-                    answer.close()
+                    answer = case.call(base_url=base, timeout=30)
+                    told = answer.content.decode("utf-8", "replace")
                     assert answer.status_code < 500 or "queue_full" in told, (case.as_curl_command(), told)
                     assert "Traceback" not in told
 

@@ -252,14 +252,15 @@ def _kept(request: Edit, made: Tensor) -> Tensor:
 
 
 def _coloured(request: Edit) -> Tensor:
-    """The colouring (3 or 4, H, W) itself."""
+    """The colouring (3, H, W) itself, with its alpha where some of it is transparent."""
     if request.scribble is None:
         raise RequestError("without a model only strokes colour a picture: add --scribble FILE, or --model RUN")
     if request.prompt or request.negative or any(request.expand) or request.steps or request.guidance:
         raise RequestError("strokes alone follow no words and draw nothing new: leave them out, or add --model RUN")
     whole = to_tensor(request.image.image(max(3, request.image.channels)))
     dense = _dense(request.image, request.scribble, request.mask)
-    return torch.cat([whole[:3].lerp(dense, request.strength), whole[3:]])
+    coloured = whole[:3].lerp(dense, request.strength)
+    return torch.cat([coloured, whole[3:]]) if bool((whole[3:] < 1).any()) else coloured
 
 
 def with_strokes(model: Model) -> Model:

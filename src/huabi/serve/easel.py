@@ -91,14 +91,9 @@ class Easel:
     def _watching(self, model: Model, places: list[tuple[Call, int]]) -> Callable[[int, Sequence[int], Tensor], None]:
         """Looks at each estimate: stops where nobody waits any more, and shows how far it is."""
         everyone = list({id(call): call for call, _ in places}.values())
-        before: dict[int, Tensor] = {}  # by row of the call: the last estimate, which is the picture, is never shown
 
         def look(n: int, positions: Sequence[int], estimate: Tensor) -> None:
             self._outlet.check(everyone)
-            earlier = before.get(positions[0])
-            if any(call.previews for call in everyone):
-                before.clear()
-                before[positions[0]] = estimate
             for call in {id(places[p][0]): places[p][0] for p in positions}.values():
                 if call.over or call.dropped:
                     continue
@@ -106,8 +101,9 @@ class Easel:
                 call.step = n
                 of = max(n, self._steps.get(call.kind) or call.kind[2] or STEPS)
                 event: dict[str, Any] = {"type": "progress", "step": n, "of": of}
-                due = call.seen < call.previews and n > 1 + call.seen * of // call.previews
-                if due and earlier is not None and (images := _shown(model, earlier[rows], call.job.task)):
+                due = call.seen < call.previews and n >= 1 + call.seen * of // call.previews
+                last = n == self._steps.get(call.kind)  # which is the picture itself
+                if due and not last and (images := _shown(model, estimate[rows], call.job.task)):
                     event |= {"type": "preview", "index": call.seen, "images": images}
                     event["positions"] = [places[positions[row]][1] for row in rows]
                     call.seen += 1

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select, text, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ..errors import HuabiError, RequestError
 from . import database
@@ -324,8 +324,9 @@ class Store:
             connection.execute(delete(pictures).where(pictures.c.job.in_(select(jobs.c.id).where(old))))
             gone = int(connection.execute(delete(jobs).where(old)).rowcount)
         if gone and self.exclusive:
-            with self._reading() as connection:  # a row comes for each page, so that all are to be asked for
-                connection.execute(text(f"PRAGMA incremental_vacuum({PAGES})")).all()
+            with self._reading() as connection:  # a row comes for each page: the driver is to ask for all of them
+                file: Any = connection.connection.driver_connection
+                file.executescript(f"PRAGMA incremental_vacuum({PAGES})")
         return gone
 
     def drawn(self, job: str) -> list[Kept]:
