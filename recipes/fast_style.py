@@ -23,15 +23,14 @@ from itertools import islice
 from pathlib import Path
 
 from PIL import Image, ImageEnhance
-from recipe import ship, tell
+from recipe import photographs, readable, ship, tell
 
 import huabi
 from huabi.classic.brush import BRUSHES, painted
 from huabi.cores import cores
 from huabi.data.world.compose import draw_scene
 from huabi.data.world.styles import draw as draw_world
-from huabi.decoding import PictureError, fit_picture, open_picture
-from huabi.pictures import SAVED_AS
+from huabi.decoding import fit_picture, open_picture
 
 SIZE = 256
 FIRST = 6 << 32  # the first of the scenes, which no other recipe learns from
@@ -82,12 +81,7 @@ def write(folders: Sequence[Path], to: Path) -> None:
     for folder in (content, style):
         folder.mkdir(parents=True, exist_ok=True)
     photos: list[Path] = []
-    for file in sorted(file for folder in folders for file in folder.rglob("*") if file.suffix.lower() in SAVED_AS):
-        try:
-            photo = open_picture(file)
-        except PictureError as error:
-            print(f"left out: {error}")
-            continue
+    for photo in readable(photographs(folders)):
         for picture in islice(parts(photo), 40):
             photos.append(content / f"photo-{len(photos):05d}.png")
             picture.save(photos[-1])

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 import huabi
 from huabi.checkpoint import Checkpoint, pack, unpack
+from huabi.decoding import PictureError, open_picture
 from huabi.durable import write_folder
+from huabi.pictures import SAVED_AS
 from huabi.trainer import Report
 
 
@@ -17,6 +21,20 @@ def tell(report: Report) -> None:
     if report.step % 50 == 0:
         losses = "  ".join(f"{name} {loss:.3f}" for name, loss in report.losses.items())
         print(f"step {report.step}  {report.images_per_second:.0f}/s  {losses}", flush=True)
+
+
+def photographs(folders: Sequence[Path]) -> list[Path]:
+    """The files of pictures in some folders."""
+    return sorted(file for folder in folders for file in folder.rglob("*") if file.suffix.lower() in SAVED_AS)
+
+
+def readable(files: Sequence[Path]) -> Iterator[Image.Image]:
+    """The pictures of files; those that cannot be read are told of and left out."""
+    for file in files:
+        try:
+            yield open_picture(file)
+        except PictureError as error:
+            print(f"left out: {error}")
 
 
 def ship(run: Path, to: Path) -> None:

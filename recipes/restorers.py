@@ -17,12 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from recipe import ship, tell
+from recipe import photographs, readable, ship, tell
 
 import huabi
 from huabi.data.cache import digest
-from huabi.decoding import PictureError, open_picture
-from huabi.pictures import SAVED_AS
 from huabi.tiles import places
 
 SIZE = 180  # pixels of a part's side
@@ -46,18 +44,15 @@ def parts(photo: Image.Image) -> Iterator[Image.Image]:
 
 def cut(folders: Sequence[Path], to: Path) -> Path:
     """Writes the parts of all photographs in some folders, once: the folder below `to` where they are."""
-    photos = sorted(file for folder in folders for file in folder.rglob("*") if file.suffix.lower() in SAVED_AS)
+    photos = photographs(folders)
     done = to / digest(*map(str, photos))[:16]
     if done.exists():
         return done
     begun = done.with_suffix(".begun")
     begun.mkdir(parents=True, exist_ok=True)
-    for number, file in enumerate(photos):
-        try:
-            for part, picture in enumerate(parts(open_picture(file, 3))):
-                picture.save(begun / f"{number:04d}-{part:04d}.png")
-        except PictureError as error:
-            print(f"left out: {error}")
+    for number, photo in enumerate(readable(photos)):
+        for part, picture in enumerate(parts(photo)):
+            picture.save(begun / f"{number:04d}-{part:04d}.png")
     return begun.rename(done)
 
 

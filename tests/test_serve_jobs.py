@@ -16,7 +16,7 @@ import pytest
 
 from huabi.errors import RequestError
 from huabi.serve.database import StoreError
-from huabi.serve.jobs import ATTEMPTS, Draft, Drawn, QueueFull, Sole, Store
+from huabi.serve.jobs import ATTEMPTS, Draft, Drawn, QueueFull, Store
 
 DRAW = Draft("generate", "flowers", "{}")
 
@@ -49,12 +49,12 @@ def test_what_is_forgotten_leaves_the_disk(store: Store, path: str) -> None:
 
 
 def test_one_training_of_a_name_at_a_time(store: Store) -> None:
-    first = store.submit(Sole("train", "mine", "{}"))
+    first = store.submit(Draft("train", "mine", "{}"))
     with pytest.raises(RequestError, match="mine waits or runs already"):
-        store.submit(Sole("compare", "mine", "{}"))
-    store.submit(Sole("train", "other", "{}"))
+        store.submit(Draft("compare", "mine", "{}"))
+    store.submit(Draft("train", "other", "{}"))
     assert store.cancel(first.id)
-    store.submit(Sole("train", "mine", "{}"))
+    store.submit(Draft("train", "mine", "{}"))
 
 
 def test_a_job_is_claimed_once_and_ends_once(store: Store) -> None:

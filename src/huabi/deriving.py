@@ -323,8 +323,6 @@ def _drawn(
 def _request(model: Model, item: Item, seed: int) -> Generate | Imagine:
     if item.caption and Imagine in model.requests:
         return Imagine(prompt=item.caption, seed=seed)
-    if Generate not in model.requests:
-        return Imagine(seed=seed)
     return Generate(label=item.label if model.spec.labels else None, seed=seed)
 
 

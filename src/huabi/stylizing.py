@@ -30,6 +30,7 @@ __all__ = [
     "styles_of",
 ]
 
+LONGEST = 1024  # pixels of the long side of a style picture, beyond which strokes no longer grow with the picture
 LEAST = 16  # pixels of a side that something can be said of
 FAINT = 1e-4  # the least variance of colours that is told apart
 CUT = 0.25  # mean change of a frame, in [-1, 1], from which on it is another scene

@@ -19,6 +19,7 @@ from ..rng import generator
 from ..style import SLICES, STATISTICS, Seer, Statistics, mixed, seer_of, style_of
 from ..stylizing import (
     LEAST,
+    LONGEST,
     coloured_like,
     content_of,
     laid_over,
@@ -44,7 +45,6 @@ SMOOTHNESS = 0.4  # weight of the total variation
 RANGE = 10.0  # weight of what lies outside [-1, 1]
 HELD = 14  # copies of the picture beside the history of L-BFGS
 TILE_BYTES = 1 << 30  # that the maps of a tile and their gradients take, at most
-LONGEST = 1024  # pixels of the long side of a style picture, beyond which its statistics say no more
 LATER = 0.25  # share of the iterations that a film's next frame takes
 
 
@@ -207,8 +207,8 @@ class Gatys(Model):
         def pairs() -> Iterator[tuple[Tensor, Tensor]]:
             last: tuple[Tensor, Tensor] | None = None
             for content in frames:
-                goes_on = steady and last is not None and same_scene(last[0], content)
-                *_, x = self._iterates(request, content, last[1] if goes_on and last else None)
+                start = last[1] if steady and last and same_scene(last[0], content) else None
+                *_, x = self._iterates(request, content, start)
                 last = content, x
                 yield content, x
 

@@ -23,6 +23,7 @@ from .filters import noise_level
 __all__ = ["Bicubic", "Biharmonic", "Lanczos", "NonLocalMeans", "RichardsonLucy", "Telea", "TotalVariation", "Wiener"]
 
 Array = NDArray[np.float32]  # (H, W, C) in [0, 1], without alpha
+Missing = NDArray[np.bool_]  # (H, W), what inpaint fills
 
 BLUR = 1.5  # standard deviation, in pixels, of the blur that is undone
 FLOOR = 1 / 255  # the least noise that is assumed, of a range of 1
@@ -78,14 +79,14 @@ class _Filter(_Method):
         if len(alpha):
             colours = bled(colours[None], alpha[None] > -1)[0]
         array = colours.add(1).div(2).permute(1, 2, 0).numpy()
-        done = torch.from_numpy(np.ascontiguousarray(self.filtered(array, noise, request), np.float32))
         hole = hole_of(request)
-        if hole is not None:
-            alpha = torch.where(hole[0], 1.0, alpha)  # what was missing is there
+        missing = np.zeros(array.shape[:2], np.bool_) if hole is None else hole[0, 0].numpy()
+        done = torch.from_numpy(np.ascontiguousarray(self.filtered(array, noise, missing), np.float32))
+        alpha = torch.where(torch.from_numpy(missing), 1.0, alpha)  # what was missing is there
         return torch.cat([done.permute(2, 0, 1) * 2 - 1, alpha]).clamp(-1, 1)
 
     @abstractmethod
-    def filtered(self, array: Array, noise: float, request: Restore) -> Any:
+    def filtered(self, array: Array, noise: float, missing: Missing) -> Any:
         """The array without its damage; `noise` is the estimated standard deviation of white noise."""
 
 
@@ -95,7 +96,7 @@ class NonLocalMeans(_Filter):
     name = "nl-means"
     tasks = ("denoise", "dejpeg")
 
-    def filtered(self, array: Array, noise: float, request: Restore) -> Any:
+    def filtered(self, array: Array, noise: float, missing: Missing) -> Any:
         means = _library("restoration").denoise_nl_means
         return means(array, patch_size=5, patch_distance=6, h=0.8 * noise, sigma=noise, channel_axis=2)
 
@@ -106,7 +107,7 @@ class TotalVariation(_Filter):
     name = "tv"
     tasks = ("denoise", "dejpeg")
 
-    def filtered(self, array: Array, noise: float, request: Restore) -> Any:
+    def filtered(self, array: Array, noise: float, missing: Missing) -> Any:
         return _library("restoration").denoise_tv_chambolle(array, weight=0.7 * noise, channel_axis=2)
 
 
@@ -115,7 +116,7 @@ class _Deconvolution(_Filter):
 
     tasks = ("deblur",)
 
-    def filtered(self, array: Array, noise: float, request: Restore) -> Any:
+    def filtered(self, array: Array, noise: float, missing: Missing) -> Any:
         edge = max(1, min(int(8 * BLUR), *(side - 1 for side in array.shape[:2])))
         place = np.arange(-edge, edge + 1)
         line = np.exp(-(place**2) / (2 * BLUR**2))
@@ -153,11 +154,9 @@ class Biharmonic(_Filter):
     name = "biharmonic"
     tasks = ("inpaint",)
 
-    def filtered(self, array: Array, noise: float, request: Restore) -> Any:
-        hole = hole_of(request)
-        assert hole is not None
+    def filtered(self, array: Array, noise: float, missing: Missing) -> Any:
         fill = _library("restoration").inpaint_biharmonic
-        return fill(array, hole[0, 0].numpy(), split_into_regions=True, channel_axis=2)
+        return fill(array, missing, split_into_regions=True, channel_axis=2)
 
 
 class Telea(_Filter):
@@ -166,18 +165,14 @@ class Telea(_Filter):
     name = "telea"
     tasks = ("inpaint",)
 
-    def filtered(self, array: Array, noise: float, request: Restore) -> Any:
+    def filtered(self, array: Array, noise: float, missing: Missing) -> Any:
         try:
             cv2 = import_module("cv2")
         except ImportError:
             raise RequestError("this method is OpenCV's; install it: pip install 'huabi[telea]'") from None
-        hole = hole_of(request)
-        assert hole is not None
-        levels, missing = (array * 255).round().astype(np.uint8), hole[0, 0].numpy().astype(np.uint8)
-        planes = [np.ascontiguousarray(plane) for plane in levels.transpose(2, 0, 1)]
-        done = [cv2.inpaint(plane, missing, NEAR, cv2.INPAINT_TELEA) for plane in planes]
-        filled = np.stack(done, 2).astype(np.float32) / 255
-        return np.where(missing[..., None] > 0, filled, array)
+        planes = [np.ascontiguousarray(plane) for plane in (array * 255).round().astype(np.uint8).transpose(2, 0, 1)]
+        done = [cv2.inpaint(plane, missing.astype(np.uint8), NEAR, cv2.INPAINT_TELEA) for plane in planes]
+        return np.where(missing[..., None], np.stack(done, 2).astype(np.float32) / 255, array)
 
 
 class _Resize(_Method):

@@ -224,7 +224,7 @@ class Scribbled(Model):
             check_mask(request.mask, request.image)
         dense = request.image
         if request.scribble is not None and self.spec.domains[:1] == ("labels",):
-            dense = Picture.of(to_image(labelled(request.image, request.scribble)))
+            dense = _map(request.image, request.scribble)
         elif request.scribble is not None:
             dense = Picture.of(to_image(_dense(request.image, request.scribble, request.mask)))
         if Edit in self.model.requests:
@@ -242,6 +242,12 @@ def _dense(image: Picture, scribble: Picture, mask: Picture | None) -> Tensor:
         return dense
     check_mask(mask, image)
     return torch.where(to_tensor(mask.image(1)) > 0, dense, to_tensor(image.image(3)))
+
+
+@lru_cache(maxsize=4)
+def _map(image: Picture, scribble: Picture) -> Picture:
+    """The map of labels, which every row of a call asks for, too."""
+    return Picture.of(to_image(labelled(image, scribble)))
 
 
 def _kept(request: Edit, made: Tensor) -> Tensor:

@@ -105,7 +105,7 @@ def save_like(
 
 
 def save_sheet(pairs: Sequence[tuple[Image, Image]], sheet: Path) -> None:
-    """Saves pictures before and after, side by side, a pair in each row; several pairs are made smaller."""
+    """Saves pictures before and after, side by side, a pair in each row, as large as what it became."""
     from ..pictures import grid, save_picture
 
     sides = [side for before, after in pairs for side in (before.resize(after.size), after)]

@@ -17,6 +17,7 @@ from ..requests import Stylize
 from ..rng import row_noise
 from ..style import lite0_maps
 from ..stylizing import (
+    LONGEST,
     check_room,
     coloured_like,
     content_of,
@@ -35,7 +36,6 @@ from ..weights import efficientnet_lite0
 
 SEEN = 2 * (16 + 24 + 40 + 80 + 112)  # means and deviations of the layers of EfficientNet-Lite0
 CONTENT_MAP = 3  # of `lite0_maps`: an eighth of the sides
-LONGEST = 1024  # pixels of the long side of a style picture, beyond which strokes no longer grow with the picture
 WHOLE = 2048  # pixels of the long side up to which a picture's moments are of all its pixels
 TILE, MULTIPLE = 1024, 8
 HELD = 10  # pictures of the result's size that are held at once
@@ -173,15 +173,14 @@ class FastStyle(Family):
 
         def pairs() -> Iterator[tuple[Tensor, Tensor]]:
             looks: list[Look] = []
-            own: tuple[Tensor, Tensor] | None = None
-            last: Tensor | None = None
+            last: tuple[Tensor, tuple[Tensor, Tensor]] | None = None
             for frame in frames:
                 content = frame.to(self.device)
                 looks = looks or self._looks(request, content)
-                now = self._moments(content)
-                goes_on = steady and last is not None and same_scene(last, content)
-                own = _calmed(now, own) if goes_on and own is not None else now
-                last = content
+                own = self._moments(content)
+                if steady and last and same_scene(last[0], content):
+                    own = _calmed(own, last[1])
+                last = content, own
                 yield content, self._answer(request, content, looks, own)
 
         yield from steadied(pairs()) if steady else (x for _, x in pairs())

@@ -13,8 +13,9 @@ from ..errors import DataError, HuabiError
 from ..style import Gram, Seer, Sliced, Statistics, random_seer, seer_of, style_of
 from .score import Protocol, Score, averaged
 
-JUDGE = 1  # the seed of what is drawn by chance to judge
 __all__ = ["content_distance", "held_out", "style_distance", "stylisation"]
+
+JUDGE = 1  # the seed of what is drawn by chance to judge
 
 
 def held_out(device: torch.device | str = "cpu") -> Seer:

@@ -38,7 +38,7 @@ class Guard:
         self.filters = filters
 
     def request(self, request: Any) -> None:
-        for text in _texts(request):
+        for text in _texts(request) if self.filters else ():  # the words of a picture are read from its file
             self._ask("the prompt is refused", (each.prompt(text) for each in self.filters))
 
     def picture(self, image: Image.Image) -> None:

@@ -148,18 +148,18 @@ def _packet(recipe: Mapping[str, Any], saved: str, settings: Settings) -> bytes 
     return label.packet(source, china) if source or china else None
 
 
-def check_settings() -> None:
-    """Raises `RequestError` where the user's settings, their filters or their certificate cannot be used."""
+def check_settings() -> Settings:
+    """The user's settings; raises `RequestError` where they, their filters or their certificate cannot be used."""
     settings = Settings.load()
     guard()
     if settings.certificate and settings.key:
         signature.check(settings.certificate, settings.key)
+    return settings
 
 
 def check_place(path: str | Path) -> None:
     """Raises `HuabiError` where no published picture can be saved as `path`, before one is drawn for it."""
-    check_settings()
-    if Settings.load().label and format_of(path) not in LABELLED:
+    if check_settings().label and format_of(path) not in LABELLED:
         suffix = Path(path).suffix
         raise PictureError(f"{suffix} has no place for the AI-content label: save as .png, .jpg or .webp", str(path))
 

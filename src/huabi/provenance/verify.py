@@ -74,7 +74,8 @@ def _watermark(shown: Image.Image, recipe: dict[str, Any] | None) -> dict[str, A
         return {"state": "present", "id": mark.hex()}
     if identity(recipe)[:4] == mark:
         return {"state": "matches", "id": mark.hex()}
-    if not (expected and "within" not in recipe["marks"]) and recipe.get("inputs"):
+    marked_whole = expected and "within" not in recipe["marks"]
+    if recipe.get("inputs") and not marked_whole:
         return {"state": "present", "id": mark.hex()}  # that of the picture that it was made of, which it keeps
     return {"state": "differs", "id": mark.hex(), "problem": "it names another recipe than the one in the file"}
 

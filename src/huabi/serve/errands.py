@@ -19,7 +19,7 @@ from ..errors import RequestError
 from .database import StoreError
 from .desk import Fault, insist
 from .hub import Hub
-from .jobs import Draft, Job, Sole, Store
+from .jobs import Draft, Job, Store
 from .logs import log
 from .meters import Meters
 from .place import NAME, Place
@@ -127,8 +127,7 @@ class Errands:
             self.place.known_run(errand.name)
         elif self.place.run(errand.name).exists():
             raise RequestError(f"there is a run called {errand.name} already; give another name")
-        kind = Draft if isinstance(errand, Evaluate) else Sole
-        return kind(errand.task, errand.name, errand.model_dump_json(exclude_unset=True), key)
+        return Draft(errand.task, errand.name, errand.model_dump_json(exclude_unset=True), key)
 
     @property
     def alive(self) -> bool:

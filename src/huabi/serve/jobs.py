@@ -12,8 +12,8 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
@@ -23,6 +23,7 @@ from .database import explained, jobs, pictures
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "parked"]
 ENDS = ("done", "failed", "cancelled", "parked")
+ALONE = ("train", "compare")  # tasks of which one at a time waits or runs for a name
 ATTEMPTS = 2
 LEASE = 60.0  # seconds
 PAGES = 4096  # of a file that are given back to the disk at once, 4 KB each
@@ -41,23 +42,12 @@ class QueueFull(HuabiError):
 
 @dataclass(frozen=True)
 class Draft:
-    """A job to be: `body` is JSON; calls of one `key` may be one call, sent again.
-
-    It is refused where another one of the tasks `alone` waits or runs for the same model.
-    """
+    """A job to be: `body` is JSON; calls of one `key` may be one call, sent again."""
 
     task: str
     model: str
     body: str = ""
     key: str = ""
-    alone: ClassVar[tuple[str, ...]] = ()
-
-
-@dataclass(frozen=True)
-class Sole(Draft):
-    """A job that trains, of which there is one at a time for each name."""
-
-    alone: ClassVar[tuple[str, ...]] = ("train", "compare")
 
 
 @dataclass(frozen=True)
@@ -106,7 +96,7 @@ class Shown(NamedTuple):
     model: str
 
 
-_COLUMNS = [jobs.c[one.name] for one in fields(Job)]
+_COLUMNS = [jobs.c[name] for name in Job.__dataclass_fields__]
 _STATUS = [column for column in _COLUMNS if column.name != "body"]
 
 
@@ -156,7 +146,7 @@ class Store:
             if again != "new" and (found := self._before(connection, draft.key, again, now)):
                 connection.execute(update(jobs).where(jobs.c.id == found.id).values(client="waiting"))
                 return found
-            if draft.alone and self._unfinished(connection, draft.alone, draft.model):
+            if draft.task in ALONE and self._unfinished(connection, draft.model):
                 line = f"a job called {draft.model} waits or runs already; give another name, or wait for it"
                 raise RequestError(line)
             waiting = connection.execute(select(func.count()).where(jobs.c.state == "queued")).scalar_one()
@@ -201,9 +191,9 @@ class Store:
             waiting = waiting.where(func.length(jobs.c.body) <= largest)
         return self._jobs(waiting.order_by(jobs.c.place).limit(limit))
 
-    def _unfinished(self, connection: Connection, tasks: Sequence[str], model: str) -> bool:
-        """Whether a job of one of `tasks` for `model` waits or runs."""
-        open_ = jobs.c.state.in_(("queued", "running")) & jobs.c.task.in_(tasks) & (jobs.c.model == model)
+    def _unfinished(self, connection: Connection, model: str) -> bool:
+        """Whether a job that trains `model` waits or runs."""
+        open_ = jobs.c.state.in_(("queued", "running")) & jobs.c.task.in_(ALONE) & (jobs.c.model == model)
         return connection.execute(select(jobs.c.id).where(open_).limit(1)).first() is not None
 
     def _jobs(self, statement: Any) -> list[Job]:

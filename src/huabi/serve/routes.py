@@ -22,7 +22,6 @@ from .database import StoreError
 from .errands import ERRANDS
 from .faults import Fault
 from .jobs import Job, Shown
-from .logs import log
 from .service import Caller, Service, plain
 from .shelf import Card
 
@@ -206,8 +205,7 @@ def routes(service: Service) -> APIRouter:
         try:
             await run_in_threadpool(service.store.counts)
         except StoreError as error:
-            log.warning("%s", error)
-            raise Fault(503, "the jobs cannot be kept now; the server's log says why", "not_ready") from None
+            raise Fault(503, str(error), "not_ready") from None
         if service.draining or not all(engine.alive for engine in service.engines):
             raise Fault(503, "the server takes no jobs now", "not_ready")
         return {"status": "ready"}

@@ -238,14 +238,12 @@ class Service:
         """Events of a job, None where nothing happens, and as the last the job itself when it has ended."""
         async for event in self.hub.follow(job.id, PATIENCE, gone):
             if event is None or event["type"] == "state":
-                try:
+                found = None
+                with suppress(StoreError):  # it is there again soon, and the job with it
                     found = await self.get(job.id)
-                except StoreError as error:  # it is there again soon, and the job with it
-                    log.warning("%s", error)
-                else:
-                    if found.ended:
-                        yield found
-                        return
+                if found is not None and found.ended:
+                    yield found
+                    return
             yield event
 
     @asynccontextmanager

@@ -153,9 +153,8 @@ def routes(service: Service) -> APIRouter:
             return await made(call, asked, await service.read(Vary, given | asked.fields(card, "seed")), card)
         if mask := await run_in_threadpool(_mask, asked):
             given["mask"] = mask
-        words = asked.fields(card, "seed", "steps")
-        if Imagine in card.tasks:
-            words = asked.fields(card) | {"prompt": asked.prompt}
+        worded = Imagine in card.tasks
+        words = asked.fields(card) | {"prompt": asked.prompt} if worded else asked.fields(card, "seed", "steps")
         return await made(call, asked, await service.read(Edit, given | words), card)
 
     @router.get("/progress", summary="How far the last call is")

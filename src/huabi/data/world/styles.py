@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,6 +137,7 @@ def _edges(scene: Scene, size: tuple[int, int]) -> Pixels:
     return np.repeat(edges(scene, size)[..., None], 3, 2)
 
 
+@cache
 def legend() -> dict[str, RGB]:
     """The plain colour that stands for each kind of thing on a map of labels; white stands for what lies behind."""
     places = ((k // len(TONES) / (1 + len(KINDS) // len(TONES)), TONES[k % len(TONES)]) for k in range(len(KINDS)))
