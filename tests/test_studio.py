@@ -317,9 +317,11 @@ def test_before_and_after_under_a_slider(page: Page, server: Running) -> None:
     expect(before).to_have_attribute("style", re.compile("50%"))
     knife.press("ArrowRight")
     expect(before).to_have_attribute("style", re.compile("49%"))
-    box = part.locator(".compare").bounding_box()
+    for picture in part.locator(".compare img").all():
+        expect(picture).to_have_js_property("complete", True)
+    box = knife.bounding_box()
     assert box is not None
-    page.mouse.click(box["x"] + box["width"] * 0.2, box["y"] + box["height"] / 2)
+    knife.click(position={"x": box["width"] * 0.2, "y": box["height"] / 2})
     expect(before).to_have_attribute("style", re.compile(r"(79|8\d)%"))
     part.get_by_role("button", name="Paint", exact=True).click()
     part.get_by_role("button", name="Ink").click()
