@@ -148,10 +148,17 @@ def _opened(where: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
-        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        if not connection.get_execution_options().get("single"):
             connection.exec_driver_sql("BEGIN IMMEDIATE")  # a read that becomes a write could not wait for its turn
 
     return engine
+
+
+def singly(engine: Engine) -> Engine:
+    """The same engine for statements that stand alone, each a transaction of its own."""
+    if engine.dialect.name == "sqlite":  # whose driver begins none: to switch it there and back would be slower
+        return engine.execution_options(single=True)
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def _doubtful(where: str) -> bool:
@@ -163,7 +170,7 @@ def _doubtful(where: str) -> bool:
 
 def _prepare(engine: Engine, doubtful: bool) -> None:
     if engine.dialect.name == "sqlite":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with singly(engine).connect() as connection:
             connection.execute(text("PRAGMA auto_vacuum=INCREMENTAL"))  # of a new file: it shrinks again
             connection.execute(text("PRAGMA journal_mode=WAL"))
             found = connection.execute(text("PRAGMA quick_check(1)")).scalar() if doubtful else "ok"

@@ -85,6 +85,7 @@ class Desk:
         self.halting = threading.Event()  # what is at work is left
         self._calls: dict[str, Call] = {}
         self._looked = 0.0
+        self._crowd = False  # whether jobs came that could be drawn together, the last time
 
     def oldest(self) -> Job | None:
         """The job that waits longest, claimed; None where none waits."""
@@ -103,7 +104,8 @@ class Desk:
         keys = {key(request) for request in first.requests}
         if room < 1 or len(keys) > 1 or first.job.attempts:
             return []
-        time.sleep(LINGER)
+        if self._crowd:
+            time.sleep(LINGER)
         calls = []
         with suppress(StoreError):
             for job in self.store.queued(AHEAD, [first.job.task], first.job.model, PLAIN):
@@ -119,6 +121,7 @@ class Desk:
             calls = [call for call in calls if call.job.id in claimed]
             for call in calls:
                 self._begin(call.job)
+            self._crowd = bool(calls)
             return calls
         return []
 

@@ -112,6 +112,7 @@ class Store:
 
     def __init__(self, where: str, queue: int = QUEUE, set_aside: bool = False) -> None:
         self._engine, self._lock = database.connect(where, set_aside)
+        self._singly = database.singly(self._engine)
         self.owner = secrets.token_hex(8)
         self.queue = queue
         self.exclusive = self._lock is not None  # no other server is at work in it
@@ -128,7 +129,7 @@ class Store:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with explained(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with explained(), self._singly.connect() as connection:
             yield connection
 
     def submit(self, draft: Draft, again: Literal["new", "retry", "same"] = "new", retry_after: int = 1) -> Job:
@@ -213,6 +214,8 @@ class Store:
 
     def claim(self, ids: Sequence[str]) -> list[str]:
         """Takes those of the queued jobs `ids` that nobody else took, all at once; they belong to this owner now."""
+        if not ids:
+            return []
         now = time.time()
         mine = {"state": "running", "owner": self.owner, "lease": now + LEASE, "started": now}
         with self._writing() as connection:

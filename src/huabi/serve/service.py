@@ -27,10 +27,10 @@ from ..requests import Request, Restore
 from .database import StoreError
 from .desk import drafted
 from .easel import STEPS
-from .errands import Compare, Errands, Evaluate, Train
+from .errands import ERRANDS, Compare, Errands, Evaluate, Train
 from .faults import Fault, of, raise_end
 from .hub import Event, Hub
-from .jobs import LEASE, Draft, Job, Kept, Store
+from .jobs import ENDS, LEASE, Draft, Job, Kept, Store
 from .logs import log
 from .meters import Meters
 from .place import Place
@@ -97,7 +97,8 @@ class Service:
     def __post_init__(self) -> None:
         self.hub, self.meters = Hub(), Meters()
         self.errands = Errands(self.store, self.place, self.hub, self.meters)
-        self.engines: list[Engine] = [self.engine(self.store, self.shelf, self.hub, self.meters), self.errands]
+        self.artist = self.engine(self.store, self.shelf, self.hub, self.meters)
+        self.engines: list[Engine] = [self.artist, self.errands]
         self.meters.watch(self._gauges)
         self.draining = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -207,8 +208,7 @@ class Service:
         if self.draining:
             raise Fault(503, "the server is about to stop; try again", "stopping", headers={"retry-after": "5"})
         job = await run_in_threadpool(self.store.submit, draft, caller.again, self._retry_after())
-        for engine in self.engines:
-            engine.wake()
+        (self.errands if draft.task in ERRANDS else self.artist).wake()
         return job
 
     def _retry_after(self) -> int:
@@ -237,7 +237,7 @@ class Service:
     async def follow(self, job: Job, gone: asyncio.Future[Any] | None = None) -> AsyncIterator[Event | Job | None]:
         """Events of a job, None where nothing happens, and as the last the job itself when it has ended."""
         async for event in self.hub.follow(job.id, PATIENCE, gone):
-            if event is None or event["type"] == "state":
+            if event is None or event.get("state") in ENDS:
                 found = None
                 with suppress(StoreError):  # it is there again soon, and the job with it
                     found = await self.get(job.id)
