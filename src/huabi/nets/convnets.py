@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ConvClassifier", "ConvDecoder", "ConvEncoder", "Labels", "base_of", "doublings", "laid", "patch_for"]
+__all__ = [
+    "ConvClassifier", "ConvDecoder", "ConvEncoder", "Labels", "base_of", "convolved", "doublings", "laid", "patch_for",
+]
+
+FEW = 16  # positions up to which a product is faster than a convolution
 
 
 def doublings(size: tuple[int, int]) -> int:
@@ -28,6 +33,30 @@ def base_of(size: tuple[int, int], times: int) -> tuple[int, int]:
 def laid(x: Tensor) -> Tensor:
     """x (B, C, H, W) in the order of memory that convolutions are fastest in."""
     return x.contiguous(memory_format=torch.channels_last)
+
+
+def convolved(layer: nn.Module, x: Tensor) -> Tensor:
+    """`layer` of x (B, C, H, W); with few positions on a CPU, whose convolutions would re-lay all weights, a product.
+
+    For square kernels without dilation, groups or output padding.
+    """
+    assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
+    kernel, stride, padding = layer.kernel_size[0], layer.stride[0], int(layer.padding[0])
+    grows = isinstance(layer, nn.ConvTranspose2d)
+    sides = [side if grows else (side + 2 * padding - kernel) // stride + 1 for side in x.shape[-2:]]
+    if x.device.type != "cpu" or sides[0] * sides[1] > FEW:
+        return cast(Tensor, layer(x))
+    weight = layer.weight.permute(0, 2, 3, 1).flatten(1)  # (first channels, kernel^2 * second channels)
+    taps = {"kernel_size": kernel, "padding": padding, "stride": stride}
+    if grows:
+        parts = x.flatten(2).mT @ weight
+        parts = parts.unflatten(2, (kernel**2, -1)).transpose(1, 3).flatten(1, 2)  # (B, second * kernel^2, H * W)
+        whole = [(side - 1) * stride + kernel - 2 * padding for side in sides]
+        out = F.fold(parts, tuple(whole), **taps)
+    else:
+        parts = F.unfold(x, **taps).unflatten(1, (x.shape[1], -1)).transpose(1, 3).flatten(2)
+        out = (parts @ weight.mT).mT.unflatten(2, sides)
+    return laid(out if layer.bias is None else out + layer.bias[:, None, None])
 
 
 class Labels(nn.Module):

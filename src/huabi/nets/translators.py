@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .convnets import laid
+from .convnets import convolved, laid
 from .unet import UNet, padded, shape_for
 
 __all__ = ["Dense", "ResNet", "SkipNet"]
@@ -70,12 +70,12 @@ class SkipNet(nn.Module):
         h = laid(_told(padded(x, -height % self.multiple, -width % self.multiple), label, self.classes))
         skips: list[Tensor] = []
         for n, layer in enumerate(self.down):
-            h = layer(F.leaky_relu(h, 0.2) if n else h)
+            h = convolved(layer, F.leaky_relu(h, 0.2) if n else h)
             h = _normed(h) if 0 < n < len(self.down) - 1 else h
             skips.append(h)
         h = skips.pop()
         for n, layer in enumerate(self.up):
-            h = layer(F.relu(h))
+            h = convolved(layer, F.relu(h))
             if skips:
                 h = _normed(h)
                 h = torch.cat([self.dropout(h) if n < DROPPED else h, skips.pop()], 1)
