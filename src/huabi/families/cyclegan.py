@@ -38,7 +38,7 @@ class CycleGANConfig:
     beta2: float = 0.99
     warmup: int = 50  # steps
     ema: float = 0.02  # length of the weight average, as a share of the run
-    cycle: float = 10.0  # weight of the error there and back
+    cycle: float = 1.0  # weight of the error there and back; 10 in the paper, whose critics' slopes nothing bounds
     identity: float = 0.5  # weight, in that of the cycle, of changing what is of the right kind already
     pool: int = 50  # drawn pictures that a critic is shown again; 0 is without
     critic: Contest = field(default_factory=Contest)

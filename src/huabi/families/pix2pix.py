@@ -41,7 +41,7 @@ class Pix2PixConfig:
     warmup: int = 50  # steps
     ema: float = 0.02  # length of the weight average, as a share of the run
     adversarial: float = 1.0  # weight of the contest with the critic
-    l1: float = 100.0  # weight of the mean absolute error
+    l1: float = 10.0  # weight of the mean absolute error; 100 in the paper, whose critic's slopes nothing bounds
     perceptual: float = 0.0  # weight of the distance of a frozen network's features; 0 is without
     critic: Contest = field(default_factory=Contest)
     net: Dense | UNet | ResNet = field(default_factory=Dense)
