@@ -59,8 +59,8 @@ READ = 50  # pictures that are read at once
 KINDS = {"paired": ("pix2pix", "pairs"), "unpaired": ("cyclegan", "unpaired")}
 LEARN = {"lr": 2e-4, "beta1": 0.5, "beta2": 0.999, "critic.lr": 2e-4, "critic.r1": 0.0}
 TEXTBOOK: dict[str, dict[str, Any]] = {
-    "pix2pix": LEARN | {"net": "unet", "critic.loss": "nonsaturating"},
-    "cyclegan": LEARN | {"net": "resnet", "critic.loss": "least-squares"},
+    "pix2pix": LEARN | {"l1": 100.0, "net": "unet", "critic.loss": "nonsaturating"},
+    "cyclegan": LEARN | {"cycle": 10.0, "net": "resnet", "critic.loss": "least-squares"},
 }
 
 
