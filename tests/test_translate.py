@@ -327,6 +327,16 @@ def test_pictures_and_folders_are_translated_by_name(huabi: Any, run: Path, tmp_
     assert "the same to the bit" in again.out
 
 
+def test_what_is_made_of_one_lies_beside_it_by_default(huabi: Any, run: Path, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "photos", ["a.jpg", "b.png"])
+    save_film([Image.new("RGB", (8, 8), shade) for shade in ("red", "blue")], tmp_path / "walk.gif", [40, 40])
+    for given, made in ((folder / "a.jpg", "photos/a-translated.png"), (tmp_path / "walk.gif", "walk-translated.gif")):
+        assert Path(huabi("translate", run, given).out.strip()) == tmp_path / made
+        assert (tmp_path / made).is_file()
+    assert Path(huabi("translate", run, folder).out.strip()) == tmp_path / "photos-translated"
+    assert {path.name for path in (tmp_path / "photos-translated").iterdir()} == {"a.png", "a-translated.png", "b.png"}
+
+
 def test_films_keep_their_frames_and_times(huabi: Any, run: Path, tmp_path: Path) -> None:
     frames = [Image.fromarray(np.full((12, 18, 3), 60 * n, np.uint8)) for n in range(4)]
     for suffix in ("gif", "webp"):
@@ -381,6 +391,8 @@ def test_what_cannot_be_translated_is_told_in_one_line(huabi: Any, run: Path, ph
     refused(huabi("translate", run, tmp_path / "empty", *out), "holds no pictures")
     refused(huabi("translate", run, good, "--out", tmp_path), "would be overwritten")
     refused(huabi("translate", run, good, good, "--out", tmp_path / "one.png"), "is one file")
+    refused(huabi("translate", run, good, tmp_path / "text.png"), "say --out DIR")
+    refused(huabi("translate", run, tmp_path / "gone.png"), "no such file")
     refused(huabi("translate", run, good, "--to", "C", *out), "knows no 'C'")
     refused(huabi("translate", tmp_path / "nowhere", good, *out), "no run in")
     refused(huabi("translate", run, good, "--seed", "-1", *out), "seed")

@@ -15,7 +15,7 @@ from torch.distributions import kl_divergence as reference_kl
 
 import huabi
 from huabi.errors import RequestError
-from huabi.families._detail import Detail, texture_error, towards_real
+from huabi.families._detail import Detail, critic_turn, texture_error, towards_real
 from huabi.families._latents import Normal, free_bits, gaussian_nll, kl_divergence
 from huabi.families._vectors import Vectors
 from huabi.families.vae import VAE, Autoencoder, AutoencoderConfig, NetConfig, VAEConfig
@@ -252,6 +252,27 @@ def test_the_critics_pull_is_as_strong_as_it_is_sure_and_raises_the_score():
     torch.testing.assert_close(pull.square().mean((1, 2, 3)).sqrt(), (apart / 2).clamp(0, 1))
     assert (critic(x + 0.01 * pull).mean((1, 2, 3)) >= before).all()
     assert towards_real(critic, x, x, None).abs().max() == 0  # a critic that is beaten does not pull
+
+
+def test_only_within_a_hole_does_the_critic_pull_and_only_near_it_does_it_learn():
+    torch.manual_seed(0)
+    critic, settings = PatchCritic(4, width=8, halvings=2), Detail(r1=0.1, r1_every=2)
+    for parameter in critic.parameters():
+        parameter.data.abs_()  # so that it takes what is brighter for real
+    image, drawn = torch.rand(2, 2, 3, 96, 96) * 8
+    drawn = drawn - 8
+    hole = torch.zeros(2, 1, 96, 96, dtype=torch.bool)
+    hole[0, :, :4, :7] = hole[1, :, 8:24, :16] = True
+    pull = towards_real(critic, drawn.requires_grad_(), image, None, hole)
+    assert (pull * ~hole).abs().max() == 0
+    strength = (pull.square().mean((1, 2, 3)) / hole.float().mean((1, 2, 3))).sqrt()
+    assert strength[0] > 0.1
+    torch.testing.assert_close(strength[0], strength[1], rtol=0.5, atol=0)  # a small hole counts as a large one does
+    far = drawn.detach().clone()
+    far[..., 64:] += 5
+    for step in (1, 2):  # without the penalty and with it
+        losses = [critic_turn(critic, settings, image, fake, None, step, hole).loss for fake in (drawn.detach(), far)]
+        torch.testing.assert_close(*losses)
 
 
 @pytest.mark.parametrize("spectral", [False, True])

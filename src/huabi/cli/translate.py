@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from ..errors import DataError, RequestError
-from .options import IMAGE_SUFFIXES, Device, NoRecipe, Run, Sheet, app, check_sheet, save_sheet, showing
+from .options import IMAGE_SUFFIXES, Device, NoRecipe, Run, Sheet, app, beside, check_sheet, save_sheet, showing
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -32,7 +32,9 @@ class Work(NamedTuple):
 def translate(
     run: Run,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="pictures, folders of pictures, films")],
-    out: Annotated[Path, typer.Option(help="a folder, or of one picture or film a file")],
+    out: Annotated[
+        Path | None, typer.Option(help="a folder, or of one picture or film a file; by default a new one beside it")
+    ] = None,
     to: Annotated[str | None, typer.Option(help="what they become: one of the run's two kinds, or a label")] = None,
     seed: Annotated[int, typer.Option(help="where the run draws with noise: another seed, another picture")] = 0,
     sheet: Sheet = None,
@@ -46,6 +48,7 @@ def translate(
     from ..errors import valid
     from ..provenance.publish import publish
 
+    out = out or _beside(images)
     work = list(_planned(images, out))
     check_sheet(sheet, *(place for one in work for place in (one.source, one.target)))
     if sheet is not None and all(one.film for one in work):
@@ -109,6 +112,15 @@ def _film(model: Model, one: Work, asked: dict[str, Any], told: Any) -> None:
             yield _drawn(model, frame, asked)[0]
 
     save_film(frames(), one.target, film.times)
+
+
+def _beside(images: list[Path]) -> Path:
+    """Where what is made of one picture, film or folder goes by default."""
+    if len(images) > 1:
+        raise RequestError(f"of {len(images)} pictures as many are made: say --out DIR")
+    [image] = images
+    suffix = "" if image.is_dir() else image.suffix.lower() if image.exists() and _is_film(image, True) else ".png"
+    return beside(image, "translated", suffix)
 
 
 def _planned(images: list[Path], out: Path) -> Iterator[Work]:

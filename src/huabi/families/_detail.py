@@ -67,27 +67,54 @@ def _amplitude(x: Tensor) -> Tensor:
     return (F.avg_pool2d(x.square(), WINDOW, WINDOW // 2) + FAINT**2).sqrt()
 
 
-def towards_real(critic: PatchCritic, drawn: Tensor, image: Tensor, label: Tensor | None) -> Tensor:
-    """The direction in which drawn pictures (B, C, H, W) come to look as real as `image` does.
+def towards_real(
+    critic: PatchCritic, drawn: Tensor, image: Tensor, label: Tensor | None, where: Tensor | None = None
+) -> Tensor:
+    """The direction in which drawn pictures (B, C, H, W) come to look as real as `image` does, 0 outside of `where`.
 
-    Its root mean square is 1 where the critic tells the two apart with all the margin that it is asked for, and less
-    where it is less sure: what a critic has not learnt is noise, and where it is beaten there is nothing to gain.
+    Its root mean square within is 1 where the critic tells the two apart with all the margin that it is asked for,
+    and less where it is less sure: what a critic has not learnt is noise, and where it is beaten there is nothing to
+    gain.
     """
-    score = critic(drawn, label).mean((1, 2, 3))
+    score = _mean(*_judged(critic, drawn, label, where))
     with torch.no_grad():
-        sure = ((critic(image, label).mean((1, 2, 3)) - score) / MARGIN).clamp(0, 1)  # (B,)
+        sure = ((_mean(*_judged(critic, image, label, where)) - score) / MARGIN).clamp(0, 1)  # (B,)
     (gradient,) = torch.autograd.grad(score.sum(), drawn)
-    size = gradient.square().mean((1, 2, 3)).sqrt().clamp(min=1e-12)
+    gradient = gradient if where is None else gradient * where
+    size = (gradient.square().mean((1, 2, 3)) / _share(where)).sqrt().clamp(min=1e-12)
     pull: Tensor = gradient * (sure / size)[:, None, None, None]
     return pull
 
 
-def critic_for(detail: Detail, spec: DataSpec) -> PatchCritic | None:
-    """The critic of pictures of this shape, and of their labels; None where it is left out."""
+def _judged(critic: PatchCritic, x: Tensor, label: Tensor | None, where: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The scores of pictures (B, 1, H', W'), and which of them are of patches that `where` reaches into."""
+    if where is None:
+        scores: Tensor = critic(x, label)
+        return scores, torch.ones_like(scores, dtype=torch.bool)
+    scores = critic(torch.cat([x, where.to(x.dtype)], 1), label)
+    return scores, F.adaptive_max_pool2d(where.float(), scores.shape[-2:]) > 0
+
+
+def _mean(scores: Tensor, counted: Tensor) -> Tensor:
+    """Each row's mean of those that count (B,)."""
+    return (scores * counted).sum((1, 2, 3)) / counted.sum((1, 2, 3))
+
+
+def _share(where: Tensor | None) -> Tensor | float:
+    """The share of each picture that is asked about (B,)."""
+    return 1.0 if where is None else where.float().mean((1, 2, 3))
+
+
+def critic_for(detail: Detail, spec: DataSpec, holes: bool = False) -> PatchCritic | None:
+    """The critic of pictures of this shape, and of their labels; None where it is left out.
+
+    Args:
+        holes: it is shown where pictures may be drawn, as one more channel.
+    """
     if not detail.adversarial:
         return None
     halvings = halvings_for(spec.size)
-    return PatchCritic(spec.channels, classes=len(spec.labels), width=detail.width, halvings=halvings)
+    return PatchCritic(spec.channels + holes, classes=len(spec.labels), width=detail.width, halvings=halvings)
 
 
 def seer_for(detail: Detail) -> EfficientNetLite0 | None:
@@ -103,8 +130,9 @@ def detail_loss(
     drawn: Tensor,
     label: Tensor | None,
     sigma: Tensor,
+    where: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """What detail adds to the loss, in nats for each value of a picture, and figures for the log.
+    """What detail adds to the loss, in nats for each value that is asked about, and figures for the log.
 
     The critic pulls at each picture with a root mean square of up to `adversarial` / sigma, as the likelihood does
     with 1 / sigma: so neither outgrows the other, whatever the critic's scale. (Esser et al. 2021, eq. 7, compare the
@@ -114,32 +142,44 @@ def detail_loss(
         seer: compares what it sees in both (Johnson et al. 2016; `perceptual_distance`).
         image, drawn: pictures (B, C, H, W) and what the decoder made of their codes.
         sigma: () the decoder's noise level, or (B,) that of each picture.
+        where: (B, 1, H, W) bool, the only places where the two may differ, some in each row; None are all.
     """
-    error = texture_error(drawn, image)  # (B,)
+    share = _share(where)
+    error = texture_error(drawn, image) / share  # (B,)
     loss = detail.texture / 2 * (error / sigma**2).mean()
     if critic is not None:
-        pull = towards_real(critic, drawn, image, label)
-        loss = loss - detail.adversarial * ((drawn * pull).mean((1, 2, 3)) / sigma).mean()
+        pull = towards_real(critic, drawn, image, label, where)
+        loss = loss - detail.adversarial * ((drawn * pull).mean((1, 2, 3)) / share / sigma).mean()
     found = {"texture": error.detach().mean().sqrt()}
     if seer is not None:
-        distance = perceptual_distance(seer, over_grey(drawn), over_grey(image))  # (B,)
+        distance = perceptual_distance(seer, over_grey(drawn), over_grey(image)) / share  # (B,)
         loss = loss + detail.perceptual / 2 * (distance / sigma**2).mean()
         found["perceptual"] = distance.detach().mean()
     return loss, found
 
 
 def critic_turn(
-    critic: PatchCritic, settings: Detail, image: Tensor, fake: Tensor, label: Tensor | None, step: int
+    critic: PatchCritic,
+    settings: Detail,
+    image: Tensor,
+    fake: Tensor,
+    label: Tensor | None,
+    step: int,
+    where: Tensor | None = None,
 ) -> Update:
     """The critic's turn: hinge loss, with R1 every `r1_every` steps (Karras et al. 2020, section 3.1).
 
-    image, fake: pictures (B, C, H, W) and what the decoder made of their codes, without its graph.
+    image, fake: pictures (B, C, H, W) and what the decoder made of their codes, without its graph; where: as above.
     """
+
+    def contest(real: Tensor, near: Tensor) -> Tensor:
+        drawn, _ = _judged(critic, fake, label, where)
+        return critic_loss("hinge", real[near], drawn[near])
+
     if settings.r1 == 0 or step % settings.r1_every:
-        return Update("critic", critic_loss("hinge", critic(image, label), critic(fake, label)))
+        return Update("critic", contest(*_judged(critic, image, label, where)))
     with torch.autocast(image.device.type, enabled=False):  # gradients of gradients want float32
         image = image.detach().float().requires_grad_()
-        real = critic(image, label)
-        penalty = gradient_penalty(real.mean((1, 2, 3)), image).mean()
-        loss = critic_loss("hinge", real, critic(fake, label))
-        return Update("critic", loss + settings.r1 / 2 * settings.r1_every * penalty)
+        real, near = _judged(critic, image, label, where)
+        penalty = gradient_penalty(_mean(real, near), image).mean()
+        return Update("critic", contest(real, near) + settings.r1 / 2 * settings.r1_every * penalty)

@@ -94,6 +94,7 @@ class Restorer(Family):
 
     The loss is half the logarithm of each picture's mean square error, as NAFNet's (Chen et al. 2022): a decibel
     counts the same at every level of noise, and with `detail` it is the likelihood whose sigma is the error's own.
+    Where something is missing, all of it counts within the hole alone.
     """
 
     name = "restorer"
@@ -123,7 +124,7 @@ class Restorer(Family):
         else:
             self.net = DnCNN(inputs, spec.channels, width=net.width, depth=net.depth, **shape)
             self.whole_batch = True  # BatchNorm
-        self.critic, self.seer = critic_for(config.detail, spec), seer_for(config.detail)
+        self.critic, self.seer = critic_for(config.detail, spec, "inpaint" in config.task), seer_for(config.detail)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         found: dict[str, torch.optim.Optimizer] = {"net": Muon.of(self.net, lr=self.config.lr)}
@@ -136,16 +137,18 @@ class Restorer(Family):
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             image, given, hole, task = self._shown(batch)
         drawn = self._drawn(given, hole, task)
+        where = None if hole is None else _asked(hole)
         error = (drawn - image).square().mean((1, 2, 3))  # (B,)
+        error = error if where is None else error / where.float().mean((1, 2, 3))
         sigma = (error.detach() + FAINT).sqrt()
         loss = (error + FAINT).log().mean() / 2
         logs = {"psnr": 20 * (2 / sigma).log10().mean()}
         if detail.adversarial or detail.texture or detail.perceptual:
-            more, found = detail_loss(self.critic, self.seer, detail, image, drawn, batch.label, sigma)
+            more, found = detail_loss(self.critic, self.seer, detail, image, drawn, batch.label, sigma, where)
             loss, logs = loss + more, logs | found
         yield Update("net", loss, logs)
         if self.critic is not None:
-            yield critic_turn(self.critic, detail, image, drawn.detach(), batch.label, step)
+            yield critic_turn(self.critic, detail, image, drawn.detach(), batch.label, step, where)
 
     @torch.no_grad()
     def mended(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -212,8 +215,7 @@ class Restorer(Family):
             hole = torch.zeros_like(given[:, :1], dtype=torch.bool) if hole is None else hole
             known = given.masked_fill(hole, 0)
             out = known + self.net(torch.cat([known, hole.to(given.dtype)], 1), task)
-            asked = hole.flatten(1).any(1)[:, None, None, None]
-            return torch.where(hole | ~asked, out, given)
+            return torch.where(_asked(hole), out, given)
         if self.scale > 1:
             known = F.interpolate(given, scale_factor=self.scale, mode="bicubic")
         drawn: Tensor = known + self.net(given, task)
@@ -285,6 +287,11 @@ class Restorer(Family):
         if task not in self.config.task:
             raise RequestError(f"this model was not trained to {task}; it was to {', '.join(self.config.task)}")
         return self.config.task.index(task)
+
+
+def _asked(hole: Tensor) -> Tensor:
+    """Where pictures are drawn (B, 1, H, W): within the hole, and everywhere in rows that have none."""
+    return hole | ~hole.flatten(1).any(1)[:, None, None, None]
 
 
 def _grown(inside: Tensor, reach: int) -> Tensor:
