@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path)
     args = parser.parse_args()
     contents, styles = photographs(args.size), style_pictures(args.size)
-    places = [(k % len(contents), (k + k // len(contents)) % len(styles)) for k in range(args.pairs)]
+    places = [(k % len(contents), k % len(styles)) for k in range(args.pairs)]  # 5 and 6: no two pairs are alike
     pairs = [(contents[content], list(styles.values())[style]) for content, style in places]
     ours = {name: of_model(name) for name in args.method}
     methods: dict[str, Method] = {f"textbook, {args.features}": textbook(args.features)}

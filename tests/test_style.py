@@ -322,6 +322,24 @@ def test_what_is_too_large_is_refused_with_a_size(family: FastStyle, monkeypatch
         answer(family, image=scene(), styles=(stripes(32, 4),), size=16384)
 
 
+def test_pairs_teach_what_a_picture_becomes(tmp_path: Path) -> None:
+    for n, period in enumerate((3, 4, 5, 6)):
+        picture = scene(32)[:, :: (-1) ** n]
+        hand = np.where(stripes(32, period)[..., :1] > 0, picture, 255 - picture)  # the same content, striped
+        for side, pixels in (("A", picture), ("B", hand.astype(np.uint8))):
+            (tmp_path / "pairs" / side).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.ascontiguousarray(pixels)).save(tmp_path / "pairs" / side / f"{n}.png")
+    settings = TINY["fast_style"] | {"net.width": 16, "lr": 4e-3, "warmup": 5}
+    shape = {"size": 32, "threads": 1, "settings": settings, "flip": False}
+    told: list[float] = []
+    api.train(
+        "fast_style", tmp_path / "pairs", tmp_path / "run", steps=80, **shape,
+        on_report=lambda report: told.append(report.losses["truth"]),
+    )
+    assert set(told[::2]) == {0}
+    assert told[-1] < 0.7 * told[1]
+
+
 def test_a_run_of_many_hands_goes_on_with_one(photos: Path, tmp_path: Path) -> None:
     settings = {"size": 16, "threads": 1, "settings": TINY["fast_style"]}
     api.train("fast_style", photos, tmp_path / "many", steps=2, **settings)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -19,7 +18,7 @@ from .classic.scribbles import with_strokes
 from .enlarging import JOIN
 from .errors import RequestError
 from .filling import answering_edit
-from .model import Identity, Model
+from .model import Films, Identity, Model
 from .payload import Payload
 from .pictures import Picture, PictureError, open_picture, read_recipe, to_image
 from .provenance.filters import guard
@@ -119,20 +118,31 @@ def answers(
     """
     padded = [*rows, *[rows[-1]] * (identity.rows - len(rows))]
     result = None
-    with _frozen(identity):
-        estimates = model.sample(padded)
-        for n in itertools.count(1):
-            # grad mode and autocast are set around each estimate, so that a caller's own code never sees them
-            with torch.no_grad(), torch.autocast(identity.device, torch.bfloat16, enabled=identity.precision == "bf16"):
-                estimate = next(estimates, None)
-            if estimate is None:
-                break
-            result = estimate
-            if look is not None:
-                look(n, result[: len(rows)])
+    for n, result in enumerate(_computed(model.sample(padded), identity), 1):
+        if look is not None:
+            look(n, result[: len(rows)])
     if result is None:
         raise RequestError("the model gave no picture")
     return model.decode(result).float().cpu()[: len(rows)]
+
+
+def film(model: Model, request: Stylize, frames: Iterable[Tensor], steady: bool) -> Iterator[Tensor]:
+    """Each frame (1, 3, H, W) in [-1, 1] stylised; raises `RequestError` where the model is none of `Films`."""
+    if not isinstance(model, Films):
+        raise RequestError("this model stylises pictures alone; give a run of fast_style, or gatys")
+    return _computed(model.film(request, frames, steady), model.identity or Identity(rows=1))
+
+
+def _computed(pictures: Iterator[Tensor], identity: Identity) -> Iterator[Tensor]:
+    """What a model yields, in the threads and the precision that its run recorded."""
+    with _frozen(identity):
+        while True:
+            # grad mode and autocast are set around each, so that a caller's own code never sees them
+            with torch.no_grad(), torch.autocast(identity.device, torch.bfloat16, enabled=identity.precision == "bf16"):
+                picture = next(pictures, None)
+            if picture is None:
+                return
+            yield picture
 
 
 def _whole(pictures: Tensor) -> Tensor:

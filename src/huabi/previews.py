@@ -131,20 +131,25 @@ def _translated(
 def _stylised(
     family: Family, trainer: Trainer, data: PictureData, say: Callable[[str], None]
 ) -> Shown | None:
-    """Held-out pictures as rows of contents and as columns of styles; each in the hand of each."""
+    """Held-out pictures as rows of contents; as columns those of the second kind, or the same: each in each's hand."""
     family.identity = Identity(rows=family.rows, precision=trainer.precision, device=family.device.type)
     rows = (data.heldout if len(data.heldout) else data.train)[:STYLISED]
-    known = [to_image(x) for x in to_unit(rows_of(data.images)(rows))]
-    asked = [Stylize(image=content, styles=(style,)) for content in known for style in known]  # type: ignore[arg-type]
+    contents = styles = [to_image(x) for x in to_unit(rows_of(data.images)(rows))]
+    if data.other is not None:
+        others = (data.other_heldout if len(data.other_heldout) else data.other_train)[:STYLISED]
+        styles = [to_image(x) for x in to_unit(rows_of(data.other)(others))]
+    elif data.target is not None:
+        styles = [to_image(x) for x in to_unit(rows_of(data.target)(rows))]
+    asked = [Stylize(image=content, styles=(style,)) for content in contents for style in styles]  # type: ignore[arg-type]
     try:
         drawn = {position: picture for position, picture, _ in draw(family, asked)}
     except RequestError as error:
         say(f"no preview at step {trainer.step}: {error}")
         return None
-    shown = [Image.new("RGB", known[0].size, "white"), *known]
-    for row, content in enumerate(known):
-        shown += [content, *(drawn[row * len(known) + column] for column in range(len(known)))]
-    return grid(shown, len(known) + 1), {}
+    shown = [Image.new("RGB", contents[0].size, "white"), *styles]
+    for row, content in enumerate(contents):
+        shown += [content, *(drawn[row * len(styles) + column] for column in range(len(styles)))]
+    return grid(shown, len(styles) + 1), {}
 
 
 def _asked(family: Family, data: PictureData | None) -> list[Generate] | list[Imagine]:

@@ -29,6 +29,7 @@ __all__ = [
     "mixed",
     "random_seer",
     "seer_of",
+    "softened",
     "style_of",
 ]
 
@@ -62,7 +63,12 @@ def lite0_maps(net: EfficientNetLite0, x: Tensor) -> list[Tensor]:
     all of its channels are heard (Wang et al. 2021, section 3.2). The first convolution halves the sides, so the
     pixels say what is finer.
     """
-    return [_patches(x), *map(torch.tanh, net.hidden(x))]
+    return softened(x, net.hidden(x))
+
+
+def softened(x: Tensor, hidden: Sequence[Tensor]) -> list[Tensor]:
+    """`lite0_maps` of pictures (B, 3, H, W) whose maps inside the blocks are known."""
+    return [_patches(x), *map(torch.tanh, hidden)]
 
 
 def _patches(x: Tensor) -> Tensor:

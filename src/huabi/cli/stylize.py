@@ -143,14 +143,11 @@ def _drawn(model: Model, requests: list[Stylize], out: Path, no_recipe: bool) ->
 def _filmed(model: Model, request: Stylize, film: Film, out: Path, steady: bool) -> None:
     """Stylises a film into a film or a folder of frames."""
     from ..classic.film import save_film
-    from ..model import Films
+    from ..drawing import film as stylised
     from ..pictures import to_image, to_tensor
     from ..provenance.filters import guard
     from ..provenance.publish import publish
     from ..stylizing import resized
-
-    if not isinstance(model, Films):
-        raise RequestError("this model stylises pictures alone; give a run of fast_style, or gatys")
 
     def frames() -> Iterator[Any]:
         for frame in film:
@@ -162,7 +159,7 @@ def _filmed(model: Model, request: Stylize, film: Film, out: Path, steady: bool)
     with showing() as display:
 
         def pictures() -> Iterator[Image.Image]:
-            for n, x in enumerate(model.film(request, frames(), steady)):
+            for n, x in enumerate(stylised(model, request, frames(), steady)):
                 picture = to_image(x[0])
                 filters.picture(picture)
                 yield picture

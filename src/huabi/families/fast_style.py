@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ..model import Batch, DataSpec, Family, Update
 from ..nets.features import over_grey
-from ..nets.stylenet import Look, StyleNet, moments
+from ..nets.stylenet import PERIOD, Look, StyleNet, moments
 from ..requests import Stylize
 from ..rng import row_noise
-from ..style import lite0_maps
+from ..style import lite0_maps, softened
 from ..stylizing import (
     LONGEST,
     check_room,
@@ -38,10 +38,12 @@ SEEN = 2 * (16 + 24 + 40 + 80 + 112)  # means and deviations of the layers of Ef
 CONTENT_MAP = 3  # of `lite0_maps`: an eighth of the sides
 WHOLE = 2048  # pixels of the long side up to which a picture's moments are of all its pixels
 TILE, MULTIPLE = 1024, 8
+FEATURES = 4  # pixels from one of the encoder's features to the next
 HELD = 10  # pictures of the result's size that are held at once
 NOISE = 0.03  # amplitude, in [-1, 1], that a steady network does not answer to
 RANGE = 10.0  # weight of what lies outside [-1, 1]
 FAINT = 1e-6  # of a statistic's square, where a layer sees nothing that varies
+KNOWN = 500  # steps after which it is known how what is seen varies
 CALM = 0.8  # share of the moments of the frames before
 
 
@@ -61,6 +63,8 @@ class FastStyleConfig:
     lr: float = 1e-3  # Adam
     warmup: int = 200  # steps
     ema: float = 0.02  # length of the weight average, as a share of the run
+    crop: int = 192  # pixels of the parts that are trained on; 0 takes whole pictures
+    truth: float = 1.0  # of pairs: weight of the error where it is known what a picture becomes, in that of style
     content: float = 0.3  # weight of the content's loss, in that of style
     identity: float = 5.0  # weight of the error where a picture gets its own style
     steady: float = 2.0  # weight of how much noise in the content changes the result
@@ -71,13 +75,24 @@ class FastStyleConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.school <= 1:
             raise ValueError("school is from 0 to 1")
+        if self.crop < 0 or self.crop % 32:
+            raise ValueError("crop is a multiple of 32 pixels, or 0")
+
+
+class Content(NamedTuple):
+    """What is stylised, as the network takes it."""
+
+    picture: Tensor  # (1, 3, H, W)
+    own: tuple[Tensor, Tensor]  # its features' moments
+    features: Tensor | None  # (1, C, h, w), where the picture is one tile
 
 
 class FastStyle(Family):
     """Stylises in one pass, in styles that it never saw; trained on pictures alone, each the style of another.
 
-    Of unpaired data the second kind gives the styles. A request without styles gets the look of the pictures that
-    the model was trained on.
+    Of unpaired data the second kind gives the styles; of pairs the second of each, and every other step teaches what
+    the first becomes by its own partner's look. A request without styles gets the look of the pictures that the model
+    was trained on.
     """
 
     name = "fast_style"
@@ -89,6 +104,9 @@ class FastStyle(Family):
     labelled = False
 
     config: FastStyleConfig
+    seen_mean: Tensor  # (SEEN,) of what the frozen network's layers say of styles
+    seen_square: Tensor  # (SEEN,) mean squares of it
+    seen_steps: Tensor  # () that these were learnt in
 
     def __init__(self, config: FastStyleConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
@@ -98,6 +116,9 @@ class FastStyle(Family):
         channels = self.net.channels
         for name, shape in (("mean", (1, channels)), ("covariance", (1, channels, channels)), ("seen", (1, SEEN))):
             self.register_buffer(f"school_{name}", torch.zeros(shape))
+        self.register_buffer("seen_mean", torch.zeros(SEEN))
+        self.register_buffer("seen_square", torch.ones(SEEN))
+        self.register_buffer("seen_steps", torch.zeros(()))
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"net": torch.optim.Adam(self.net.parameters(), self.config.lr, (0.9, 0.99))}
@@ -108,36 +129,78 @@ class FastStyle(Family):
         return Look(*(self.get_buffer(f"school_{name}") for name in Look._fields))
 
     def losses(self, batch: Batch, step: int) -> Iterator[Update]:
-        content = _sized(batch.image)
-        h = self.net.encode(content)
+        told = batch.target is not None and step % 2 == 1
+        content, style = self._parts(batch, told)
+        places = batch.rng.integers(PERIOD, 2)
+        h, other = self.net.encode(content), self.net.encode(style)
         own = moments(h)
-        mine = Look(*own, self._seen(content))
-        if batch.other is None:
-            style, look = content.roll(1, 0), Look(*(part.roll(1, 0) for part in mine))
-        else:
-            style = _sized(batch.other)
-            look = self.look(style)
+        with torch.no_grad():
+            layers, hidden = self.eye.within(style)
+            wanted = softened(style, hidden)
+        self._learn_spread(_statistics(layers))
+        look = Look(*moments(other), self._standard(_statistics(layers)))
         self._learn_school(look.detach(), step)
         asked = look.lerp(self.school, self.config.school)
-        drawn = self.net(h, own, asked).float()
-        # what is kept of the content shall not hold on to its colours
-        known, wanted, found = (lite0_maps(self.eye, x) for x in (recoloured(content, style), style, drawn))
-        parts = {
+        drawn = self.net(h, own, asked, places).float()
+        found = lite0_maps(self.eye, drawn)
+        parts = dict.fromkeys(("content", "identity", "steady", "truth"), drawn.new_zeros(())) | {
             "style": torch.stack([_style_error(a, b, self.config.school) for a, b in zip(found, wanted)]).mean(),
-            "content": self.config.content * _content_error(found[CONTENT_MAP], known[CONTENT_MAP]),
             "smoothness": self.config.smoothness * _roughness(drawn),
             "range": RANGE * (drawn - drawn.clamp(-1, 1)).square().mean(),  # or what is clipped later would be lost
-            "identity": drawn.new_zeros(()),
-            "steady": drawn.new_zeros(()),
         }
-        if step % 2:  # each of the two is another pass of the network: they take turns, and count twice
-            again = self.net(h, own, mine).float()
-            parts["identity"] = 2 * self.config.identity * (again - content).square().mean()
+        turn, often = (step, 2) if batch.target is None else (step // 2, 4)
+        if told:
+            seen = torch.stack([_content_error(a, b) for a, b in zip(found[1:], wanted[1:])]).mean()
+            parts["truth"] = self.config.truth * (seen + 2 * (drawn - style).abs().mean())
         else:
+            # what is kept of the content shall not hold on to its colours
+            with torch.no_grad():
+                known = lite0_maps(self.eye, recoloured(content, style))[CONTENT_MAP]
+            parts["content"] = self.config.content * _content_error(found[CONTENT_MAP], known)
+        # each of the two is another pass of the network: they take turns, and count as often as they are left out
+        if not told and turn % 2 == 0:
             noisy = self.net.encode(content + NOISE * batch.rng.normal(*content.shape[1:]))
-            steady = self.net(noisy, moments(noisy), asked).float()
-            parts["steady"] = 2 * self.config.steady * (steady - drawn).square().mean()
+            steady = self.net(noisy, moments(noisy), asked, places).float()
+            parts["steady"] = often * self.config.steady * (steady - drawn).square().mean()
+        elif not told:
+            x, features, mine = style, other, look
+            if turn % 4 == 1:
+                x, features, mine = content, h, Look(*own, self._seen(content))
+            again = self.net(features, (mine.mean, mine.covariance), mine, places).float()
+            parts["identity"] = often * self.config.identity * (again - x).square().mean()
         yield Update("net", torch.stack(list(parts.values())).sum(), parts)
+
+    def _parts(self, batch: Batch, told: bool) -> tuple[Tensor, Tensor]:
+        """A part of each picture and of its style (B, 3, h, w); where it is `told`, the same part of its partner."""
+        whole = _sized(batch.image)
+        side = self.config.crop
+        sides = [min(side, length) if side else length for length in whole.shape[-2:]]
+        room = torch.tensor([(length - part) // MULTIPLE + 1 for length, part in zip(whole.shape[-2:], sides)])
+        # at multiples: so a hand of blocks has them where the network has its own
+        corners = ((batch.rng.uniform(2, 2).cpu() * room).long() * MULTIPLE).tolist()
+
+        def part(x: Tensor, which: int) -> Tensor:
+            places = (places[which] for places in corners)
+            return torch.stack([row[:, y : y + sides[0], z : z + sides[1]] for row, (y, z) in zip(x, places)])
+
+        content = part(whole, 0)
+        if told and batch.target is not None:
+            return content, part(_sized(batch.target), 0)
+        return content, content.roll(1, 0) if batch.other is None else part(_sized(batch.other), 1)
+
+    @torch.no_grad()
+    def _learn_spread(self, statistics: Tensor) -> None:
+        """How what is seen (B, SEEN) varies from picture to picture, from the first steps."""
+        if self.seen_steps < KNOWN:
+            weight = 1 / (float(self.seen_steps) + 1)
+            self.seen_mean.lerp_(statistics.mean(0), weight)
+            self.seen_square.lerp_(statistics.square().mean(0), weight)
+            self.seen_steps += 1
+
+    def _standard(self, statistics: Tensor) -> Tensor:
+        """What is seen (B, SEEN), of mean 0 and deviation 1 over pictures."""
+        spread = (self.seen_square - self.seen_mean.square()).clamp(min=FAINT).sqrt()
+        return (statistics - self.seen_mean) / spread
 
     @torch.no_grad()
     def _learn_school(self, look: Look, step: int) -> None:
@@ -151,20 +214,19 @@ class FastStyle(Family):
 
     @torch.no_grad()
     def _seen(self, x: Tensor) -> Tensor:
-        """Means and deviations (B, SEEN) of what the frozen network's layers say of pictures."""
-        seen = [torch.cat([h.mean((2, 3)), h.std((2, 3), correction=0)], 1) for h in self.eye.layers(x)]
-        return torch.cat(seen, 1).float()
+        """Means and deviations (B, SEEN) of what the frozen network's layers say of pictures, standardised."""
+        return self._standard(_statistics(self.eye.layers(x)))
 
     def batch_key(self, request: Any) -> Hashable:
-        return request.image.image().size, request.size
+        return request.image.size(), request.size
 
     @torch.no_grad()
     def sample(self, requests: Sequence[Stylize]) -> Iterator[Tensor]:
         pictures = []
         for request in requests:
             check_room(size_of(request), HELD)
-            content = content_of(request).to(self.device)
-            pictures.append(self._answer(request, content, self._looks(request, content), self._moments(content)))
+            x = content_of(request).to(self.device)
+            pictures.append(self._answer(request, self._content(x), self._looks(request, x)))
         yield torch.cat(pictures)
 
     @torch.no_grad()
@@ -175,58 +237,65 @@ class FastStyle(Family):
             looks: list[Look] = []
             last: tuple[Tensor, tuple[Tensor, Tensor]] | None = None
             for frame in frames:
-                content = frame.to(self.device)
-                looks = looks or self._looks(request, content)
-                own = self._moments(content)
-                if steady and last and same_scene(last[0], content):
-                    own = _calmed(own, last[1])
-                last = content, own
-                yield content, self._answer(request, content, looks, own)
+                x = frame.to(self.device)
+                looks = looks or self._looks(request, x)
+                content = self._content(x)
+                if steady and last and same_scene(last[0], x):
+                    content = content._replace(own=_calmed(content.own, last[1]))
+                last = x, content.own
+                yield x, self._answer(request, content, looks)
 
         yield from steadied(pairs()) if steady else (x for _, x in pairs())
 
-    def _moments(self, content: Tensor) -> tuple[Tensor, Tensor]:
-        return moments(self.net.encode(_padded(resized(content, min(WHOLE, max(content.shape[-2:]))))))
+    def _content(self, x: Tensor) -> Content:
+        longest = max(x.shape[-2:])
+        features = self.net.encode(_padded(resized(x, min(WHOLE, longest))))
+        return Content(x, moments(features), features if longest <= TILE else None)
 
-    def _looks(self, request: Stylize, content: Tensor) -> list[Look]:
+    def _looks(self, request: Stylize, x: Tensor) -> list[Look]:
         """The mean of the styles, or where there are masks each of them; with chaos, strayed."""
-        styles = styles_of(request, min(LONGEST, max(content.shape[-2:])))
+        styles = styles_of(request, min(LONGEST, max(x.shape[-2:])))
         looks = [self.look(style.to(self.device)).lerp(self.school, self.config.school) for style in styles]
         if not request.masks:
             shares = shares_of(request)
             looks = [_mean(looks, shares)] if looks else [self.school]
         return [_strayed(look, request) for look in looks]
 
-    def _answer(
-        self, request: Stylize, content: Tensor, looks: list[Look], own: tuple[Tensor, Tensor]
-    ) -> Tensor:
-        """One picture (1, 3, H, W) of a content, the looks and the content's own moments."""
-        pictures = [self._drawn(content, own, look, request.strength) for look in looks]
-        size = (content.shape[-2], content.shape[-1])
-        masks = [mask.to(content) for mask in masks_of(request, size)]
-        x = laid_over(content, pictures, masks) if masks else pictures[0]
-        return coloured_like(x, content) if request.keep_colours else x
+    def _answer(self, request: Stylize, content: Content, looks: list[Look]) -> Tensor:
+        """One picture (1, 3, H, W) of a content and the looks."""
+        given = content.picture
+        pictures = [self._drawn(content, look, request.strength) for look in looks]
+        size = (given.shape[-2], given.shape[-1])
+        masks = [mask.to(given) for mask in masks_of(request, size)]
+        x = laid_over(given, pictures, masks) if masks else pictures[0]
+        return coloured_like(x, given) if request.keep_colours else x
 
-    def _drawn(self, content: Tensor, own: tuple[Tensor, Tensor], look: Look, strength: float) -> Tensor:
+    def _drawn(self, content: Content, look: Look, strength: float) -> Tensor:
         """The content in a look; below full strength, with what the network loses of the content added back."""
-
         if strength == 1:
-            return self._rendered(content, own, look).clamp(-1, 1)
-        mine = Look(*own, self.look(resized(content, min(LONGEST, max(content.shape[-2:])))).seen)
-        lost = content - self._rendered(content, own, mine)
-        return (self._rendered(content, own, mine.lerp(look, strength)) + (1 - strength) * lost).clamp(-1, 1)
+            return self._rendered(content, look).clamp(-1, 1)
+        given = content.picture
+        mine = Look(*content.own, self._seen(resized(given, min(LONGEST, max(given.shape[-2:])))))
+        lost = given - self._rendered(content, mine)
+        return (self._rendered(content, mine.lerp(look, strength)) + (1 - strength) * lost).clamp(-1, 1)
 
-    def _rendered(self, content: Tensor, own: tuple[Tensor, Tensor], look: Look) -> Tensor:
+    def _rendered(self, content: Content, look: Look) -> Tensor:
         """What the network makes of a content (1, 3, H, W), tile by tile; margins hold all that it looks at."""
-        x, margin = _padded(content), 32 * self.config.net.depth + 32
+        height, width = content.picture.shape[-2:]
+        if content.features is not None:
+            place = torch.zeros(1, 2, dtype=torch.int64, device=self.device)
+            whole: Tensor = self.net(content.features, content.own, look, place).float()
+            return whole[..., :height, :width]
+        x, margin = _padded(content.picture), 32 * self.config.net.depth + 32
         out = torch.empty_like(x)
         for top, left, bottom, right in boxes(x.shape[-2], x.shape[-1], TILE):
             above, before = min(margin, top), min(margin, left)
             seen = x[..., top - above : bottom + margin, left - before : right + margin]
-            part = self.net(self.net.encode(seen), own, look)
+            place = torch.tensor([[(top - above) // FEATURES, (left - before) // FEATURES]], device=x.device)
+            part = self.net(self.net.encode(seen), content.own, look, place)
             inner = part[..., above : above + bottom - top, before : before + right - left]
             out[..., top:bottom, left:right] = inner
-        return out[..., : content.shape[-2], : content.shape[-1]]
+        return out[..., :height, :width]
 
 
 def _sized(x: Tensor) -> Tensor:
@@ -248,8 +317,16 @@ def _style_error(x: Tensor, y: Tensor, school: float) -> Tensor:
     found = []
     for a, b in zip(moments(x), moments(y)):
         a, b = a.flatten(1), b.lerp(b.mean(0, keepdim=True), school).flatten(1)
-        found.append((a - b).square().sum(1) / b.square().sum(1).clamp(min=FAINT))
+        # over both, or a calm style's error would be that of hundreds of others
+        size = (a.detach().square().sum(1) + b.square().sum(1)).clamp(min=FAINT)
+        found.append(2 * (a - b).square().sum(1) / size)
     return torch.stack(found).mean()
+
+
+def _statistics(layers: Sequence[Tensor]) -> Tensor:
+    """Means and deviations of maps (B, C, h, w), of one after the other (B, 2 C + ...)."""
+    found = [torch.cat([h.mean((2, 3)), h.std((2, 3), correction=0)], 1) for h in layers]
+    return torch.cat(found, 1).float()
 
 
 def _content_error(x: Tensor, y: Tensor) -> Tensor:
@@ -269,14 +346,14 @@ def _mean(looks: Sequence[Look], shares: Sequence[float]) -> Look:
 
 
 def _strayed(look: Look, request: Stylize) -> Look:
-    """A look that `chaos` moves at random: what is seen by its own size, the mean by the features' deviations."""
+    """A look that `chaos` moves at random, by as much as what is seen and the features vary."""
     if not request.chaos:
         return look
     far = request.chaos / 100
     noise = row_noise([request.seed], (look.seen.shape[1],), "seen").to(look.seen)
     move = row_noise([request.seed], (look.mean.shape[1],), "mean").to(look.mean)
     deviation = look.covariance.diagonal(dim1=1, dim2=2).sqrt()
-    return look._replace(seen=look.seen * (1 + far * noise), mean=look.mean + far * deviation * move)
+    return look._replace(seen=look.seen + far * noise, mean=look.mean + far * deviation * move)
 
 
 def _calmed(now: tuple[Tensor, Tensor], before: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:

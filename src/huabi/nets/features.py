@@ -78,16 +78,20 @@ class EfficientNetLite0(nn.Module):
 
         They are wide, and bounded by 0 and 6. Gradients flow through them to the pictures.
         """
+        return self.within(x)[1]
+
+    def within(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """`layers` and `hidden` of pictures (B, 3, H, W), in one pass."""
         h = self.conv_stem(x.contiguous(memory_format=torch.channels_last)).clamp(0, 6)
-        found = []
+        layers, hidden = [], []
         for i, block in enumerate(self.blocks[: _LAYERS[-1] + 1]):
             assert isinstance(block, MBConv)
+            inner = block.hidden(h)
+            h = block.leave(h, inner)
             if i in _LAYERS:
-                found.append(block.hidden(h))
-                h = block.leave(h, found[-1])
-            else:
-                h = block(h)
-        return found
+                layers.append(h)
+                hidden.append(inner)
+        return layers, hidden
 
     def _maps(self, x: Tensor) -> Iterator[Tensor]:
         """What each block gives."""

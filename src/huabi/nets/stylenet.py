@@ -1,6 +1,7 @@
 """The network that puts one picture's content into another's hand in one pass.
 
-All of it is local but the moments of the features, which are handed in: tiles of a picture give what the whole gives.
+All of it is local but the moments of the features, which are handed in, and the grain, which hangs on the place: tiles
+of a picture give what the whole gives.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..rng import generator
 from .convnets import laid
 
 __all__ = ["Look", "StyleNet", "moments", "transformed"]
 
 FAINT = 1e-2  # added to the variances of features: what does not vary is not blown up
+GRAIN, PERIOD = 4, 128  # channels of the grain, and places after which it comes again
 
 
 class Look(NamedTuple):
@@ -39,6 +42,9 @@ class StyleNet(nn.Module):
     Features of the content are whitened by their own covariance and coloured by the style's (Li et al. 2017), here
     with Cholesky factors, through which gradients flow (as Li et al. 2019 learn it).
 
+    A grain, noise that stays at its place, is mixed in as the style asks for it: a convolution makes nothing but more
+    of the same of an even sky, and a hand has strokes there, too.
+
     Args:
         seen: numbers that the frozen network says of a style.
         width: channels at half the sides; twice that at a quarter, four times at an eighth.
@@ -48,8 +54,16 @@ class StyleNet(nn.Module):
     def __init__(self, seen: int, *, width: int = 32, depth: int = 2, code: int = 128) -> None:
         super().__init__()
         wide = self.channels = 2 * width
-        enter = [nn.PixelUnshuffle(2), nn.Conv2d(12, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, wide, 3, 2, 1)]
+        last = nn.Conv2d(width, wide, 3, 2, 1)
+        last.weight.data.mul_(4)  # so that features vary by more than what is added to their variances
+        enter = [nn.PixelUnshuffle(2), nn.Conv2d(12, width, 3, padding=1), nn.SiLU(), last]
         self.encoder = nn.Sequential(*enter, *(Modulated(wide) for _ in range(depth)))
+        noise = torch.randn(GRAIN, PERIOD, PERIOD, generator=generator("grain"))
+        self.register_buffer("noise", noise)
+        self.grain = nn.Conv2d(GRAIN, wide, 1, bias=False)
+        self.grained = nn.Linear(code, wide)
+        nn.init.zeros_(self.grained.weight)
+        nn.init.zeros_(self.grained.bias)
         self.code = nn.Sequential(nn.Linear(seen, code), nn.SiLU(), nn.Linear(code, code), nn.SiLU())
         self.down = nn.Conv2d(wide, 2 * wide, 3, 2, 1)
         self.middle = nn.ModuleList(Modulated(2 * wide, code) for _ in range(depth))
@@ -64,9 +78,23 @@ class StyleNet(nn.Module):
         out: Tensor = self.encoder(laid(x))
         return out
 
-    def forward(self, h: Tensor, own: tuple[Tensor, Tensor], look: Look) -> Tensor:
-        """Features (B, C, H / 4, W / 4), their moments and a style -> pictures (B, 3, H, W), unbounded."""
+    def noise_at(self, places: Tensor, height: int, width: int) -> Tensor:
+        """The grain (B, GRAIN, height, width) whose first rows and columns are `places` (B, 2)."""
+        rows, columns = (
+            (places[:, k, None] + torch.arange(side, device=places.device)) % PERIOD
+            for k, side in enumerate((height, width))
+        )
+        return self.get_buffer("noise")[:, rows[:, :, None], columns[:, None]].transpose(0, 1)
+
+    def forward(self, h: Tensor, own: tuple[Tensor, Tensor], look: Look, places: Tensor) -> Tensor:
+        """Features (B, C, H / 4, W / 4), their moments and a style -> pictures (B, 3, H, W), unbounded.
+
+        Args:
+            places: (B, 2) the row and the column of the first features in the grain.
+        """
         h, code = transformed(h, own, (look.mean, look.covariance)), self.code(look.seen)
+        noise = self.noise_at(places, h.shape[2], h.shape[3])
+        h = h + self.grain(noise) * self.grained(code)[:, :, None, None]
         coarse = self.down(h)
         for block in self.middle:
             coarse = block(coarse, code)
