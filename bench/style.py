@@ -104,10 +104,12 @@ def world_truth(methods: dict[str, Method], count: int, size: int) -> None:
     reader, seer = api.load("world-reader"), held_out()
     assert isinstance(reader, Reads)
     sides = reader.spec.size
-    print(f"\n{count} flat scenes of {size} pixels into {', '.join(WORLD_STYLES)}")
-    print("| method | error | PSNR | style read, % | things | colours |\n|---|--:|--:|--:|--:|--:|")
-    for name, method in {**methods, "the truth": None}.items():
-        errors, noises, read = [], [], Agreement(reader.spec.facts, sides)
+    print(f"\n{count} flat scenes of {size} pixels; what is read of them, in %")
+    print(f"| method | error | PSNR | {' | '.join(WORLD_STYLES)} | all styles | things | colours |")
+    print("|---|" + "--:|" * (len(WORLD_STYLES) + 5))
+    for name, method in {"the truth": None, **methods}.items():
+        errors, noises = list[Tensor](), list[Tensor]()
+        readings = {hand: Agreement(reader.spec.facts, sides) for hand in WORLD_STYLES}
         for seed in range(count):
             style, what = WORLD_STYLES[seed % len(WORLD_STYLES)], draw_scene(1000 + seed)
             truth = picture(what, (size, size), style)
@@ -116,9 +118,11 @@ def world_truth(methods: dict[str, Method], count: int, size: int) -> None:
             errors.append(content_distance(seer, unit(found), unit(truth)))
             noises.append(psnr(unit(found), unit(truth))[0])
             facts = np.frombuffer(record(what, style, sides), np.uint8)
-            read.add(facts, reader.read(unit(fit_picture(found, sides)))[0], hidden(what))
-        shares = read.shares()
-        figures = " | ".join(f"{100 * shares[key]:.0f}" for key in ("style", "kind", "colour"))
+            readings[style].add(facts, reader.read(unit(fit_picture(found, sides)))[0], hidden(what))
+        shares = [reading.shares() for reading in readings.values()]
+        read = [share["style"] for share in shares]
+        read += [sum(share[key] for share in shares) / len(shares) for key in ("style", "kind", "colour")]
+        figures = " | ".join(f"{100 * share:.0f}" for share in read)
         error, level = (torch.stack(values).mean() for values in (errors, noises))
         print(f"| {name} | {error:.3f} | {level:.1f} | {figures} |", flush=True)
 

@@ -322,6 +322,16 @@ def test_what_is_too_large_is_refused_with_a_size(family: FastStyle, monkeypatch
         answer(family, image=scene(), styles=(stripes(32, 4),), size=16384)
 
 
+def test_what_is_seen_is_standardised_over_all_that_was_learnt_from() -> None:
+    net = FastStyle(configure(FastStyleConfig(), TINY["fast_style"]), DataSpec((16, 16), 3, count=8))
+    seen = torch.randn(5, 4, fast_style.SEEN, generator=RNG) * 3 + torch.arange(5.0)[:, None, None]
+    for part in seen:
+        net._learn_spread(part)
+    found = net._standard(seen.flatten(0, 1))
+    torch.testing.assert_close(found.mean(0), torch.zeros(fast_style.SEEN), atol=1e-4, rtol=0)
+    torch.testing.assert_close(found.std(0, correction=0), torch.ones(fast_style.SEEN), atol=1e-4, rtol=0)
+
+
 def test_pairs_teach_what_a_picture_becomes(tmp_path: Path) -> None:
     for n, period in enumerate((3, 4, 5, 6)):
         picture = scene(32)[:, :: (-1) ** n]

@@ -43,6 +43,7 @@ HELD = 10  # pictures of the result's size that are held at once
 NOISE = 0.03  # amplitude, in [-1, 1], that a steady network does not answer to
 RANGE = 10.0  # weight of what lies outside [-1, 1]
 FAINT = 1e-6  # of a statistic's square, where a layer sees nothing that varies
+BARELY = 1e-3  # deviation of what is seen, below which it does not vary
 KNOWN = 500  # steps after which it is known how what is seen varies
 CALM = 0.8  # share of the moments of the frames before
 
@@ -105,7 +106,7 @@ class FastStyle(Family):
 
     config: FastStyleConfig
     seen_mean: Tensor  # (SEEN,) of what the frozen network's layers say of styles
-    seen_square: Tensor  # (SEEN,) mean squares of it
+    seen_spread: Tensor  # (SEEN,) deviations of it
     seen_steps: Tensor  # () that these were learnt in
 
     def __init__(self, config: FastStyleConfig, spec: DataSpec) -> None:
@@ -117,7 +118,7 @@ class FastStyle(Family):
         for name, shape in (("mean", (1, channels)), ("covariance", (1, channels, channels)), ("seen", (1, SEEN))):
             self.register_buffer(f"school_{name}", torch.zeros(shape))
         self.register_buffer("seen_mean", torch.zeros(SEEN))
-        self.register_buffer("seen_square", torch.ones(SEEN))
+        self.register_buffer("seen_spread", torch.ones(SEEN))
         self.register_buffer("seen_steps", torch.zeros(()))
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -192,15 +193,16 @@ class FastStyle(Family):
     def _learn_spread(self, statistics: Tensor) -> None:
         """How what is seen (B, SEEN) varies from picture to picture, from the first steps."""
         if self.seen_steps < KNOWN:
-            weight = 1 / (float(self.seen_steps) + 1)
-            self.seen_mean.lerp_(statistics.mean(0), weight)
-            self.seen_square.lerp_(statistics.square().mean(0), weight)
+            share = 1 / (float(self.seen_steps) + 1)
+            mean, variance = statistics.mean(0), statistics.var(0, correction=0)
+            between = share * (1 - share) * (mean - self.seen_mean).square()
+            self.seen_spread.copy_(self.seen_spread.square().lerp(variance, share).add(between).sqrt())
+            self.seen_mean.lerp_(mean, share)
             self.seen_steps += 1
 
     def _standard(self, statistics: Tensor) -> Tensor:
         """What is seen (B, SEEN), of mean 0 and deviation 1 over pictures."""
-        spread = (self.seen_square - self.seen_mean.square()).clamp(min=FAINT).sqrt()
-        return (statistics - self.seen_mean) / spread
+        return (statistics - self.seen_mean) / self.seen_spread.clamp(min=BARELY)
 
     @torch.no_grad()
     def _learn_school(self, look: Look, step: int) -> None:
