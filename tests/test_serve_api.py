@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import http.client
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -117,6 +119,22 @@ def test_edit_takes_the_mask_from_what_is_transparent(client: Any, server: Runni
     white = Picture.from_base64(shown.kept.recipe["request"]["mask"]).image(1)
     assert [xy for xy in ((x, y) for x in range(8) for y in range(8)) if white.getpixel(xy) == 255] == [(2, 1)]
     assert client.images.edit(image=[png()], prompt="a hat").data[0].seed is not None
+
+
+def test_lists_go_through_a_form_and_one_number_is_all_sides(client: Any, server: Running) -> None:
+    for expand in ([4, 0, 0, 2], 3):
+        client.images.edit(image=png(), prompt="x", extra_body={"expand": expand})
+        [shown] = server.service.store.gallery(1)
+        assert shown.kept.recipe["request"]["expand"] == (expand if isinstance(expand, list) else [expand] * 4)
+    with pytest.raises(openai.BadRequestError, match="one picture is drawn from"):
+        client.images.edit(image=[png(), png()], prompt="x")
+
+
+def test_sizes_that_programs_ask_any_model_for_are_no_wish(client: Any) -> None:
+    made = client.images.edit(image=png(), prompt="x", size="1024x1024")
+    assert (made.size, opened(made.data[0].b64_json).size) == ("8x8", (8, 8))
+    with pytest.raises(openai.BadRequestError, match="will have 8x8 pixels"):
+        client.images.edit(image=png(), prompt="x", size="9x9")
 
 
 @pytest.mark.filterwarnings("ignore:deprecated")
@@ -250,6 +268,51 @@ def test_a_call_that_times_out_and_comes_again_is_one_job(client: Any, server: R
     watching.join()
     assert made.data[0].seed is not None
     assert len(server.service.store.recent(1000)) == before + 1
+
+
+def test_a_call_that_comes_again_before_the_store_knows_that_it_left_is_one_job(
+    client: Any, server: Running, dye: Dye, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, told = len(server.service.store.recent(1000)), server.service.store.client
+    dye.gate.clear()
+
+    def slowly(job: str, what: Any) -> None:
+        time.sleep(2 if what == "gone" else 0)
+        told(job, what)
+        dye.gate.set()
+
+    monkeypatch.setattr(server.service.store, "client", slowly)
+    patient = client.with_options(timeout=1.5, max_retries=5)
+    assert patient.images.generate(prompt="once more").data[0].seed is not None
+    assert len(server.service.store.recent(1000)) == before + 1
+
+
+def test_what_is_cancelled_or_refused_for_now_is_an_error_of_the_client_s_own(
+    client: Any, server: Running, dye: Dye, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dye.gate.clear()
+    asking = threading.Timer(0.1, lambda: call(server, "POST", f"/v1/jobs/{running().id}/cancel"))
+
+    def running() -> Any:
+        return until(lambda: next((job for job in server.service.store.recent(1) if job.state == "running"), None))
+
+    asking.start()
+    with pytest.raises(openai.ConflictError, match="was cancelled"):
+        client.images.generate(prompt="stop me")
+    asking.join()
+    dye.gate.set()
+    monkeypatch.setattr(server.service, "draining", True)
+    with pytest.raises(openai.InternalServerError) as error:
+        client.with_options(max_retries=0).images.generate(prompt="x")
+    assert (error.value.status_code, error.value.response.headers["retry-after"]) == (503, "5")
+
+
+def test_the_client_that_waits_for_nothing(server: Running) -> None:
+    async def asked() -> Any:
+        async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="any") as client:
+            return await asyncio.gather(*(client.images.generate(prompt="x", extra_body={"seed": k}) for k in range(3)))
+
+    assert [made.data[0].seed for made in asyncio.run(asked())] == [0, 1, 2]
 
 
 def test_a_key_of_the_call_s_own_makes_it_one(client: Any) -> None:

@@ -150,6 +150,24 @@ def test_previews_come_from_the_first_estimate_on_as_many_as_asked(setting: Sett
     assert setting.hub.last(job.id) == {}
 
 
+def test_previews_come_of_each_picture_where_they_are_drawn_one_after_another(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = Dye(rows=1)
+    monkeypatch.setitem(shelves.BUILT_IN, "dye", lambda: alone)
+    seen: list[dict[str, Any]] = []
+    publish = setting.hub.publish
+    setting.hub.publish = lambda job, event: (seen.append(event), publish(job, event))  # type: ignore[method-assign, assignment, func-returns-value]
+    job = setting.submit(*(Generate(seed=seed) for seed in (1, 2, 3)), previews=1)
+    setting.worker.start()
+    setting.end(job)
+    previews = [event for event in seen if event["type"] == "preview"]
+    assert [(event["positions"], event["index"]) for event in previews] == [([0], 0), ([1], 0), ([2], 0)]
+    told = [event for event in seen if "step" in event]
+    assert [event["step"] / event["of"] for event in told] == sorted(event["step"] / event["of"] for event in told)
+    assert {event["of"] for event in told} == {3 * 18}  # as long as nobody knows how many estimates there are
+
+
 class Heavy(torch.nn.Module, Model):
     requests = (Generate,)
     spec = DataSpec((8, 8))
@@ -172,6 +190,18 @@ def test_models_leave_by_the_memory_that_they_take(tmp_path: Path, monkeypatch: 
     shelf.load("c")
     assert shelf.loaded == ("a", "c")  # b was not used for longest
     assert shelf.used == 2 * 40_400
+
+
+def test_room_is_made_before_a_model_is_loaded(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.train("vae", photos, tmp_path / "a", size=8, steps=1, settings=TINY["vae"])
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    shelf = Shelf(folder=tmp_path)
+    shelf.load("a")
+    shelf.budget, load = round(1.5 * shelf.used), shelves._load
+    held: list[tuple[str, ...]] = []
+    monkeypatch.setattr(shelves, "_load", lambda card, device: (held.append(shelf.loaded), load(card, device))[1])
+    shelf.load("b")
+    assert held == [()]
 
 
 @pytest.mark.parametrize("name", ["../a", "a\0", "%2e%2e", "/etc/passwd", "", "x" * 9000])

@@ -16,10 +16,16 @@ from .pictures import Picture, read_recipe
 from .sounds import Sound
 
 Pixels = Annotated[int, Field(ge=0, le=4096)]
-Sides = Annotated[
-    tuple[Pixels, Pixels, Pixels, Pixels],
-    BeforeValidator(lambda given: (given,) * 4 if isinstance(given, int) else given, int | list[int]),
-]
+
+
+def _sides(given: object) -> object:
+    """One number of pixels goes for all four sides."""
+    if isinstance(given, int) or (isinstance(given, str) and given.isdecimal()):
+        return (given,) * 4
+    return given
+
+
+Sides = Annotated[tuple[Pixels, Pixels, Pixels, Pixels], BeforeValidator(_sides, int | list[int])]
 Seed = Annotated[int, Field(ge=0, lt=2**63, description="the same seed draws the same picture again")]
 Anchor = Seed | Picture
 Medium = Literal["oil", "ink", "watercolor", "crayon", "pencil"]

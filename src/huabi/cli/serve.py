@@ -134,6 +134,9 @@ def _serve(
     for name, folder in (("runs", runs), ("data", data)):
         if folder is not None and not folder.is_dir():
             raise RequestError(f"--{name} {folder} is no folder")
+    for name in allow_host or ():
+        if "/" in name or (":" in name and not name.startswith("[")):
+            raise RequestError(f"--allow-host {name}: give the name alone, without a port or https://")
     kept = text.duration(keep)
     address.bind().close()  # before models are looked at
     check_settings()  # nor does a server start whose every picture would be refused

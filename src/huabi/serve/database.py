@@ -137,8 +137,8 @@ def _locked(path: Path) -> FileLock:
 
 def _opened(where: str) -> Engine:
     if not is_file(where):
-        return create_engine(where, pool_pre_ping=True)
-    engine = create_engine(f"sqlite:///{where}", connect_args={"timeout": PATIENCE})
+        return create_engine(where, pool_pre_ping=True, hide_parameters=True)  # which may be prompts
+    engine = create_engine(f"sqlite:///{where}", connect_args={"timeout": PATIENCE}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:

@@ -60,7 +60,7 @@ class Call:
     previews: int
     made: dict[int, Drawn] = field(default_factory=dict)
     step: int = 0  # estimates seen
-    seen: int = 0  # previews shown
+    seen: int = 0  # previews shown of the pictures that are drawn now
     over: bool = False
     dropped: bool = False  # nobody waits for it
 

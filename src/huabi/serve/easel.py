@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from ..drawing import draw
+from ..drawing import ROWS, draw
 from ..errors import HuabiError, RequestError
 from ..model import Model
 from ..pictures import to_image
@@ -89,8 +89,18 @@ class Easel:
         self._outlet.drew(time.perf_counter() - began, len(places))
 
     def _watching(self, model: Model, places: list[tuple[Call, int]]) -> Callable[[int, Sequence[int], Tensor], None]:
-        """Looks at each estimate: stops where nobody waits any more, and shows how far it is."""
+        """Looks at each estimate: stops where nobody waits any more, and shows how far it is.
+
+        A model draws no more rows at once than its run recorded: a job of many pictures is drawn in several groups,
+        each of which has its estimates and previews.
+        """
         everyone = list({id(call): call for call, _ in places}.values())
+        rows_at_once = model.identity.rows if model.identity else ROWS
+        groups: dict[int, list[int]] = {}  # of each call, by its id
+        for p, (call, _) in enumerate(places):
+            mine = groups.setdefault(id(call), [])
+            if p // rows_at_once not in mine:
+                mine.append(p // rows_at_once)
 
         def look(n: int, positions: Sequence[int], estimate: Tensor) -> None:
             self._outlet.check(everyone)
@@ -98,9 +108,11 @@ class Easel:
                 if call.over or call.dropped:
                     continue
                 rows = [row for row, p in enumerate(positions) if places[p][0] is call]
-                call.step = n
+                call.step, mine = n, groups[id(call)]
+                call.seen = 0 if n == 1 else call.seen
                 of = max(n, self._steps.get(call.kind) or call.kind[2] or STEPS)
-                event: dict[str, Any] = {"type": "progress", "step": n, "of": of}
+                done = mine.index(positions[0] // rows_at_once)
+                event: dict[str, Any] = {"type": "progress", "step": done * of + n, "of": len(mine) * of}
                 due = call.seen < call.previews and n >= 1 + call.seen * of // call.previews
                 last = n == self._steps.get(call.kind)  # which is the picture itself
                 if due and not last and (images := _shown(model, estimate[rows], call.job.task)):

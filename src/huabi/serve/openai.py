@@ -34,6 +34,7 @@ QUALITY = 95  # of JPEG and WebP, where none is said
 SIZE = r"^(auto|[0-9]{1,5}x[0-9]{1,5})$"
 OTHERS = ("quality", "moderation", "user", "safety_identifier", "input_fidelity", "complexity")  # without effect
 STYLES = ("vivid", "natural")  # theirs; any other style is a model's own
+SIZES = ("256x256", "512x512", "1024x1024", "1536x1024", "1024x1536", "1792x1024", "1024x1792")  # theirs
 NO_TOKENS = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 USAGE = NO_TOKENS | {"input_tokens_details": {"image_tokens": 0, "text_tokens": 0}}
 
@@ -170,20 +171,31 @@ def _sized(asked: Asked, card: Card) -> dict[str, Any]:
 
 
 def _check_size(asked: Asked, size: tuple[int, int]) -> None:
-    if asked.rows_and_columns() not in (None, size):
+    """Raises `Fault` for a size that the picture will not have; one that programs ask any model for is no wish."""
+    if asked.size not in SIZES and asked.rows_and_columns() not in (None, size):
         line = f"the picture will have {size[1]}x{size[0]} pixels; leave size out, or say auto"
         raise Fault(400, line, "invalid_value", "size")
 
 
 async def _form(call: Call) -> dict[str, Any]:
-    """The fields of a form; files by their bytes, of which the names that they came with are left unread."""
+    """The fields of a form; files by their bytes, of which the names that they came with are left unread.
+
+    Fields called `name[]` are the parts of a list; of files one is taken, however it is called.
+    """
     found: dict[str, Any] = {}
     async with read_form(call, max_files=16, max_fields=64) as form:
-        for name, value in form.multi_items():
-            name = name.removesuffix("[]")
+        for field, value in form.multi_items():
+            name = field.removesuffix("[]")
+            part = await value.read() if isinstance(value, UploadFile) else value
+            if name != field and isinstance(part, str):
+                found.setdefault(name, [])
+                if isinstance(found[name], list):
+                    found[name].append(part)
+                    continue
             if name in found:
-                raise Fault(400, f"{name[:100]} is taken once", "invalid_value", name[:100])
-            found[name] = await value.read() if isinstance(value, UploadFile) else value
+                line = f"{name[:100]} is taken once" + ("; one picture is drawn from" if name == "image" else "")
+                raise Fault(400, line, "invalid_value", name[:100])
+            found[name] = part
     return found
 
 
@@ -235,15 +247,15 @@ async def _events(service: Service, job: Job, asked: Asked, kind: str, caller: C
                 if isinstance(happened, Job):
                     ended = True
                     pictures = await service.pictures(happened)
-                    for kept in pictures:
-                        whole = {"b64_json": await _file(service, kept, asked), "usage": USAGE}
+                    for place, kept in enumerate(pictures):
+                        whole = {"b64_json": await _file(service, kept, asked), "usage": USAGE, "picture": place}
                         yield event(f"{kind}.completed", whole | _stamp(asked, [kept]) | _echo(kept))
                 elif happened is None:
                     yield ": waiting\n\n"
                 elif happened["type"] == "preview":
-                    for image in happened["images"]:
+                    for place, image in zip(happened["positions"], happened["images"]):
                         data = await run_in_threadpool(_converted, base64.b64decode(image), asked)
-                        part = {"b64_json": data, "partial_image_index": happened["index"]}
+                        part = {"b64_json": data, "partial_image_index": happened["index"], "picture": place}
                         yield event(f"{kind}.partial_image", part | _stamp(asked, []))
         except Exception as error:
             ended = True

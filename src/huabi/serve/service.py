@@ -8,7 +8,7 @@ import math
 import secrets
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -104,6 +104,7 @@ class Service:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: Counter[str] = Counter()  # callers for each job's answer
         self._unserved: set[str] = set()  # jobs whose callers were cut off
+        self._leaving: set[asyncio.Task[None]] = set()  # callers who left, until the store knows of it
 
     def start(self) -> None:
         """Takes up what an earlier server left, and begins to work."""
@@ -128,10 +129,11 @@ class Service:
         self.draining = True
         self.errands.leave()
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _keep_house(self) -> None:
         trusted = 0.0  # from when on an owner whose lease has ended is dead: in an outage nobody could renew one
@@ -198,15 +200,24 @@ class Service:
         return await self.accept(await run_in_threadpool(self.errands.draft, errand, key), caller)
 
     async def choose(self, model: str | None, *tasks: type[Request]) -> Card:
-        """The model of that name, or the first that answers one of `tasks`."""
-        if model:
-            return await run_in_threadpool(self.shelf.card, model)
-        return await run_in_threadpool(self.shelf.first, *tasks)
+        """The model of that name, or the first that answers one of `tasks`.
+
+        Of two that are one model, where what enlarges does not answer the first task, the other is taken alone.
+        """
+        if not model:
+            return await run_in_threadpool(self.shelf.first, *tasks)
+        card = await run_in_threadpool(self.shelf.card, model)
+        if JOIN in card.name and tasks and tasks[0] not in card.tasks:
+            alone = (await run_in_threadpool(self.shelf.cards)).get(card.name.partition(JOIN)[0])
+            return alone if alone and tasks[0] in alone.tasks else card
+        return card
 
     async def accept(self, draft: Draft, caller: Caller) -> Job:
         """Puts a job into the queue, or finds the one that this call had made before."""
         if self.draining:
             raise Fault(503, "the server is about to stop; try again", "stopping", headers={"retry-after": "5"})
+        if caller.again == "retry" and self._leaving:  # its first try may be one of those
+            await asyncio.wait(set(self._leaving), timeout=GRACE)
         job = await run_in_threadpool(self.store.submit, draft, caller.again, self._retry_after())
         (self.errands if draft.task in ERRANDS else self.artist).wake()
         return job
@@ -291,17 +302,29 @@ class Service:
 
     async def _lost(self, job: Job, caller: Caller) -> None:
         """Cancels a job whose client has left, after a while where the client may call again."""
-        if not caller.returns:
-            await self.cancel(job.id)
-            return
-        await run_in_threadpool(self.store.client, job.id, "gone")
 
-        async def later() -> None:
+        async def noted() -> None:
+            await self._insist(lambda: run_in_threadpool(self.store.client, job.id, "gone"))
+
+        if caller.returns:
+            task = self._spawn(noted())
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+            await task
             await asyncio.sleep(GRACE)
-            if not self._waiting[job.id]:
-                await self.cancel(job.id, only_if_gone=True)
+            if self._waiting[job.id]:
+                return
+        await self._insist(lambda: self.cancel(job.id, only_if_gone=caller.returns))
 
-        self._spawn(later())
+    async def _insist(self, write: Callable[[], Awaitable[Any]]) -> None:
+        """Writes as soon as the store can be written again."""
+        while True:
+            try:
+                await write()
+                return
+            except StoreError as error:
+                log.warning("%s", error)
+                await asyncio.sleep(PATIENCE)
 
     def abandon(self, job: Job, caller: Caller) -> None:
         """One of those who are `waiting` for a job has left; where nobody else is, it is stopped."""

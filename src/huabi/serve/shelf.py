@@ -166,13 +166,21 @@ class Shelf:
             changed, _, model = self._loaded.get(name, (None, 0, None))
             if model is None or changed != card.changed:
                 self._loaded.pop(name, None)
+                self._make_room(_expected(card))
                 model = _load(card, self.device) if card.places else BUILT_IN[name]()
                 self._loaded[name] = (card.changed, weight(model), model)
             self._loaded.move_to_end(name)
-            while len(self._loaded) > 1 and self.used > self.budget:
-                self._loaded.popitem(last=False)
-                gc.collect()
+            if len(self._loaded) > 1:
+                self._make_room(0, but=name)
             return model
+
+    def _make_room(self, coming: int, but: str = "") -> None:
+        """Lets go of what was not used for longest, until so many more bytes fit into the budget."""
+        while (leaving := next((name for name in self._loaded if name != but), None)) and (
+            self.used + coming > self.budget
+        ):
+            del self._loaded[leaving]
+            gc.collect()
 
     @property
     def used(self) -> int:
@@ -212,6 +220,11 @@ def _load(card: Card, device: str) -> Model:
 
 def _built_in(name: str, model: Model) -> Card:
     return Card(name, (), model.requests, model.spec, model.paper, 0.0, getattr(model, "tasks", ()))
+
+
+def _expected(card: Card) -> int:
+    """Bytes that the weights of a card's models take, by their files; half-precision ones grow when they are loaded."""
+    return sum(file.stat().st_size for place in card.places for file in place.rglob("*.safetensors"))
 
 
 def weight(model: object) -> int:

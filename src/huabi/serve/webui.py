@@ -15,7 +15,6 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.concurrency import run_in_threadpool
 
-from ..enlarging import JOIN
 from ..external import is_pipeline
 from ..pictures import Picture, encode_picture, parameters, read_xmp
 from ..prompt import size_for
@@ -146,9 +145,6 @@ def routes(service: Service) -> APIRouter:
         asked = await service.read(Image2Image, await call.body())
         given: dict[str, Any] = {"image": asked.init_images[0], "strength": asked.denoising_strength}
         card = await service.choose(_model(asked, choice), Edit, Imagine, Vary)
-        if Edit not in card.tasks and JOIN in card.name:  # of two models the first may: its pictures keep their size
-            alone = card.name.partition(JOIN)[0]
-            card = (await run_in_threadpool(service.shelf.cards)).get(alone, card)
         if Edit not in card.tasks:
             return await made(call, asked, await service.read(Vary, given | asked.fields(card, "seed")), card)
         if mask := await run_in_threadpool(_mask, asked):
