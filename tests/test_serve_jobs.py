@@ -16,7 +16,7 @@ import pytest
 
 from huabi.errors import RequestError
 from huabi.serve.database import StoreError
-from huabi.serve.jobs import ATTEMPTS, Draft, Drawn, QueueFull, Store
+from huabi.serve.jobs import ATTEMPTS, LEASE, Draft, Drawn, QueueFull, Store
 
 DRAW = Draft("generate", "flowers", "{}")
 
@@ -155,6 +155,34 @@ def test_a_lease_that_lasts_keeps_the_job_from_others(store: Store) -> None:
     assert store.recover() == 0
     store.renew()
     assert store.states([job.id]) == {job.id: "running"}
+
+
+def test_what_was_waited_for_at_a_server_that_died_is_taken_up_at_another(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.exclusive = False  # as where several share a database
+    store.renew()
+    draft = Draft("generate", "a", "{}", "one call")
+    job = store.submit(draft)
+    assert store.claim([job.id])
+    store.owner = "another"
+    store.renew()
+    store.recover()
+    assert store.submit(draft, "retry").id != job.id  # as long as the first is alive, its caller is
+    later = time.time() + LEASE + 1
+    monkeypatch.setattr("huabi.serve.jobs.time.time", lambda: later)
+    store.renew()
+    assert store.recover() == 1
+    again = store.submit(draft, "retry")
+    assert (again.id, again.state) == (job.id, "queued")
+    assert store.claim([job.id])
+    assert store.recover() == 0
+    later += LEASE + 1
+    store.owner = "a third"
+    assert store.recover() == 1
+    found = store.get(job.id)
+    assert found is not None
+    assert found.state == "parked"
 
 
 def test_old_pictures_are_forgotten_and_open_jobs_are_not(store: Store) -> None:

@@ -70,6 +70,20 @@ pictures = Table(
     Column("data", LargeBinary, nullable=False),  # PNG
 )
 
+# Of a database that several servers share: who is there, and which of them a caller waits at.
+fronts = Table(
+    "fronts",
+    metadata,
+    Column("owner", String(32), primary_key=True),
+    Column("lease", Float, nullable=False),  # until when it is believed to be alive
+)
+callers = Table(
+    "callers",
+    metadata,
+    Column("job", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("front", String(32), nullable=False),
+)
+
 
 class StoreError(HuabiError):
     """The database of jobs cannot be used; what it holds is kept."""

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ..errors import HuabiError, RequestError
 from . import database
-from .database import explained, jobs, pictures
+from .database import callers, explained, fronts, jobs, pictures
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "parked"]
 ENDS = ("done", "failed", "cancelled", "parked")
@@ -146,6 +146,7 @@ class Store:
                 connection.execute(select(func.pg_advisory_xact_lock(_SUBMITTING)))
             if again != "new" and (found := self._before(connection, draft.key, again, now)):
                 connection.execute(update(jobs).where(jobs.c.id == found.id).values(client="waiting"))
+                self._attend(connection, found.id)
                 return found
             if draft.task in ALONE and self._unfinished(connection, draft.model):
                 line = f"a job called {draft.model} waits or runs already; give another name, or wait for it"
@@ -155,7 +156,14 @@ class Store:
                 raise QueueFull(retry_after)
             job = Job(draft.task, draft.model, draft.body, draft.key, secrets.token_hex(12), created=now)
             connection.execute(insert(jobs).values({c.name: getattr(job, c.name) for c in _COLUMNS}))
+            self._attend(connection, job.id)
         return job
+
+    def _attend(self, connection: Connection, job: str) -> None:
+        """Remembers that the caller of a job waits here, where it could be elsewhere."""
+        if not self.exclusive:
+            connection.execute(delete(callers).where(callers.c.job == job))
+            connection.execute(insert(callers).values(job=job, front=self.owner))
 
     def _before(self, connection: Connection, key: str, again: str, now: float) -> Job | None:
         fresh = (jobs.c.created > now - MEMORY) & (jobs.c.state != "cancelled")
@@ -231,12 +239,14 @@ class Store:
 
     def renew(self) -> None:
         """Says that this owner is alive."""
+        lease = time.time() + LEASE
         with self._writing() as connection:
-            connection.execute(
-                update(jobs)
-                .where(jobs.c.state == "running", jobs.c.owner == self.owner)
-                .values(lease=time.time() + LEASE)
-            )
+            mine = (jobs.c.state == "running") & (jobs.c.owner == self.owner)
+            connection.execute(update(jobs).where(mine).values(lease=lease))
+            if not self.exclusive:
+                known = update(fronts).where(fronts.c.owner == self.owner).values(lease=lease)
+                if not connection.execute(known).rowcount:
+                    connection.execute(insert(fronts).values(owner=self.owner, lease=lease))
 
     def finish(self, job: str, drawn: Sequence[Drawn] = (), result: Any = None) -> bool:
         """Puts the pictures and the end of a job into the store at once; False where it is no longer this owner's."""
@@ -291,15 +301,19 @@ class Store:
     def recover(self, all_of_them: bool = False) -> int:
         """Queues again, or parks, jobs whose owner died; returns how many.
 
+        Who waited for an answer at a server that died lost it: a call that comes again takes its job up.
+
         Args:
             all_of_them: whether every running job is a dead owner's, as where a server starts on a file of its own.
         """
-        dead = jobs.c.state == "running"
+        now, dead, lost = time.time(), jobs.c.state == "running", jobs.c.client == "waiting"
         if not all_of_them:
-            dead &= jobs.c.lease < time.time()
+            dead &= jobs.c.lease < now
+            alive = select(fronts.c.owner).where(fronts.c.lease >= now)
+            lost &= jobs.c.id.in_(select(callers.c.job).where(callers.c.front.not_in(alive)))
         with self._writing() as connection:
-            if all_of_them:  # who waited for an answer lost it
-                connection.execute(update(jobs).where(jobs.c.client == "waiting").values(client="gone"))
+            connection.execute(update(jobs).where(lost).values(client="gone"))
+            connection.execute(delete(fronts).where(fronts.c.lease < now))
             return self._requeue(connection, dead)
 
     def _requeue(self, connection: Connection, dead: Any) -> int:

@@ -108,6 +108,7 @@ class Service:
 
     def start(self) -> None:
         """Takes up what an earlier server left, and begins to work."""
+        self.store.renew()
         self.store.recover(all_of_them=self.store.exclusive)
         for engine in self.engines:
             engine.start()
