@@ -15,10 +15,12 @@ from typing import Any
 import openai
 import pytest
 from PIL import Image
+from pydantic import BaseModel
 
 from dye import Dye, Running, until
 from huabi.pictures import Picture, read_xmp
 from huabi.provenance.label import read_packet
+from huabi.serve import answers
 from huabi.serve import shelf as shelves
 
 
@@ -433,6 +435,61 @@ def test_the_schema_is_complete_and_health_is_told(server: Running) -> None:
     figures = call(server, "GET", "/metrics")[1].decode()
     assert 'huabi_jobs_total{state="done",task="imagine"}' in figures
     assert "huabi_jobs_queued 0.0" in figures
+
+
+def as_described(kind: type[BaseModel], told: dict[str, Any]) -> None:
+    """Holds an answer to what the schema says of it."""
+    assert set(told) <= set(kind.model_fields), kind
+    kind.model_validate(told, strict=True)
+
+
+def test_every_answer_is_described_and_is_as_it_is_described(server: Running) -> None:
+    schema = call(server, "GET", "/openapi.json")[1]
+    for path, methods in schema["paths"].items():
+        for method, said in methods.items():
+            [good] = [answer for status, answer in said["responses"].items() if status.startswith("2")]
+            assert good["content"], (method, path)
+            for content in good["content"].values():
+                assert {"$ref", "type"} & set(content["schema"]), (method, path)
+    assert schema["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    drawn = {"task": "imagine", "model": "dye", "request": {"prompt": "x"}}
+    job = call(server, "POST", "/v1/jobs", drawn)[1]
+    told = ended(server, job["id"])
+    failed = call(server, "POST", "/v1/jobs", drawn | {"request": {"prompt": "broken"}})[1]["id"]
+    image = base64.b64encode(png()).decode()
+    known: dict[Any, list[Any]] = {
+        answers.JobView: [job, told, ended(server, failed)],
+        answers.Jobs: [call(server, "GET", "/v1/jobs")[1]],
+        answers.Result: [call(server, "GET", f"/v1/jobs/{job['id']}/result")[1]],
+        answers.Gallery: [call(server, "GET", "/v1/pictures")[1]],
+        answers.Recipe: [call(server, "POST", "/v1/recipe", {"image": image})[1]],
+        answers.Typed: [call(server, "POST", "/v1/prompt", {"prompt": "a cat --ar 1:1", "model": "dye"})[1]],
+        answers.Models: [call(server, "GET", "/v1/models")[1]],
+        answers.Model: [call(server, "GET", "/v1/models/dye")[1]],
+        answers.Status: [call(server, "GET", path)[1] for path in ("/health", "/ready")],
+        answers.Images: [
+            call(server, "POST", "/v1/images/generations", {"prompt": "x", "response_format": form})[1]
+            for form in ("b64_json", "url")
+        ],
+        answers.WebImages: [
+            call(server, "POST", "/sdapi/v1/txt2img", {"prompt": "x"})[1],
+            call(server, "POST", "/sdapi/v1/img2img", {"prompt": "x", "init_images": [image]})[1],
+        ],
+        answers.WebImage: [call(server, "POST", "/sdapi/v1/extra-single-image", {"image": image})[1]],
+        answers.WebInfo: [call(server, "POST", "/sdapi/v1/png-info", {"image": image})[1]],
+        answers.WebProgress: [call(server, "GET", "/sdapi/v1/progress")[1]],
+        answers.WebOptions: [call(server, "GET", "/sdapi/v1/options")[1]],
+        answers.WebModel: call(server, "GET", "/sdapi/v1/sd-models")[1],
+        answers.WebSampler: call(server, "GET", "/sdapi/v1/samplers")[1],
+        answers.WebScheduler: call(server, "GET", "/sdapi/v1/schedulers")[1],
+        answers.WebUpscaler: call(server, "GET", "/sdapi/v1/upscalers")[1],
+        answers.Data: [call(server, "GET", "/v1/data")[1]],
+        answers.Runs: [call(server, "GET", "/v1/runs")[1]],
+    }
+    for kind, said in known.items():
+        assert said
+        for one in said:
+            as_described(kind, one)
 
 
 def test_a_client_that_leaves_stops_the_computing(server: Running, dye: Dye) -> None:

@@ -14,15 +14,17 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from conftest import refused, write_pictures
+from conftest import TINY, refused, write_pictures
 from dye import Dye, Running, until
+from huabi import api
 from huabi.cli import serve as command
+from huabi.serve import answers
 from huabi.serve import shelf as shelves
 from huabi.serve.app import Address
 from huabi.serve.guard import Access
 from huabi.serve.place import Place
 from huabi.serve.uploads import safe
-from test_serve_api import call, png
+from test_serve_api import as_described, call, png
 
 KEY = "a key of some length"
 GIVEN = {"Authorization": f"Bearer {KEY}"}
@@ -132,6 +134,7 @@ def test_what_can_be_trained_on_and_what_is_in_it(server: Running) -> None:
     assert "away" not in told["data"]
     found = call(server, "GET", "/v1/data/flowers/preflight", **GIVEN)[1]
     assert (found["usable"], found["classes"], found["family"]) == (24, {"cat": 12, "dog": 12}, "diffusion")
+    as_described(answers.Preflight, found)
     families = {row["family"]: row for row in found["families"]}
     assert families["diffusion"]["lacks"] == []
     assert families["pix2pix"]["lacks"] == ["target"]
@@ -193,6 +196,15 @@ def test_a_run_is_known_by_its_name_alone(server: Running) -> None:
     for path in ("gone/log", "..%2F/log", "gone/previews/1", "-x/log"):
         assert call(server, "GET", f"/v1/runs/{path}", **GIVEN)[0] in (400, 404)
     resume = {"task": "train", "family": "gan", "data": "flowers", "name": "gone", "resume": True}
+    settings = TINY["vae"]
+    data = data_folder(server, "flowers")
+    api.train("vae", data, data.parents[1] / "runs" / "mine", size=8, steps=2, threads=1, settings=settings)
+    [run] = call(server, "GET", "/v1/runs", **GIVEN)[1]["runs"]
+    assert (run["name"], run["data"], run["step"]) == ("mine", "flowers", 2)
+    as_described(answers.Run, run)
+    log = call(server, "GET", "/v1/runs/mine/log", **GIVEN)[1]
+    assert [row["step"] for row in log["rows"]] == [1, 2]
+    as_described(answers.RunLog, log)
     assert "no run called gone" in call(server, "POST", "/v1/jobs", resume, **GIVEN)[1]["error"]["message"]
 
 

@@ -54,6 +54,8 @@ def describe(app: FastAPI, kinds: Sequence[type[BaseModel]]) -> None:
             _, bodies = models_json_schema([(kind, "validation") for kind in kinds], ref_template=REF)
             parts = schema.setdefault("components", {}).setdefault("schemas", {})
             parts |= bodies.get("$defs", {}) | {"Fault": FAULT}
+            schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+            schema["security"] = [{"key": []}, {}]  # a server on this machine alone may have none
             app.openapi_schema = schema
         return app.openapi_schema
 

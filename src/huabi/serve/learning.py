@@ -17,6 +17,8 @@ from ..data import glance
 from ..errors import HuabiError, RunError
 from ..report import alarms_of, log_rows, losses_of, run_summary, suitable
 from ..tables import preflight_lines
+from . import answers
+from .answers import giving
 from .bodies import FAULTS, read_form
 from .errands import Data
 from .faults import Fault
@@ -36,12 +38,15 @@ def routes(service: Service) -> APIRouter:
     router = APIRouter(tags=["training"], responses=FAULTS)
     place, one = service.place, asyncio.Lock()
 
-    @router.get("/v1/data", summary="What can be trained on, by name")
+    @router.get("/v1/data", summary="What can be trained on, by name", **giving(answers.Data))
     async def data() -> dict[str, Any]:
         names = await run_in_threadpool(place.sources)
         return {"data": names, "trains": place.trains, "takes_data": place.takes_data}
 
-    @router.post("/v1/data/{name}", openapi_extra=FILES_BODY, summary="Send pictures to train on, or a .zip of them")
+    @router.post(
+        "/v1/data/{name}", openapi_extra=FILES_BODY, summary="Send pictures to train on, or a .zip of them",
+        **giving(answers.Taken),
+    )
     async def send(name: RunName, call: Call, more: bool = False) -> dict[str, Any]:
         folder = place.incoming(name)
         async with read_form(call, max_files=FILES, max_fields=8) as form:
@@ -50,7 +55,10 @@ def routes(service: Service) -> APIRouter:
             kept: Kept = await run_in_threadpool(take, folder, sent, more)
         return {"name": name, "taken": kept.taken, "left_out": kept.left_out}
 
-    @router.get("/v1/data/{name}/preflight", summary="What is in the data, and which families can learn it")
+    @router.get(
+        "/v1/data/{name}/preflight", summary="What is in the data, and which families can learn it",
+        **giving(answers.Preflight),
+    )
     async def preflight(name: Data) -> dict[str, Any]:
         source = place.source(name)
         async with one:  # it decodes by all cores
@@ -59,12 +67,12 @@ def routes(service: Service) -> APIRouter:
             except HuabiError as error:
                 raise Fault(400, place.hidden(str(error)), "invalid_value") from None
 
-    @router.get("/v1/runs", summary="The runs that have begun, the last changed first")
+    @router.get("/v1/runs", summary="The runs that have begun, the last changed first", **giving(answers.Runs))
     async def runs() -> dict[str, Any]:
         found = await run_in_threadpool(lambda: [_run(run, service) for run in place.runs()])
         return {"runs": [run for run in found if run]}
 
-    @router.get("/v1/runs/{name}/log", summary="How a run has gone so far")
+    @router.get("/v1/runs/{name}/log", summary="How a run has gone so far", **giving(answers.RunLog))
     async def log(name: RunName, after: Annotated[int, Query(ge=0)] = 0) -> dict[str, Any]:
         run = place.known_run(name)
         try:
@@ -72,7 +80,10 @@ def routes(service: Service) -> APIRouter:
         except RunError as error:
             raise Fault(400, place.hidden(str(error)), "invalid_value") from None
 
-    @router.get("/v1/runs/{name}/previews/{step}", response_class=Response, summary="What a run drew at a step")
+    @router.get(
+        "/v1/runs/{name}/previews/{step}", response_class=Response, summary="What a run drew at a step",
+        **giving(media="image/png"),
+    )
     async def preview(name: RunName, step: Annotated[int, Path(ge=0, lt=10**12)]) -> Response:
         path = place.known_run(name) / "previews" / f"{step:08d}.png"
         try:

@@ -22,6 +22,8 @@ from ..pictures import Picture, check_mask
 from ..prompt import size_for
 from ..provenance.publish import recast
 from ..requests import Edit, Generate, Imagine, Request, Vary
+from . import answers
+from .answers import giving
 from .bodies import FAULTS, event, read_form, stream, taking
 from .faults import Fault, of
 from .jobs import Job, Kept
@@ -104,7 +106,10 @@ def routes(service: Service) -> APIRouter:
     router = APIRouter(tags=["openai"], responses=FAULTS)
     form = "multipart/form-data"
 
-    @router.post("/v1/images/generations", openapi_extra=taking(ImageGeneration), summary="Pictures of a prompt")
+    @router.post(
+        "/v1/images/generations", openapi_extra=taking(ImageGeneration), summary="Pictures of a prompt",
+        **giving(answers.Images, stream=True),
+    )
     async def generations(call: Call) -> Response:
         asked = await service.read(ImageGeneration, await call.body())
         card = await _card(service, asked, Imagine, Generate)
@@ -116,7 +121,10 @@ def routes(service: Service) -> APIRouter:
             request = await service.read(Generate, {"label": asked.prompt.strip() or None} | fields)
         return await _answer(service, call, asked, card, request, "image_generation")
 
-    @router.post("/v1/images/edits", openapi_extra=taking(ImageEdit, form), summary="A picture with a part drawn anew")
+    @router.post(
+        "/v1/images/edits", openapi_extra=taking(ImageEdit, form), summary="A picture with a part drawn anew",
+        **giving(answers.Images, stream=True),
+    )
     async def edits(call: Call) -> Response:
         asked = await service.read(ImageEdit, await _form(call))
         card = await _card(service, asked, Edit)
@@ -129,7 +137,8 @@ def routes(service: Service) -> APIRouter:
         return await _answer(service, call, asked, card, request, "image_edit")
 
     @router.post(
-        "/v1/images/variations", openapi_extra=taking(ImageVariation, form), summary="Pictures near another one"
+        "/v1/images/variations", openapi_extra=taking(ImageVariation, form), summary="Pictures near another one",
+        **giving(answers.Images, stream=True),
     )
     async def variations(call: Call) -> Response:
         asked = await service.read(ImageVariation, await _form(call))

@@ -17,6 +17,8 @@ from ..drawing import REQUESTS
 from ..hearing import never_said
 from ..pictures import Picture
 from ..requests import Imagine, Request
+from . import answers
+from .answers import giving
 from .bodies import FAULTS, event, stream, taking
 from .database import StoreError
 from .errands import ERRANDS
@@ -104,7 +106,10 @@ def routes(service: Service) -> APIRouter:
     """The routes to a service."""
     router = APIRouter(tags=["huabi"], responses=FAULTS)
 
-    @router.post("/v1/jobs", status_code=202, openapi_extra=taking(JobBody), summary="Ask for any kind of job")
+    @router.post(
+        "/v1/jobs", status_code=202, openapi_extra=taking(JobBody), summary="Ask for any kind of job",
+        **giving(answers.JobView, 202),
+    )
     async def submit(call: Call) -> JSONResponse:
         asked = (await service.read(JobBody, await call.body())).root
         caller = Caller.of(call)
@@ -115,7 +120,10 @@ def routes(service: Service) -> APIRouter:
             job = await service.run(asked, caller)
         return JSONResponse(view(job, service), 202, {"location": f"/v1/jobs/{job.id}"})
 
-    @router.post("/v1/prompt", openapi_extra=taking(TypedBody), summary="What a prompt with options in it asks for")
+    @router.post(
+        "/v1/prompt", openapi_extra=taking(TypedBody), summary="What a prompt with options in it asks for",
+        **giving(answers.Typed),
+    )
     async def typed(call: Call) -> dict[str, Any]:
         said = await service.read(TypedBody, await call.body())
         card = await service.choose(said.model, Imagine)
@@ -125,21 +133,21 @@ def routes(service: Service) -> APIRouter:
         notes = [*asked.notes, *never_said(asked.request, card.spec)]
         return {"n": asked.n, "request": request | sized, "notes": notes}
 
-    @router.get("/v1/jobs", summary="The last jobs, the newest first")
+    @router.get("/v1/jobs", summary="The last jobs, the newest first", **giving(answers.Jobs))
     async def recent(limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> dict[str, Any]:
         return {"jobs": [view(job, service) for job in await run_in_threadpool(service.store.recent, limit)]}
 
-    @router.get("/v1/jobs/{job}", summary="How a job stands")
+    @router.get("/v1/jobs/{job}", summary="How a job stands", **giving(answers.JobView))
     async def status(job: Id) -> dict[str, Any]:
         return view(await service.get(job), service)
 
-    @router.post("/v1/jobs/{job}/cancel", summary="Stop a job")
+    @router.post("/v1/jobs/{job}/cancel", summary="Stop a job", **giving(answers.JobView))
     async def cancel(job: Id) -> dict[str, Any]:
         await service.get(job)
         await service.cancel(job)
         return view(await service.get(job), service)
 
-    @router.get("/v1/jobs/{job}/result", summary="What a job has made")
+    @router.get("/v1/jobs/{job}/result", summary="What a job has made", **giving(answers.Result))
     async def result(job: Id, call: Call) -> dict[str, Any]:
         found = await service.get(job)
         if not found.ended:
@@ -150,7 +158,10 @@ def routes(service: Service) -> APIRouter:
         shown = [{"id": kept.id, "url": picture_url(call, kept.id), "recipe": kept.recipe} for kept in pictures]
         return {"pictures": shown}
 
-    @router.get("/v1/jobs/{job}/events", response_class=StreamingResponse, summary="What happens to a job, as it does")
+    @router.get(
+        "/v1/jobs/{job}/events", response_class=StreamingResponse, summary="What happens to a job, as it does",
+        **giving(stream=True),
+    )
     async def events(job: Id) -> StreamingResponse:
         found = await service.get(job)
 
@@ -172,35 +183,44 @@ def routes(service: Service) -> APIRouter:
 
         return stream(told())
 
-    @router.get("/v1/pictures", summary="The last pictures, the newest first, and what they were drawn from")
+    @router.get(
+        "/v1/pictures", summary="The last pictures, the newest first, and what they were drawn from",
+        **giving(answers.Gallery),
+    )
     async def gallery(call: Call, limit: Annotated[int, Query(ge=1, le=500)] = 60) -> dict[str, Any]:
         found = await run_in_threadpool(service.store.gallery, limit)
         return {"pictures": [_shown(call, shown) for shown in found]}
 
-    @router.post("/v1/recipe", openapi_extra=taking(PictureBody), summary="What a picture was drawn from")
+    @router.post(
+        "/v1/recipe", openapi_extra=taking(PictureBody), summary="What a picture was drawn from",
+        **giving(answers.Recipe),
+    )
     async def recipe(call: Call) -> dict[str, Any]:
         asked = await service.read(PictureBody, await call.body())
         found = await run_in_threadpool(service.recipe, asked.image)
         return {"recipe": plain(found) if found else None, "model": found and await service.drew(found)}
 
-    @router.get("/v1/pictures/{picture}", response_class=Response, summary="A picture, as PNG with its recipe inside")
+    @router.get(
+        "/v1/pictures/{picture}", response_class=Response, summary="A picture, as PNG with its recipe inside",
+        **giving(media="image/png"),
+    )
     async def picture(picture: Id) -> Response:
         return Response(await service.data(picture), media_type="image/png")
 
-    @router.get("/v1/models", summary="The models that are offered")
+    @router.get("/v1/models", summary="The models that are offered", **giving(answers.Models))
     async def models() -> dict[str, Any]:
         cards = await run_in_threadpool(service.shelf.cards)
         return {"object": "list", "data": [card_view(card) for card in cards.values()]}
 
-    @router.get("/v1/models/{name:path}", summary="A model")
+    @router.get("/v1/models/{name:path}", summary="A model", **giving(answers.Model))
     async def model(name: Annotated[str, Path(max_length=400)]) -> dict[str, Any]:
         return card_view(await run_in_threadpool(service.shelf.card, name))
 
-    @router.get("/health", summary="Whether the server runs")
+    @router.get("/health", summary="Whether the server runs", **giving(answers.Status))
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    @router.get("/ready", summary="Whether the server takes jobs")
+    @router.get("/ready", summary="Whether the server takes jobs", **giving(answers.Status))
     async def ready() -> dict[str, str]:
         try:
             await run_in_threadpool(service.store.counts)
@@ -210,7 +230,7 @@ def routes(service: Service) -> APIRouter:
             raise Fault(503, "the server takes no jobs now", "not_ready")
         return {"status": "ready"}
 
-    @router.get("/metrics", response_class=Response, summary="Figures for Prometheus")
+    @router.get("/metrics", response_class=Response, summary="Figures for Prometheus", **giving(media="text/plain"))
     async def metrics() -> Response:
         text = await run_in_threadpool(service.meters.text)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -19,6 +19,8 @@ from ..external import is_pipeline
 from ..pictures import Picture, encode_picture, parameters, read_xmp
 from ..prompt import size_for
 from ..requests import Edit, Generate, Imagine, Request, Vary
+from . import answers
+from .answers import giving
 from .bodies import FAULTS, taking
 from .faults import Fault
 from .service import Caller, Service
@@ -126,7 +128,10 @@ def routes(service: Service) -> APIRouter:
             images, info = [], {"prompt": asked.prompt, "all_seeds": [], "infotexts": []}  # as after an interrupt there
         return {"images": images, "parameters": said, "info": json.dumps(info)}
 
-    @router.post("/txt2img", openapi_extra=taking(Text2Image), summary="Pictures of a prompt")
+    @router.post(
+        "/txt2img", openapi_extra=taking(Text2Image), summary="Pictures of a prompt",
+        **giving(answers.WebImages),
+    )
     async def txt2img(call: Call) -> dict[str, Any]:
         asked = await service.read(Text2Image, await call.body())
         card = await service.choose(_model(asked, choice), Imagine, Generate)
@@ -140,7 +145,10 @@ def routes(service: Service) -> APIRouter:
         fields = {"label": asked.prompt.strip() or None} | asked.fields(card, "seed")
         return await made(call, asked, await service.read(Generate, fields), card)
 
-    @router.post("/img2img", openapi_extra=taking(Image2Image), summary="Pictures from a picture, or of a part of it")
+    @router.post(
+        "/img2img", openapi_extra=taking(Image2Image), summary="Pictures from a picture, or of a part of it",
+        **giving(answers.WebImages),
+    )
     async def img2img(call: Call) -> dict[str, Any]:
         asked = await service.read(Image2Image, await call.body())
         given: dict[str, Any] = {"image": asked.init_images[0], "strength": asked.denoising_strength}
@@ -153,7 +161,7 @@ def routes(service: Service) -> APIRouter:
         words = asked.fields(card) | {"prompt": asked.prompt} if worded else asked.fields(card, "seed", "steps")
         return await made(call, asked, await service.read(Edit, given | words), card)
 
-    @router.get("/progress", summary="How far the last call is")
+    @router.get("/progress", summary="How far the last call is", **giving(answers.WebProgress))
     async def progress() -> dict[str, Any]:
         last = service.hub.last(choice.job) if choice.job else {}
         step, of = last.get("step", 0), last.get("of", 0)
@@ -163,24 +171,24 @@ def routes(service: Service) -> APIRouter:
         part = step / of if of else 0.0
         return {"progress": part, "eta_relative": 0.0, "state": state, "current_image": image, "textinfo": None}
 
-    @router.post("/interrupt", summary="Stop the last call")
+    @router.post("/interrupt", summary="Stop the last call", **giving(answers.Nothing))
     async def interrupt() -> dict[str, Any]:
         if choice.job:
             await service.cancel(choice.job)
         return {}
 
-    @router.get("/options", summary="The model in use")
+    @router.get("/options", summary="The model in use", **giving(answers.WebOptions))
     async def options() -> dict[str, Any]:
         card = await service.choose(choice.model, Imagine, Generate, Edit, Vary)
         return {"sd_model_checkpoint": card.name, "samples_format": "png"}
 
-    @router.post("/options", summary="Choose the model")
+    @router.post("/options", summary="Choose the model", **giving(answers.Nothing))
     async def choose(settings: dict[str, Any]) -> dict[str, Any]:
         if name := settings.get("sd_model_checkpoint"):
             choice.model = (await service.choose(str(name))).name
         return {}
 
-    @router.get("/sd-models", summary="The models that are offered")
+    @router.get("/sd-models", summary="The models that are offered", **giving(list[answers.WebModel]))
     async def models() -> list[dict[str, Any]]:
         cards = (await run_in_threadpool(service.shelf.cards)).values()
         drawing = (card for card in cards if card.name != SCRIBBLE)
@@ -190,26 +198,32 @@ def routes(service: Service) -> APIRouter:
             for c in usable
         ]
 
-    @router.get("/samplers", summary="The solvers: each model has its own")
+    @router.get("/samplers", summary="The solvers: each model has its own", **giving(list[answers.WebSampler]))
     async def samplers() -> list[dict[str, Any]]:
         return [{"name": "Automatic", "aliases": [], "options": {}}]
 
-    @router.get("/schedulers", summary="The schedules: each model has its own")
+    @router.get("/schedulers", summary="The schedules: each model has its own", **giving(list[answers.WebScheduler]))
     async def schedulers() -> list[dict[str, Any]]:
         known = {"aliases": None, "default_rho": -1, "need_inner_model": False}
         return [{"name": "automatic", "label": "Automatic"} | known]
 
-    @router.get("/upscalers", summary="What enlarges")
+    @router.get("/upscalers", summary="What enlarges", **giving(list[answers.WebUpscaler]))
     async def upscalers() -> list[dict[str, Any]]:
         same = {"model_name": None, "model_path": None, "model_url": None, "scale": 4}
         return [{"name": name} | same for name in UPSCALERS]
 
-    @router.post("/png-info", openapi_extra=taking(Inspect), summary="What a picture was drawn from")
+    @router.post(
+        "/png-info", openapi_extra=taking(Inspect), summary="What a picture was drawn from",
+        **giving(answers.WebInfo),
+    )
     async def png_info(call: Call) -> dict[str, Any]:
         asked = await service.read(Inspect, await call.body())
         return await run_in_threadpool(_told, asked.image)
 
-    @router.post("/extra-single-image", openapi_extra=taking(Enlarge), summary="A picture in another size")
+    @router.post(
+        "/extra-single-image", openapi_extra=taking(Enlarge), summary="A picture in another size",
+        **giving(answers.WebImage),
+    )
     async def enlarge(call: Call) -> dict[str, Any]:
         asked = await service.read(Enlarge, await call.body())
         image = await run_in_threadpool(_enlarged, asked, service.limits.pixels)
