@@ -6,12 +6,14 @@ import datetime
 import io
 import json
 import struct
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import skimage.data
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -25,6 +27,7 @@ from huabi.index import home
 from huabi.pictures import PictureError, encode_picture, open_picture, read_recipe, read_xmp, to_tensor
 from huabi.provenance import filters, visible, watermark
 from huabi.provenance.label import AIGC_FIELDS, aigc, packet, read_packet, source_type
+from huabi.provenance.nudity import Nudity
 from huabi.provenance.publish import identity, preview, publish, published, recast
 from huabi.provenance.settings import Settings
 from huabi.provenance.verify import verify
@@ -314,6 +317,30 @@ def test_filters_look_before_and_after(monkeypatch: pytest.MonkeyPatch, settle: 
             filters.guard().request(asked)
     with pytest.raises(RequestError, match="withheld"):
         preview(Image.new("RGB", (24, 24)), "imagine", trained=True)
+
+
+def test_nudity_is_seen_where_bodies_are_and_said_where_they_are_bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = Image.fromarray(skimage.data.astronaut())
+    found = Nudity()
+    seen = {one["class"]: one for one in found.seen(person)}
+    left, top, width, height = seen["FACE_FEMALE"]["box"]
+    assert (left < 224 < left + width, top < 120 < top + height) == (True, True)  # where her face is
+    assert found.picture(person) is None
+    assert found.picture(Image.new("L", (8, 8))) is None
+    bare = [{"class": "BUTTOCKS_EXPOSED", "score": 0.39}, {"class": "FEET_EXPOSED", "score": 0.9}]
+    monkeypatch.setattr(found, "seen", lambda image: bare)
+    assert found.picture(person) is None
+    bare[0]["score"] = 0.41
+    assert found.picture(person) == "nudity was seen in it"
+
+
+def test_a_filter_whose_extra_is_missing_is_told_of_before_anything_is_drawn(
+    monkeypatch: pytest.MonkeyPatch, settle: Any, huabi: Any, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "nudenet", None)
+    settle('filters = ["words", "nudity"]')
+    scene(32, 32).save(tmp_path / "photo.png")
+    refused(huabi("paint", tmp_path / "photo.png", "--out", tmp_path / "a.png"), "pip install 'huabi[filter]'")
 
 
 @pytest.mark.parametrize("quality", [60, 95])

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from dye import Dye, Running, until
 from huabi.pictures import Picture, read_xmp
+from huabi.provenance.filters import Guard
 from huabi.provenance.label import read_packet
 from huabi.serve import answers
 from huabi.serve import shelf as shelves
@@ -307,6 +308,23 @@ def test_what_is_cancelled_or_refused_for_now_is_an_error_of_the_client_s_own(
     with pytest.raises(openai.InternalServerError) as error:
         client.with_options(max_retries=0).images.generate(prompt="x")
     assert (error.value.status_code, error.value.response.headers["retry-after"]) == (503, "5")
+
+
+def test_what_a_filter_refuses_is_told_by_the_code_that_programs_know(
+    client: Any, server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoCats:
+        def prompt(self, text: str) -> str | None:
+            return "no cats here" if "cat" in text else None
+
+        def picture(self, image: Image.Image) -> str | None:
+            return None
+
+    monkeypatch.setattr("huabi.drawing.guard", lambda: Guard([NoCats()]))
+    with pytest.raises(openai.BadRequestError, match="the prompt is refused: no cats here") as error:
+        client.images.generate(prompt="a cat")
+    assert error.value.code == "content_policy_violation"
+    assert server.service.store.recent(1)[0].fault == "refused"
 
 
 def test_the_client_that_waits_for_nothing(server: Running) -> None:

@@ -23,6 +23,10 @@ class RequestError(HuabiError):
     """A request, a setting or a label that the model does not know."""
 
 
+class RefusedError(RequestError):
+    """A content filter lets a prompt or a picture not through."""
+
+
 class TrainingError(HuabiError):
     """Training cannot go on; what was trained so far is saved."""
 

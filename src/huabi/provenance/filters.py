@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from ..errors import RequestError, nearest
+from ..errors import RefusedError, RequestError, nearest
+from .nudity import Nudity
 from .settings import Settings
 from .words import Words
 
@@ -28,11 +29,11 @@ class Filter(Protocol):
     def picture(self, image: Image.Image) -> str | None: ...
 
 
-FILTERS: dict[str, type[Filter]] = {"words": Words}
+FILTERS: dict[str, type[Filter]] = {"words": Words, "nudity": Nudity}
 
 
 class Guard:
-    """Several filters as one; each method raises `RequestError` with the reason of the first that refuses."""
+    """Several filters as one; each method raises `RefusedError` with the reason of the first that refuses."""
 
     def __init__(self, filters: Sequence[Filter]) -> None:
         self.filters = filters
@@ -48,7 +49,7 @@ class Guard:
     def _ask(outcome: str, reasons: Iterator[str | None]) -> None:
         for reason in reasons:
             if reason:
-                raise RequestError(f"{outcome}: {reason}")
+                raise RefusedError(f"{outcome}: {reason}")
 
 
 def guard() -> Guard:

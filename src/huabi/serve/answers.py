@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from .jobs import State
+from .jobs import Blame, State
 
 EVENTS = {"type": "string", "description": "server-sent events, `event: TYPE` and `data: JSON` of each"}
 
@@ -35,7 +35,7 @@ class JobError(BaseModel):
     """Why a job has no result."""
 
     message: str
-    fault: Literal["request", "model", "server"] | None
+    fault: Blame | None = Field(description="whose it is: refused is a content filter's word")
 
 
 class JobView(BaseModel):

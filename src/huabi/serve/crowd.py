@@ -22,10 +22,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..drawing import ROWS
 from ..errors import HuabiError, RequestError
 from .database import StoreError
-from .desk import PAUSE, Abandoned, Call, Desk, Fault, insist
+from .desk import PAUSE, Abandoned, Call, Desk, insist
 from .easel import Easel
 from .hub import Event, Hub
-from .jobs import Drawn, Job, Store
+from .jobs import Blame, Drawn, Job, Store
 from .logs import log
 from .meters import Meters
 from .shelf import Shelf
@@ -116,7 +116,7 @@ class Relay:
     def finish(self, job: Job, drawn: Sequence[Drawn]) -> None:
         self.put(("finish", job.id, drawn))
 
-    def fail(self, job: Job, line: str, fault: Fault) -> None:
+    def fail(self, job: Job, line: str, fault: Blame) -> None:
         self.put(("fail", job.id, line, fault))
 
     def check(self, calls: Iterable[Call]) -> None:

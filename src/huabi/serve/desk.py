@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic_core import from_json
 
 from ..drawing import REQUESTS
 from .database import StoreError
 from .hub import Event, Hub
-from .jobs import Draft, Drawn, Job, Store
+from .jobs import Blame, Draft, Drawn, Job, Store
 from .logs import log
 from .meters import Meters
 
@@ -26,7 +26,6 @@ GLANCE = 1.0  # seconds between two looks at the store for jobs that were cancel
 
 Kind = tuple[str, str, int | None]  # model, task and steps, which say how many estimates there are
 T = TypeVar("T")
-Fault = Literal["request", "model", "server"]
 
 
 class Abandoned(Exception):
@@ -163,7 +162,7 @@ class Desk:
         if insist(lambda: self.store.finish(job.id, drawn), self.halting):
             self._tell_state(job, "done")
 
-    def fail(self, job: Job, line: str, fault: Fault) -> None:
+    def fail(self, job: Job, line: str, fault: Blame) -> None:
         """Ends a job with one line for people."""
         if insist(lambda: self.store.fail(job.id, line, fault), self.halting):
             self._tell_state(job, "failed")

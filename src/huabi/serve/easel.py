@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from ..drawing import ROWS, draw
-from ..errors import HuabiError, RequestError
+from ..errors import HuabiError, RefusedError, RequestError
 from ..model import Model
 from ..pictures import to_image
 from ..provenance.publish import preview, published
-from .desk import Abandoned, Call, Fault, Kind
+from .desk import Abandoned, Call, Kind
 from .hub import Event
-from .jobs import Drawn, Job
+from .jobs import Blame, Drawn, Job
 from .logs import log
 
 STEPS = 18  # estimates of a picture, as long as the model has drawn none
@@ -34,7 +34,7 @@ class Outlet(Protocol):
     def finish(self, job: Job, drawn: Sequence[Drawn]) -> None:
         """Takes the pictures of a job."""
 
-    def fail(self, job: Job, line: str, fault: Fault) -> None:
+    def fail(self, job: Job, line: str, fault: Blame) -> None:
         """Takes one line for people on why a job has none."""
 
     def check(self, calls: Iterable[Call]) -> None:
@@ -67,12 +67,14 @@ class Easel:
                     call.made.clear()
                     self.draw(model, [call])
 
-    def blame(self, job: Job, error: Exception, fault: Fault) -> None:
+    def blame(self, job: Job, error: Exception, fault: Blame) -> None:
         """Ends a job with what people can put right, or as a fault of ours, of which the log says where it is."""
         line = str(error)
         if not isinstance(error, HuabiError):
             log.error("job %s: %s\n%s", job.id, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
             line = f"a fault in the server ({type(error).__name__}); its log says where"
+        if isinstance(error, RefusedError):
+            fault = "refused"
         self._outlet.fail(job, line, fault if isinstance(error, HuabiError) else "server")
 
     def _batch(self, model: Model, calls: list[Call]) -> None:

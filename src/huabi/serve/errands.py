@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import RequestError
 from .database import StoreError
-from .desk import Fault, insist
+from .desk import insist
 from .hub import Hub
-from .jobs import Draft, Job, Store
+from .jobs import Blame, Draft, Job, Store
 from .logs import log
 from .meters import Meters
 from .place import NAME, Place
@@ -179,7 +179,7 @@ class Errands:
             ended = insist(lambda: self._store.finish(job.id, result=result), self._leaving)
         else:
             line = last.removeprefix("huabi: ") or f"its process ended with {status}"
-            fault: Fault = "request" if status == 2 else "server"
+            fault: Blame = "request" if status == 2 else "server"
             ended = insist(lambda: self._store.fail(job.id, line, fault), self._leaving)
         if ended is None:
             return

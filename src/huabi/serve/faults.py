@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from ..durable import FULL
-from ..errors import HuabiError
+from ..errors import HuabiError, RefusedError
 from .database import StoreError
 from .jobs import Job, QueueFull
 from .shelf import UnknownModel
@@ -55,6 +55,8 @@ def of(error: Exception) -> Fault:
         return Fault(503, line, "disk_full", headers={"retry-after": "60"})
     if isinstance(error, UnknownModel):
         return Fault(404, str(error), "model_not_found", "model")
+    if isinstance(error, RefusedError):
+        return Fault(400, str(error), "content_policy_violation")
     if isinstance(error, HuabiError):
         return Fault(400, str(error), "invalid_value")
     if isinstance(error, HTTPException):
@@ -75,6 +77,8 @@ def _invalid(errors: list[Any]) -> Fault:
 
 def raise_end(job: Job) -> NoReturn:
     """Raises what a job that is not done means to the client who waits for it."""
+    if job.state == "failed" and job.fault == "refused":
+        raise Fault(400, job.error or "", "content_policy_violation")
     if job.state == "failed" and job.fault == "request":
         raise Fault(400, job.error or "", "invalid_value")
     if job.state == "cancelled":

@@ -22,6 +22,7 @@ from . import database
 from .database import callers, explained, fronts, jobs, pictures
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "parked"]
+Blame = Literal["request", "refused", "model", "server"]  # whose fault it is; refused is a content filter's word
 ENDS = ("done", "failed", "cancelled", "parked")
 ALONE = ("train", "compare")  # tasks of which one at a time waits or runs for a name
 ATTEMPTS = 2
@@ -259,7 +260,7 @@ class Store:
                 connection.execute(insert(pictures).values(row | {"recipe": json.dumps(recipe), "data": data}))
         return True
 
-    def fail(self, job: str, error: str, fault: Literal["request", "model", "server"]) -> bool:
+    def fail(self, job: str, error: str, fault: Blame) -> bool:
         """Ends a job with one line for people; False where it is no longer this owner's."""
         with self._writing() as connection:
             failed = {"state": "failed", "finished": time.time(), "error": error, "fault": fault}
