@@ -319,6 +319,18 @@ def test_filters_look_before_and_after(monkeypatch: pytest.MonkeyPatch, settle: 
         preview(Image.new("RGB", (24, 24)), "imagine", trained=True)
 
 
+def test_what_is_in_the_making_has_every_label(settle: Any) -> None:
+    settle('visible = "zh"\naigc = "some operator"')
+    data = preview(scene(96, 96), "imagine", trained=True)
+    found = read_packet(read_xmp(data))
+    assert found.source_type == "trainedAlgorithmicMedia"
+    assert found.aigc is not None
+    assert found.aigc["ContentProducer"] == "some operator"
+    changed = np.abs(np.asarray(open_picture(data), int) - np.asarray(scene(96, 96), int)).max(2)
+    assert changed[64:, 48:].max() > 50  # the words in the corner
+    assert not changed[:48].any()
+
+
 def test_nudity_is_seen_where_bodies_are_and_said_where_they_are_bare(monkeypatch: pytest.MonkeyPatch) -> None:
     person = Image.fromarray(skimage.data.astronaut())
     found = Nudity()

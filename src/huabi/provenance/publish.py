@@ -109,15 +109,17 @@ def recast(data: bytes, kind: str, *, opaque: bool = False, quality: int = 95) -
 
 
 def preview(image: Image.Image, task: str, trained: bool) -> bytes:
-    """The PNG of a picture in the making, with the label alone; raises `RequestError` where a filter withholds it.
+    """The PNG of a picture in the making, with its labels alone; raises `RefusedError` where a filter withholds it.
 
     Args:
         trained: whether a trained model draws it.
     """
     settings = Settings.load()
     guard().picture(image)
-    packet = label.packet(label.source_type({"task": task, "model": trained})) if settings.label else None
-    return encode_picture(image, "PNG", xmp=packet)
+    recipe = {"task": task, "model": trained, "pixels": pixels(image)}
+    unfinished = settings.model_copy(update={"watermark": False})
+    image = marked(image, recipe | {"marks": _marks(image, recipe, unfinished, "PNG")})
+    return encode_picture(image, "PNG", xmp=_packet(recipe, pixels(image), settings))
 
 
 def sealed(
