@@ -47,6 +47,31 @@ def test_a_trained_model_is_offered_and_draws(server: Running) -> None:
     assert "/tmp" not in failed["error"]["message"].replace("--", "")
 
 
+@pytest.mark.slow
+def test_a_comparison_goes_on_by_its_name_and_what_it_trained_is_offered_and_evaluated(server: Running) -> None:
+    ask = {"task": "compare", "data": "flowers", "name": "which", "families": ["vae", "gan"], "budget": "4s", "size": 8}
+    for _ in range(2):
+        status, job, _ = call(server, "POST", "/v1/jobs", ask | {"n": 12})
+        assert status == 202, job
+        ended = until(lambda: (told := call(server, "GET", f"/v1/jobs/{job['id']}")[1])["finished"] and told, 240)  # noqa: B023
+        assert ended["state"] == "done", ended["error"]
+    assert {"which/vae", "which/gan"} <= {card["id"] for card in call(server, "GET", "/v1/models")[1]["data"]}
+    drawing = call(server, "POST", "/v1/jobs", {"task": "generate", "model": "which/vae", "request": {"seed": 1}})[1]
+    until(lambda: call(server, "GET", f"/v1/jobs/{drawing['id']}")[1]["state"] == "done", 60)
+    assert call(server, "GET", "/v1/models/which/gan")[1]["id"] == "which/gan"
+
+
+@pytest.mark.slow
+def test_an_evaluation_is_a_job(server: Running) -> None:
+    trained = call(server, "POST", "/v1/jobs", TRAIN | {"name": "judged"})[1]
+    until(lambda: call(server, "GET", f"/v1/jobs/{trained['id']}")[1]["state"] == "done", 120)
+    job = call(server, "POST", "/v1/jobs", {"task": "evaluate", "name": "judged", "against": "flowers", "n": 12})[1]
+    ended = until(lambda: (told := call(server, "GET", f"/v1/jobs/{job['id']}")[1])["finished"] and told, 120)
+    assert ended["state"] == "done", ended["error"]
+    scores = call(server, "GET", f"/v1/jobs/{job['id']}/result")[1]["result"]["scores"]
+    assert {"name", "value"} <= set(scores[0])
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..comparison import RECORD
 from ..errors import RequestError
 from .database import StoreError
 from .desk import insist
@@ -125,9 +126,13 @@ class Errands:
         errand.words(self.place)
         if isinstance(errand, Evaluate) or (isinstance(errand, Train) and errand.resume):
             self.place.known_run(errand.name)
-        elif self.place.run(errand.name).exists():
+        elif self.place.run(errand.name).exists() and not self._began(errand):
             raise RequestError(f"there is a run called {errand.name} already; give another name")
         return Draft(errand.task, errand.name, errand.model_dump_json(exclude_unset=True), key)
+
+    def _began(self, errand: Train | Evaluate | Compare) -> bool:
+        """Whether it is a comparison that was stopped: it goes on with what it began."""
+        return isinstance(errand, Compare) and (self.place.run(errand.name) / RECORD).is_file()
 
     @property
     def alive(self) -> bool:

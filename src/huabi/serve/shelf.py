@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from .. import classic, index, models
 from ..classic.painter import Painter
+from ..comparison import RECORD
 from ..enlarging import ENLARGED, JOIN
 from ..errors import HuabiError, RequestError, RunError, nearest
 from ..external import is_pipeline
@@ -94,7 +95,9 @@ class Shelf:
         """What is offered now, by name."""
         places = _offered() if self._known else {}
         if self._folder is not None and self._folder.is_dir():
-            places |= {run.name: (run,) for run in sorted(self._folder.iterdir())}
+            for run in sorted(self._folder.iterdir()):
+                compared = sorted(run.iterdir()) if (run / RECORD).is_file() else []
+                places |= {run.name: (run,)} | {f"{run.name}/{family.name}": (family,) for family in compared}
         places |= self._places
         found = {name: card for name, parts in places.items() if (card := self._card(name, parts))}
         for name, make in BUILT_IN.items():
