@@ -288,6 +288,24 @@ def test_a_mask_is_drawn_by_the_mouse_and_repainted(page: Page, server: Running)
     assert [mask.getpixel((17, row)) for row in (8, 24)] == [255, 0]
 
 
+def test_a_mask_is_drawn_by_keys_alone(page: Page, server: Running) -> None:
+    canvas = tab(page, "canvas")
+    canvas.locator("#edit-model").select_option("dye")
+    give(page, canvas.get_by_role("button", name="Open", exact=True), ("house.png", png("blue", (32, 32))))
+    expect(page.locator(".board canvas").first).to_have_attribute("width", "32")
+    page.locator(".board canvas").last.focus()
+    for key in ("Space", *["ArrowRight"] * 10, "Space", *["ArrowDown"] * 10, "Space", "Space"):
+        page.keyboard.press(key)
+    canvas.locator("#edit-go").click()
+    expect(canvas.locator("#edit-results img")).to_have_count(2)
+    mask = Picture.from_base64(asked(server)["mask"]).image(1)
+    assert [mask.getpixel(place) for place in ((16, 16), (20, 16), (11, 16), (21, 21))] == [255, 255, 0, 255]
+    canvas.get_by_label("Eraser").click()
+    canvas.get_by_role("button", name="All", exact=True).click()
+    canvas.locator("#edit-go").click()
+    expect(page.locator(".toast")).to_have_text("Paint first over what shall become another.")
+
+
 def test_strokes_of_colour_spread_and_a_picture_goes_on_beyond_its_edges(page: Page, server: Running) -> None:
     canvas = tab(page, "canvas")
     give(page, canvas.get_by_role("button", name="Open", exact=True), ("grey.png", png((128, 128, 128), (32, 32))))

@@ -9,7 +9,7 @@ export class Surface {
     this.base = el("canvas");
     this.layers = Object.fromEntries(["paint", "scribble", "mask"].map((name) => [name, el("canvas", { class: name })]));
     for (const canvas of Object.values(this.layers)) canvas.getContext("2d", { willReadFrequently: true });
-    this.top = el("canvas", { label: "Canvas" });
+    this.top = el("canvas", { label: "Canvas", tabIndex: 0, hint: "Arrow keys move the brush, the space bar sets it down and lifts it." });
     this.node = el("div", { class: "board" }, this.base, ...Object.values(this.layers), this.top);
     this.brush = { layer: "mask", colour: "#ffffff", size: 40, erase: false };
     this.changed = () => {};
@@ -25,6 +25,7 @@ export class Surface {
     pen.fillRect(0, 0, width, height);
     this.done = [];
     this.undone = [];
+    this.at = [width / 2, height / 2]; // the brush that keys move
     this.node.style.width = `${Math.max(Math.min(width, 2 * SIDE), Math.min(SIDE, SIDE * (width / height)))}px`;
     this.redraw();
   }
@@ -45,11 +46,16 @@ export class Surface {
       const box = this.top.getBoundingClientRect();
       return [((event.clientX - box.left) * this.top.width) / box.width, ((event.clientY - box.top) * this.top.height) / box.height];
     };
+    const width = () => (this.brush.size * this.top.width) / this.top.getBoundingClientRect().width;
+    const begin = (point) => {
+      this.stroke = { ...this.brush, size: width(), points: [point] };
+      this.pen(this.stroke);
+    };
     this.top.addEventListener("pointerdown", (event) => {
       if (event.button) return;
       this.top.setPointerCapture(event.pointerId);
-      this.stroke = { ...this.brush, size: (this.brush.size * this.top.width) / this.top.getBoundingClientRect().width, points: [place(event)] };
-      this.pen(this.stroke);
+      this.show(0);
+      begin(place(event));
     });
     this.top.addEventListener("pointermove", (event) => {
       if (!this.stroke) return;
@@ -65,6 +71,39 @@ export class Surface {
     };
     this.top.addEventListener("pointerup", end);
     this.top.addEventListener("pointercancel", end);
+    this.top.addEventListener("keydown", (event) => {
+      const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+      if (way) {
+        const sides = [this.top.width, this.top.height];
+        this.at = this.at.map((x, k) => Math.min(sides[k], Math.max(0, x + (way[k] * width()) / 4)));
+        if (this.stroke) {
+          this.stroke.points.push(this.at);
+          this.pen(this.stroke, true);
+        }
+      } else if (event.key === " ") {
+        if (this.stroke) end();
+        else begin(this.at);
+      } else return;
+      event.preventDefault();
+      this.show(width());
+    });
+    this.top.addEventListener("blur", () => {
+      end();
+      this.show(0);
+    });
+  }
+
+  /** Shows where the brush that keys move is, by a ring of this width; 0 hides it. */
+  show(width) {
+    const pen = this.top.getContext("2d");
+    pen.clearRect(0, 0, this.top.width, this.top.height);
+    for (const [colour, line] of width ? [["#ffffff", 3], ["#1d1f23", 1]] : []) {
+      pen.strokeStyle = colour;
+      pen.lineWidth = (line * this.top.width) / this.top.getBoundingClientRect().width;
+      pen.beginPath();
+      pen.arc(...this.at, width / 2, 0, 2 * Math.PI);
+      pen.stroke();
+    }
   }
 
   /** Draws a stroke, or only its last piece. */
@@ -77,8 +116,17 @@ export class Surface {
     const points = last ? stroke.points.slice(-8) : stroke.points;
     pen.beginPath();
     pen.moveTo(...points[0]);
-    for (const point of points.length > 1 ? points.slice(1) : points) pen.lineTo(...point);
+    for (const point of points.slice(1)) pen.lineTo(...point);
+    if (points.length === 1) pen.lineTo(points[0][0] + 0.01, points[0][1]); // a line of no length would be no dot
     pen.stroke();
+  }
+
+  /** Draws over all of the picture with a brush. */
+  whole(brush) {
+    const { width, height } = this.top;
+    this.done.push({ ...brush, size: 2 * Math.hypot(width, height), points: [[0, height / 2], [width, height / 2]] });
+    this.undone = [];
+    this.redraw();
   }
 
   redraw() {

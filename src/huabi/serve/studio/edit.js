@@ -55,6 +55,7 @@ class Editor {
     this.swatches = el("div", { class: "swatches", role: "group", label: "Colour" }, COLOURS.map((colour) => this.swatch(colour)),
       el("input", { type: "color", value: this.colour, label: "Another colour", on: { input: (event) => this.paintWith(event.target.value) } }));
     const tools = el("div", { class: "row apart" }, this.modes, el("div", { class: "row" }, this.undo, this.redo, this.eraser,
+      button("All", () => this.surface.whole(this.surface.brush), { kind: "small", hint: "The whole picture with the brush" }),
       button("New", () => this.blank(), { kind: "small" }), button("Open", () => this.open(), { kind: "small", symbol: "picture" })));
     this.area = el("div", { class: "stack" }, tools, this.surface.node, this.status, this.results);
     this.fields = { prompt: field("Prompt", this.prompt), sides: field("Where", this.sides) };

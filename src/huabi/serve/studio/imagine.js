@@ -162,7 +162,8 @@ class Imagine {
       const { recipe, model: name } = await call("POST", "/v1/recipe", { image: await base64(file) });
       if (!recipe) throw new Error("This picture holds no recipe of Huabi's.");
       this.restore(recipe, name);
-      toast("Its settings are back.");
+      const given = Object.keys(recipe.inputs ?? {}).length;
+      toast(given ? "Its settings are back; the picture or sound that it was drawn from is to be chosen again." : "Its settings are back.");
     } catch (error) {
       complain(error);
     }
