@@ -165,16 +165,21 @@ def test_what_was_waited_for_at_a_server_that_died_is_taken_up_at_another(
     draft = Draft("generate", "a", "{}", "one call")
     job = store.submit(draft)
     assert store.claim([job.id])
+    other = store.submit(draft)
+    assert store.submit(draft, "retry").id not in (job.id, other.id)  # both wait here: they are others' calls
     store.owner = "another"
     store.renew()
     store.recover()
-    assert store.submit(draft, "retry").id != job.id  # as long as the first is alive, its caller is
+    assert store.submit(Draft("generate", "a", "{}", "another call"), "retry").id not in (job.id, other.id)
+    taken = store.submit(draft, "retry")  # nobody calls again who has not lost the first connection
+    assert taken.id != other.id
     later = time.time() + LEASE + 1
     monkeypatch.setattr("huabi.serve.jobs.time.time", lambda: later)
     store.renew()
     assert store.recover() == 1
-    again = store.submit(draft, "retry")
-    assert (again.id, again.state) == (job.id, "queued")
+    again = store.get(job.id)
+    assert again is not None
+    assert (again.client, again.state) == ("gone", "queued")
     assert store.claim([job.id])
     assert store.recover() == 0
     later += LEASE + 1

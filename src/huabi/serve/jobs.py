@@ -137,8 +137,8 @@ class Store:
         """Accepts a job, or finds the one that this call had made before.
 
         Args:
-            again: `retry` takes up a job of this key whose client is gone, `same` any job of this key; none that was
-                cancelled.
+            again: `retry` takes up a job of this key whose client is gone, or waits at another server; `same` any job
+                of this key; none that was cancelled.
             retry_after: what `QueueFull` says.
         """
         now = time.time()
@@ -169,9 +169,13 @@ class Store:
     def _before(self, connection: Connection, key: str, again: str, now: float) -> Job | None:
         fresh = (jobs.c.created > now - MEMORY) & (jobs.c.state != "cancelled")
         found = select(*_STATUS).where(jobs.c.key == key, fresh)
-        if again == "retry":
-            found = found.where(jobs.c.client == "gone")
-        row = connection.execute(found.order_by(jobs.c.place.desc()).limit(1)).first()
+        gone = jobs.c.client == "gone"
+        if again == "retry" and self.exclusive:
+            found = found.where(gone)
+        elif again == "retry":  # whoever waits elsewhere may be this call, whose server died
+            elsewhere = jobs.c.id.in_(select(callers.c.job).where(callers.c.front != self.owner))
+            found = found.where(gone | ((jobs.c.client == "waiting") & elsewhere))
+        row = connection.execute(found.order_by(gone.desc(), jobs.c.place.desc()).limit(1)).first()
         return Job(**row._mapping) if row else None
 
     def called(self, key: str, again: str) -> bool:
