@@ -74,5 +74,14 @@ test-ray: .ray/.installed
 	$(RAY_PIP) -c constraints.txt -e '.[scale]' hypothesis openai pytest
 	touch $@
 
+.PHONY: test-postgres
+
+# Fronts that share a database: Debian's PostgreSQL, where this may install it.
+test-postgres: install
+	@if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; fi
+	$(PIP) -c constraints.txt 'psycopg[binary]'
+	$(BIN)/python -m pytest -m postgres tests/test_serve_shared.py
+
 clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache

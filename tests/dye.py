@@ -92,8 +92,9 @@ class Running:
         self.socket.close()
 
 
-if __name__ == "__main__":  # a server that can be killed: FOLDER PORT SECONDS
+if __name__ == "__main__":  # a server that can be killed: FOLDER PORT SECONDS [STORE]
     folder, port, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    where = sys.argv[4] if len(sys.argv) > 4 else str(folder / "jobs.db")
     shelves.BUILT_IN["dye"] = lambda: Dye(seconds=seconds)
     torch.set_num_threads(1)
-    run(Service(Store(str(folder / "jobs.db")), Shelf(folder=folder)), Access(), Address(port=port))
+    run(Service(Store(where), Shelf(folder=folder)), Access(), Address(port=port))

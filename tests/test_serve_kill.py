@@ -40,9 +40,11 @@ class Killable:
         self.start()
 
     def start(self) -> None:
-        words = [sys.executable, str(Path(__file__).with_name("dye.py")), str(self.folder), str(self.port), "0.01"]
-        self.process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(self.words(), stderr=subprocess.DEVNULL)
         until(lambda: self.call("GET", "/ready")[0] == 200, 60)
+
+    def words(self) -> list[str]:
+        return [sys.executable, str(Path(__file__).with_name("dye.py")), str(self.folder), str(self.port), "0.01"]
 
     def call(self, method: str, path: str, body: bytes | None = None) -> tuple[int, Any]:
         try:
