@@ -52,11 +52,12 @@ class Server:
         command += ["--queue", str(queue), *words]
         self.model = run.name
         self.process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 400
+        began = time.monotonic()
         while not self.ready():
-            if self.process.poll() is not None or time.monotonic() > end:
+            if self.process.poll() is not None or time.monotonic() > began + 400:
                 raise SystemExit(f"bench: no server ({' '.join(command)})")
-            time.sleep(0.2)
+            time.sleep(0.05)
+        self.came = time.monotonic() - began  # seconds until it takes jobs
 
     def ready(self) -> bool:
         try:
@@ -196,6 +197,14 @@ def previews(server: Server, n: int) -> list[float]:
     return found
 
 
+def report_ready(run: Path, size: tuple[int, int], options: argparse.Namespace) -> None:
+    seconds = []
+    for _ in range(5):
+        with serving(run, options.words) as server:
+            seconds.append(server.came)
+    print(f"| from the command until it takes jobs (median of 5) | {statistics.median(seconds):.1f} s |", flush=True)
+
+
 def report_overhead(run: Path, size: tuple[int, int], options: argparse.Namespace) -> None:
     without = 1000 * statistics.median(bare(run, options.n))
     with serving(run, options.words) as server:
@@ -245,7 +254,8 @@ def report_load(run: Path, size: tuple[int, int], options: argparse.Namespace) -
         print(f"| memory of the server before, after | {before:.0f} MB, {after:.0f} MB |", flush=True)
 
 
-REPORTS = {"overhead": report_overhead, "preview": report_preview, "rate": report_rate, "load": report_load}
+REPORTS = {"ready": report_ready, "overhead": report_overhead, "preview": report_preview, "rate": report_rate}
+REPORTS["load"] = report_load
 
 
 def main() -> None:
