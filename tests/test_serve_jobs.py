@@ -87,6 +87,22 @@ def test_of_many_threads_one_gets_each_job(path: str) -> None:
     assert sorted(got) == sorted(ids)
 
 
+def test_the_oldest_is_taken_as_it_stood(store: Store) -> None:
+    first, second, other = (store.submit(Draft(task, "a", "{}")) for task in ("generate", "edit", "train"))
+    assert store.oldest(["generate", "edit"]) == first
+    taken = store.get(first.id)
+    assert taken is not None
+    assert (taken.state, taken.attempts) == ("running", 1)
+    assert store.claim([first.id]) == []
+    assert store.oldest(["generate", "edit"]) == second
+    assert store.oldest(["generate", "edit"]) is None
+    assert store.claim([other.id]) == [other.id]
+    store.retry([first.id])
+    again = store.oldest(["generate"])
+    assert again is not None
+    assert again.attempts == 1  # it died once
+
+
 def test_the_queue_is_bounded(store: Store) -> None:
     for _ in range(4):
         store.submit(DRAW)

@@ -88,11 +88,10 @@ class Desk:
 
     def oldest(self) -> Job | None:
         """The job that waits longest, claimed; None where none waits."""
-        while waiting := self.store.queued(1, list(REQUESTS)):
-            if self.store.claim([waiting[0].id]):  # and no other engine was quicker
-                self._begin(waiting[0])
-                return waiting[0]
-        return None
+        job = self.store.oldest(list(REQUESTS))
+        if job is not None:
+            self._begin(job)
+        return job
 
     def fitting(self, first: Call, room: int, key: Callable[[Any], Hashable]) -> list[Call]:
         """Jobs that wait and can be drawn in one batch of `room` rows with `first`; they are claimed.

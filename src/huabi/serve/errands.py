@@ -161,9 +161,8 @@ class Errands:
     def _run(self) -> None:
         while not self._leaving.is_set():
             try:
-                waiting = self._store.queued(1, list(ERRANDS))
-                if waiting and self._store.claim([waiting[0].id]):
-                    self._work(waiting[0])
+                if job := self._store.oldest(list(ERRANDS)):
+                    self._work(job)
                     continue
             except StoreError as error:
                 log.warning("errands: %s", error)

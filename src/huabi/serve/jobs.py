@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -225,22 +225,27 @@ class Store:
             rows = connection.execute(select(jobs.c.id, jobs.c.state).where(jobs.c.id.in_(ids))).all()
         return {str(job): str(state) for job, state in rows}
 
+    def oldest(self, tasks: Sequence[str]) -> Job | None:
+        """Takes the job that waits longest, as it stood; None where none waits, or another owner was quicker."""
+        waiting = select(jobs.c.place).where(jobs.c.state == "queued", jobs.c.task.in_(tasks))
+        first = waiting.order_by(jobs.c.place).limit(1).with_for_update(skip_locked=True).scalar_subquery()
+        taken = self._taking(jobs.c.place == first).returning(*_COLUMNS)
+        with explained(), self._singly.connect() as connection:
+            row = connection.execute(taken).first()
+        return replace(Job(**row._mapping), state="queued", attempts=row.attempts - 1, started=None) if row else None
+
     def claim(self, ids: Sequence[str]) -> list[str]:
         """Takes those of the queued jobs `ids` that nobody else took, all at once; they belong to this owner now."""
         if not ids:
             return []
+        with self._writing() as connection:
+            return [job for job in ids if connection.execute(self._taking(jobs.c.id == job)).rowcount]
+
+    def _taking(self, which: Any) -> Any:
+        """The statement that makes queued jobs this owner's."""
         now = time.time()
         mine = {"state": "running", "owner": self.owner, "lease": now + LEASE, "started": now}
-        with self._writing() as connection:
-            return [
-                job
-                for job in ids
-                if connection.execute(
-                    update(jobs)
-                    .where(jobs.c.id == job, jobs.c.state == "queued")
-                    .values(mine | {"attempts": jobs.c.attempts + 1})
-                ).rowcount
-            ]
+        return update(jobs).where(which, jobs.c.state == "queued").values(mine | {"attempts": jobs.c.attempts + 1})
 
     def renew(self) -> None:
         """Says that this owner is alive."""

@@ -277,13 +277,16 @@ class Service:
                 if gone.done():
                     self.abandon(job, caller)
                     raise ClientLeft
-                with suppress(StoreError):  # then a call that is sent again finds its job once more
-                    await run_in_threadpool(self.store.client, job.id, "served")
+                self._spawn(self._served(job))
             except asyncio.CancelledError:  # we stop: the call that is sent again, here or elsewhere, finds its job
                 self._unserved.add(job.id)
                 raise
             finally:
                 gone.cancel()
+
+    async def _served(self, job: Job) -> None:
+        with suppress(StoreError):  # then a call that is sent again finds its job once more
+            await run_in_threadpool(self.store.client, job.id, "served")
 
     @contextmanager
     def waiting(self, job: Job) -> Iterator[None]:
