@@ -16,8 +16,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
-from conftest import write_pictures
+from conftest import TINY, write_pictures
 from dye import Dye, Running, until
+from huabi import api
 from huabi.mel import RATE
 from huabi.pictures import Picture
 from huabi.serve import shelf as shelves
@@ -400,6 +401,23 @@ def test_a_training_with_live_curves_is_stopped_and_resumed(page: Page, server: 
     models = tab(page, "models")
     models.get_by_role("button", name="Look again").click()
     expect(models).to_contain_text("mine")
+
+
+def test_a_run_is_measured(page: Page, server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = server.service.place.source("flowers")
+    api.train("vae", data, server.service.place.run("judged"), size=8, steps=2, threads=1, settings=TINY["vae"])
+    score = {"name": "KID x 1000", "on": "held-out pictures", "value": 12.5, "low": 11.0, "high": 14.0}
+    asked_for: list[list[str]] = []
+    told = json.dumps({"scores": [score]})
+    monkeypatch.setattr(
+        server.service.errands, "_child_of", lambda job, words: (asked_for.append(words), (0, told, ""))[1]
+    )
+    part = tab(page, "train")
+    part.locator('#runs [data-name="judged"]').click()
+    part.locator("#run-measure").click()
+    expect(part.locator("#run-scores")).to_contain_text("KID x 1000 · held-out pictures")
+    expect(part.locator("#run-scores .numbers")).to_have_text("12.5 (11 – 14)")
+    assert asked_for[0][:2] == ["evaluate", str(server.service.place.run("judged"))]
 
 
 def test_a_comparison_ends_in_a_ranking(page: Page, server: Running, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,3 +50,8 @@ export function chart(curves, words) {
   }));
   return el("div", { class: "chart", label: words }, svg, legend);
 }
+
+/** A score with its interval, as far as there is one. */
+export function figure(score) {
+  return score.low === null ? short(score.value) : `${short(score.value)} (${short(score.low)} – ${short(score.high)})`;
+}

@@ -1,7 +1,7 @@
 /** Compare: every family on the same pictures for the same time, and who comes first. */
 import { call } from "./api.js";
 import { button, el, field, fill, icon, say, toast } from "./dom.js";
-import { short } from "./chart.js";
+import { figure } from "./chart.js";
 import { plainName, sourceField } from "./source.js";
 import { cancel, followed } from "./work.js";
 
@@ -134,10 +134,6 @@ function rank(place, tie, row, score, most) {
       el("span", { class: "numbers" }, score ? figure(score) : "")), el("div", { class: "whisker" }, span, mark), el("p", { class: "soft small" }, row.title)));
 }
 
-/** A score with its interval, as far as there is one. */
-function figure(score) {
-  return score.low === null ? short(score.value) : `${short(score.value)} (${short(score.low)} – ${short(score.high)})`;
-}
 
 function complain(error) {
   toast(error.message, { bad: true });

@@ -1,11 +1,12 @@
 /** A run: its curves as they grow, what it draws, its alarms; stop and resume. */
 import { blobUrl, call } from "./api.js";
 import { button, el, say, toast } from "./dom.js";
-import { chart, short } from "./chart.js";
+import { chart, figure, short } from "./chart.js";
 import { refresh } from "./store.js";
-import { cancel, ENDS } from "./work.js";
+import { cancel, ENDS, work } from "./work.js";
 
 const EVERY = 1200; // milliseconds between two looks
+const MEASURED = 500; // pictures that are drawn to measure a run
 
 /** One run on the page at a time. */
 export class Run {
@@ -21,9 +22,11 @@ export class Run {
     this.preview = el("div", { class: "preview" });
     this.stop = button("Stop", () => this.halt(), { kind: "small", id: "run-stop" });
     this.resume = button("Resume", () => this.goOn(), { kind: "small main", id: "run-resume" });
+    this.measure = button("Measure", () => this.evaluate(), { kind: "small", id: "run-measure", hint: "How near its pictures come to the real ones" });
+    this.scores = el("div", { class: "stack", id: "run-scores" });
     this.node = el("section", { class: "panel stack", hidden: true, id: "run" },
-      el("div", { class: "row apart" }, el("div", { class: "row" }, this.title, this.state), el("div", { class: "row" }, this.stop, this.resume)),
-      this.bar, this.tiles, this.note, this.alarms, this.curves, this.preview);
+      el("div", { class: "row apart" }, el("div", { class: "row" }, this.title, this.state), el("div", { class: "row" }, this.stop, this.resume, this.measure)),
+      this.bar, this.tiles, this.note, this.alarms, this.scores, this.curves, this.preview);
   }
 
   begin(name, job) {
@@ -34,7 +37,7 @@ export class Run {
     this.step = 0;
     this.title.textContent = name;
     this.node.hidden = false;
-    for (const part of [this.curves, this.tiles, this.alarms, this.preview]) part.replaceChildren();
+    for (const part of [this.curves, this.tiles, this.alarms, this.preview, this.scores]) part.replaceChildren();
     say(this.note, "");
     this.bar.value = 0;
   }
@@ -124,6 +127,7 @@ export class Run {
     this.state.className = `tag ${over ? (this.log?.finished ? "done" : words) : "running"}`;
     this.stop.hidden = over;
     this.resume.hidden = !over || !this.log || this.log.finished;
+    this.measure.hidden = !over || !this.log?.step;
     this.bar.hidden = over;
     if (job?.error) say(this.note, job.error.message);
     else say(this.note, over || this.log?.step ? "" : (job.progress?.line ?? ""));
@@ -142,11 +146,37 @@ export class Run {
     this.stop.disabled = false;
   }
 
+  /** This run in the list of runs, whose data the server knows. */
+  async known() {
+    const { runs } = await call("GET", "/v1/runs");
+    const run = runs.find((one) => one.name === this.name);
+    if (!run?.data) throw new Error("Its pictures are not among this server's data; go on with it on the command line.");
+    return run;
+  }
+
+  /** Draws pictures with it and measures them against those that it was kept from. */
+  async evaluate() {
+    this.measure.disabled = true;
+    const waiting = el("p", { class: "soft small", role: "status", t: "It draws {n} pictures and measures them…", tv: { n: MEASURED } });
+    this.scores.replaceChildren(waiting);
+    const measured = this.name;
+    try {
+      const { name, data } = await this.known();
+      const { result } = await work({ task: "evaluate", name, against: data, n: MEASURED }, (event) => event.line && say(waiting, event.line));
+      if (this.name !== measured) return;
+      this.scores.replaceChildren(el("h3", { t: "Measured" }), ...result.scores.map((score) => el("div", { class: "row apart" },
+        el("span", {}, score.on ? `${score.name} · ${score.on}` : score.name), el("span", { class: "numbers" }, figure(score)))));
+    } catch (error) {
+      this.scores.replaceChildren();
+      toast(error.message, { bad: true });
+    } finally {
+      this.measure.disabled = false;
+    }
+  }
+
   async goOn() {
     try {
-      const { runs } = await call("GET", "/v1/runs");
-      const run = runs.find((one) => one.name === this.name);
-      if (!run?.data) throw new Error("Its pictures are not among this server's data; resume it on the command line.");
+      const run = await this.known();
       const job = await call("POST", "/v1/jobs", { task: "train", family: run.family, data: run.data, name: run.name, resume: true });
       this.follow(run.name, job.id);
       await this.changed();
