@@ -30,7 +30,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     found = [*Path("/usr/lib/postgresql").glob("*/bin/initdb"), *map(Path, filter(None, [shutil.which("initdb")]))]
     if not found:
         pytest.fail("PostgreSQL is not installed; `make test-postgres` says how it is")
-    programs, folder = found[-1].parent, tmp_path_factory.mktemp("postgres")
+    programs, folder = found[0].parent, tmp_path_factory.mktemp("postgres")
     user = "postgres" if os.geteuid() == 0 else None  # which refuses to run as root
     if user:
         for place in (folder, *folder.parents):

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..rng import generator
 from .convnets import laid
 
 __all__ = ["Look", "StyleNet", "moments", "transformed"]
@@ -58,7 +57,7 @@ class StyleNet(nn.Module):
         last.weight.data.mul_(4)  # so that features vary by more than what is added to their variances
         enter = [nn.PixelUnshuffle(2), nn.Conv2d(12, width, 3, padding=1), nn.SiLU(), last]
         self.encoder = nn.Sequential(*enter, *(Modulated(wide) for _ in range(depth)))
-        noise = torch.randn(GRAIN, PERIOD, PERIOD, generator=generator("grain"))
+        noise = torch.randn(GRAIN, PERIOD, PERIOD, generator=torch.Generator().manual_seed(0))
         self.register_buffer("noise", noise)
         self.grain = nn.Conv2d(GRAIN, wide, 1, bias=False)
         self.grained = nn.Linear(code, wide)
