@@ -173,17 +173,17 @@ class Shelf:
                 model = _load(card, self.device) if card.places else BUILT_IN[name]()
                 self._loaded[name] = (card.changed, weight(model), model)
             self._loaded.move_to_end(name)
-            if len(self._loaded) > 1:
-                self._make_room(0, but=name)
+            self._make_room(0, but=name)
             return model
 
     def _make_room(self, coming: int, but: str = "") -> None:
         """Lets go of what was not used for longest, until so many more bytes fit into the budget."""
-        while (leaving := next((name for name in self._loaded if name != but), None)) and (
-            self.used + coming > self.budget
-        ):
-            del self._loaded[leaving]
-            gc.collect()
+        for name in self.loaded:
+            if self.used + coming <= self.budget:
+                return
+            if name != but:
+                del self._loaded[name]
+                gc.collect()
 
     @property
     def used(self) -> int:
@@ -227,7 +227,12 @@ def _built_in(name: str, model: Model) -> Card:
 
 def _expected(card: Card) -> int:
     """Bytes that the weights of a card's models take, by their files; half-precision ones grow when they are loaded."""
-    return sum(file.stat().st_size for place in card.places for file in place.rglob("*.safetensors"))
+    return sum(file.stat().st_size for place in card.places for file in _weights(place))
+
+
+def _weights(place: Path) -> list[Path]:
+    """The files of a pipeline, or of a run the one that is drawn with: its saved states are not loaded."""
+    return [*place.rglob("*.safetensors")] if is_pipeline(place) else [place / "model.safetensors"]
 
 
 def weight(model: object) -> int:
