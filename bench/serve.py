@@ -254,8 +254,13 @@ def report_load(run: Path, size: tuple[int, int], options: argparse.Namespace) -
         print(f"| memory of the server before, after | {before:.0f} MB, {after:.0f} MB |", flush=True)
 
 
-REPORTS = {"ready": report_ready, "overhead": report_overhead, "preview": report_preview, "rate": report_rate}
-REPORTS["load"] = report_load
+REPORTS = {
+    "ready": report_ready,
+    "overhead": report_overhead,
+    "preview": report_preview,
+    "rate": report_rate,
+    "load": report_load,
+}
 
 
 def main() -> None:

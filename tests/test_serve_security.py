@@ -218,6 +218,7 @@ def test_a_port_that_is_taken_and_options_that_cannot_be(huabi: Any, server: Run
     refused(huabi("serve", "--port", server.port), str(server.port), "another --port")
     refused(huabi("serve", "--host", "no.such.host.invalid", "--api-key", "x"), "cannot listen")
     refused(huabi("serve", "--runs", tmp_path / "nothing", "--port", 18999), "no folder")
+    refused(huabi("serve", "--allow-host", "draw.example.org:80", "--port", 18999), "the name alone")
     refused(huabi("serve", "--model", tmp_path / "nothing", "--port", 18999), "no run")
     (tmp_path / "jobs.db").write_bytes(b"no database at all" * 99)
     refused(huabi("serve", "--store", tmp_path / "jobs.db", "--port", 18999), "damaged", "--set-aside")

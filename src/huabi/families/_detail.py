@@ -81,7 +81,7 @@ def towards_real(
         sure = ((_mean(*_judged(critic, image, label, where)) - score) / MARGIN).clamp(0, 1)  # (B,)
     (gradient,) = torch.autograd.grad(score.sum(), drawn)
     gradient = gradient if where is None else gradient * where
-    size = (gradient.square().mean((1, 2, 3)) / _share(where)).sqrt().clamp(min=1e-12)
+    size = (gradient.square().mean((1, 2, 3)) / share_of(where)).sqrt().clamp(min=1e-12)
     pull: Tensor = gradient * (sure / size)[:, None, None, None]
     return pull
 
@@ -100,7 +100,7 @@ def _mean(scores: Tensor, counted: Tensor) -> Tensor:
     return (scores * counted).sum((1, 2, 3)) / counted.sum((1, 2, 3))
 
 
-def _share(where: Tensor | None) -> Tensor | float:
+def share_of(where: Tensor | None) -> Tensor | float:
     """The share of each picture that is asked about (B,)."""
     return 1.0 if where is None else where.float().mean((1, 2, 3))
 
@@ -144,7 +144,7 @@ def detail_loss(
         sigma: () the decoder's noise level, or (B,) that of each picture.
         where: (B, 1, H, W) bool, the only places where the two may differ, some in each row; None are all.
     """
-    share = _share(where)
+    share = share_of(where)
     error = texture_error(drawn, image) / share  # (B,)
     loss = detail.texture / 2 * (error / sigma**2).mean()
     if critic is not None:

@@ -138,8 +138,9 @@ class FastStyle(Family):
         with torch.no_grad():
             layers, hidden = self.eye.within(style)
             wanted = softened(style, hidden)
-        self._learn_spread(_statistics(layers))
-        look = Look(*moments(other), self._standard(_statistics(layers)))
+        statistics = _statistics(layers)
+        self._learn_spread(statistics)
+        look = Look(*moments(other), self._standard(statistics))
         self._learn_school(look.detach(), step)
         asked = look.lerp(self.school, self.config.school)
         drawn = self.net(h, own, asked, places).float()

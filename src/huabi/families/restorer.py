@@ -19,7 +19,7 @@ from ..requests import Damage, Restore
 from ..restoring import restored
 from ..rng import BatchRng
 from ..tiles import tiled
-from ._detail import Detail, critic_for, critic_turn, detail_loss, seer_for
+from ._detail import Detail, critic_for, critic_turn, detail_loss, seer_for, share_of
 
 TASKS: tuple[str, ...] = get_args(Damage)
 LOCAL = {"denoise", "deblur", "dejpeg", "upscale"}  # which do not care where up is: pictures are turned, too
@@ -138,8 +138,7 @@ class Restorer(Family):
             image, given, hole, task = self._shown(batch)
         drawn = self._drawn(given, hole, task)
         where = None if hole is None else _asked(hole)
-        error = (drawn - image).square().mean((1, 2, 3))  # (B,)
-        error = error if where is None else error / where.float().mean((1, 2, 3))
+        error = (drawn - image).square().mean((1, 2, 3)) / share_of(where)  # (B,)
         sigma = (error.detach() + FAINT).sqrt()
         loss = (error + FAINT).log().mean() / 2
         logs = {"psnr": 20 * (2 / sigma).log10().mean()}

@@ -97,12 +97,8 @@ class Easel:
         each of which has its estimates and previews.
         """
         everyone = list({id(call): call for call, _ in places}.values())
-        rows_at_once = model.identity.rows if model.identity else ROWS
-        groups: dict[int, list[int]] = {}  # of each call, by its id
-        for p, (call, _) in enumerate(places):
-            mine = groups.setdefault(id(call), [])
-            if p // rows_at_once not in mine:
-                mine.append(p // rows_at_once)
+        size = model.identity.rows if model.identity else ROWS
+        starts = {id(call): p for p, (call, k) in enumerate(places) if k == 0}
 
         def look(n: int, positions: Sequence[int], estimate: Tensor) -> None:
             self._outlet.check(everyone)
@@ -110,11 +106,12 @@ class Easel:
                 if call.over or call.dropped:
                     continue
                 rows = [row for row, p in enumerate(positions) if places[p][0] is call]
-                call.step, mine = n, groups[id(call)]
-                call.seen = 0 if n == 1 else call.seen
+                call.step, call.seen = n, 0 if n == 1 else call.seen
                 of = max(n, self._steps.get(call.kind) or call.kind[2] or STEPS)
-                done = mine.index(positions[0] // rows_at_once)
-                event: dict[str, Any] = {"type": "progress", "step": done * of + n, "of": len(mine) * of}
+                start = starts[id(call)]
+                first, now, last_one = (p // size for p in (start, positions[0], start + len(call.requests) - 1))
+                event: dict[str, Any] = {"type": "progress", "step": (now - first) * of + n}
+                event["of"] = (last_one - first + 1) * of
                 due = call.seen < call.previews and n >= 1 + call.seen * of // call.previews
                 last = n == self._steps.get(call.kind)  # which is the picture itself
                 if due and not last and (images := _shown(model, estimate[rows], call.job.task)):

@@ -230,7 +230,7 @@ class Store:
         waiting = select(jobs.c.place).where(jobs.c.state == "queued", jobs.c.task.in_(tasks))
         first = waiting.order_by(jobs.c.place).limit(1).with_for_update(skip_locked=True).scalar_subquery()
         taken = self._taking(jobs.c.place == first).returning(*_COLUMNS)
-        with explained(), self._singly.connect() as connection:
+        with self._reading() as connection:  # one statement, which is a transaction of its own
             row = connection.execute(taken).first()
         return replace(Job(**row._mapping), state="queued", attempts=row.attempts - 1, started=None) if row else None
 

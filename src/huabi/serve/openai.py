@@ -196,11 +196,9 @@ async def _form(call: Call) -> dict[str, Any]:
         for field, value in form.multi_items():
             name = field.removesuffix("[]")
             part = await value.read() if isinstance(value, UploadFile) else value
-            if name != field and isinstance(part, str):
-                found.setdefault(name, [])
-                if isinstance(found[name], list):
-                    found[name].append(part)
-                    continue
+            if name != field and isinstance(part, str) and isinstance(found.setdefault(name, []), list):
+                found[name].append(part)
+                continue
             if name in found:
                 line = f"{name[:100]} is taken once" + ("; one picture is drawn from" if name == "image" else "")
                 raise Fault(400, line, "invalid_value", name[:100])
