@@ -32,6 +32,30 @@ def finish(process: subprocess.Popen[str]) -> str:
     return errors
 
 
+LEAVES = """
+import os
+import torch
+from huabi.ranks import Ranks
+ranks = Ranks()
+weight = torch.nn.Parameter(torch.ones(2))
+weight.grad = torch.full((2,), float(ranks.rank))
+ranks.mean([weight.grad])
+torch.optim.Adam([weight]).step()
+ranks.leave()
+tasks = f"/proc/{os.getpid()}/task"
+left = [open(f"{tasks}/{task}/comm").read().strip() for task in os.listdir(tasks)]
+assert not [name for name in left if "gloo" in name], left
+"""
+
+
+def test_nothing_of_the_backend_is_left_when_a_process_ends(tmp_path: Path) -> None:
+    # a thread of it that still ran would abort the process, and with it the run, now and then
+    (tmp_path / "leaves.py").write_text(LEAVES)
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", tmp_path / "leaves.py"]
+    done = subprocess.run(run, env=os.environ | ENV, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return write_pictures(tmp_path / "photos")

@@ -26,6 +26,8 @@ def _join() -> None:
     After a restart torchrun's store still holds the addresses of the processes that are gone, under the same names:
     each start looks under names of its own.
     """
+    import torch.distributed.nn  # imported later, defaults of its functions would hold the group
+
     backend = "nccl" if torch.cuda.is_available() else "gloo"
     wait = timedelta(minutes=30)
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":

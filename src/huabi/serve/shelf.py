@@ -231,8 +231,11 @@ def _expected(card: Card) -> int:
 
 
 def _weights(place: Path) -> list[Path]:
-    """The files of a pipeline, or of a run the one that is drawn with: its saved states are not loaded."""
-    return [*place.rglob("*.safetensors")] if is_pipeline(place) else [place / "model.safetensors"]
+    """The files of a pipeline, of adapters, or of a run the one that is drawn with: its saved states are not loaded."""
+    if is_pipeline(place):
+        return [*place.rglob("*.safetensors")]
+    adapter = Adapter.of(place)
+    return [adapter.file if adapter else place / "model.safetensors"]
 
 
 def weight(model: object) -> int:
