@@ -10,12 +10,14 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 from PIL import Image
 from pydantic import BaseModel
+from sqlalchemy import event
 
 from dye import Dye, Running, until
 from huabi.pictures import Picture, read_xmp
@@ -372,6 +374,33 @@ def test_a_full_queue_says_when_to_come_again(server: Running, dye: Dye) -> None
     for job in (running, *waiting):
         assert call(server, "POST", f"/v1/jobs/{job}/cancel")[1]["state"] == "cancelled"
     dye.gate.set()
+
+
+def test_a_full_disk_keeps_the_jobs_and_they_go_on_when_there_is_room(
+    tmp_path: Path, dye: Dye, server: Running
+) -> None:
+    running = Running(tmp_path)
+    engine, full = running.service.store._engine, [True]
+
+    @event.listens_for(engine, "connect")
+    def bound(connection: Any, record: Any) -> None:
+        if full[0]:
+            connection.execute(f"PRAGMA max_page_count={connection.execute('PRAGMA page_count').fetchone()[0]}")
+
+    dye.gate.clear()
+    kept = post(running)["id"]
+    until(lambda: call(running, "GET", f"/v1/jobs/{kept}")[1]["state"] == "running")
+    engine.dispose()
+    large = {"task": "imagine", "model": "dye", "request": {"prompt": "x" * 9_000}}
+    status, told, headers = call(running, "POST", "/v1/jobs", large)
+    assert (status, told["error"]["code"], headers["retry-after"]) == (503, "store_unavailable", "5")
+    assert "free some space" in told["error"]["message"]
+    dye.gate.set()
+    time.sleep(0.5)
+    full[0] = False
+    engine.dispose()
+    assert ended(running, kept)["state"] == "done"
+    running.stop()
 
 
 def post(server: Running, **body: Any) -> dict[str, Any]:

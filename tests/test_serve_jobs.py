@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from huabi.errors import RequestError
+from huabi.serve import database
 from huabi.serve.database import StoreError
 from huabi.serve.jobs import ATTEMPTS, LEASE, Draft, Drawn, QueueFull, Store
 
@@ -249,6 +250,23 @@ def test_a_full_disk_loses_nothing(store: Store) -> None:
     with pytest.raises(StoreError, match="free some space"):
         store.submit(Draft("generate", "flowers", "x" * 100_000))
     assert [job.id for job in store.queued(9, ["generate"])] == [kept.id]
+
+
+def test_what_another_program_locks_is_told_of_and_kept(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "PATIENCE", 0.1)
+    store = Store(path)
+    kept = store.submit(DRAW)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreError, match="cannot be used now; try again"):
+        store.submit(DRAW)
+    store.close()
+    with pytest.raises(StoreError, match="close what else uses it"):
+        Store(path)
+    other.close()
+    store = Store(path)
+    assert [job.id for job in store.queued(9, ["generate"])] == [kept.id]
+    store.close()
 
 
 KILLED = """

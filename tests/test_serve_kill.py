@@ -33,7 +33,8 @@ BODY = json.dumps({"task": "generate", "model": "dye", "request": {}}).encode()
 class Killable:
     """A server in a process of its own, which comes back on the same port with the same store."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seconds: float = 0.01) -> None:
+        self.seconds = seconds  # of an estimate
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.folder = folder
@@ -44,7 +45,8 @@ class Killable:
         until(lambda: self.call("GET", "/ready")[0] == 200, 60)
 
     def words(self) -> list[str]:
-        return [sys.executable, str(Path(__file__).with_name("dye.py")), str(self.folder), str(self.port), "0.01"]
+        dye = Path(__file__).with_name("dye.py")
+        return [sys.executable, *map(str, (dye, self.folder, self.port, self.seconds))]
 
     def call(self, method: str, path: str, body: bytes | None = None) -> tuple[int, Any]:
         try:
@@ -94,6 +96,24 @@ def test_killed_under_load_every_accepted_job_ends_once(tmp_path: Path, kills: i
     assert set(states) <= {"done", "parked"}
     assert states.count("done") > len(states) / 2
     assert server.end(signal.SIGTERM) in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+
+
+def test_on_sigterm_who_waits_is_answered_and_what_waits_is_kept(tmp_path: Path) -> None:
+    server = Killable(tmp_path, 0.3)
+    answers: list[tuple[int, Any]] = []
+    body = json.dumps({"prompt": "x", "model": "dye"}).encode()
+    waiting = threading.Thread(target=lambda: answers.append(server.call("POST", "/v1/images/generations", body)))
+    waiting.start()
+    until(lambda: [job["state"] for job in server.call("GET", "/v1/jobs")[1]["jobs"]] == ["running"])
+    kept = [server.call("POST", "/v1/jobs", BODY)[1]["id"] for _ in range(3)]
+    assert server.end(signal.SIGTERM) in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+    waiting.join(20)
+    assert answers[0][0] == 200
+    assert len(answers[0][1]["data"]) == 1
+    server.start()
+    for job in kept:
+        until(lambda job=job: server.call("GET", f"/v1/jobs/{job}")[1]["state"] == "done")
+    server.end(signal.SIGTERM)
 
 
 @pytest.mark.parametrize("examples", [2, pytest.param(100, marks=pytest.mark.slow)])

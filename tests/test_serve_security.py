@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 from PIL import Image
 from starlette.datastructures import Headers
@@ -45,6 +46,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def test_a_wrong_key_is_refused(server: Running, said: str) -> None:
     status, body, _ = call(server, "GET", "/v1/models", Authorization=said)
     assert (status, body["error"]["code"]) == (401, "invalid_api_key")
+
+
+@pytest.mark.filterwarnings("ignore:deprecated")
+def test_who_may_not_and_what_is_too_large_are_errors_of_the_client_s_own(server: Running) -> None:
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="wrong") as client:
+        with pytest.raises(openai.AuthenticationError) as error:
+            client.models.list()
+        assert error.value.code == "invalid_api_key"
+        with pytest.raises(openai.PermissionDeniedError, match="host"):
+            client.with_options(default_headers={"Host": "elsewhere.example"}, api_key=KEY).models.list()
+        with pytest.raises(openai.APIStatusError) as large:
+            client.with_options(api_key=KEY).images.create_variation(image=png() + bytes(100_000))
+        assert large.value.status_code == 413
 
 
 def test_the_key_as_token_or_as_password(server: Running) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ import webuiapi
 from PIL import ExifTags, Image
 from torch import Tensor
 
-from dye import Dye, Running
+from dye import Dye, Running, until
 from huabi.errors import RequestError
 from huabi.model import DataSpec, Identity, Model
 from huabi.pictures import Picture, encode_picture, read_xmp
@@ -50,10 +51,15 @@ class Small(Strict):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def dye() -> Dye:
+    return Dye()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, dye: Dye) -> Iterator[Running]:
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("webui")
-        patch.setitem(shelves.BUILT_IN, "dye", Dye)
+        patch.setitem(shelves.BUILT_IN, "dye", lambda: dye)
         patch.setitem(shelves.BUILT_IN, "strict", Strict)
         patch.setitem(shelves.BUILT_IN, "small", Small)
         patch.setenv("HUABI_HOME", str(folder))  # no runs of others are offered
@@ -134,6 +140,23 @@ def test_what_such_programs_ask_beside(api: Any) -> None:
     assert api.get_progress()["progress"] == 0.0
     api.interrupt()
     api.util_wait_for_ready(0.01)
+
+
+def test_the_last_call_tells_how_far_it_is_and_is_interrupted(api: Any, server: Running, dye: Dye) -> None:
+    dye.gate.clear()
+    made: list[Any] = []
+    drawing = threading.Thread(target=lambda: made.append(api.txt2img(prompt="x", steps=4)))
+    drawing.start()
+    far = until(lambda: (found := api.get_progress())["current_image"] and found)
+    assert 0 < far["progress"] < 1
+    assert (far["state"]["sampling_step"], far["state"]["job_count"]) == (1, 1)
+    assert Image.open(io.BytesIO(base64.b64decode(far["current_image"]))).size == (8, 8)
+    api.interrupt()
+    dye.gate.set()
+    drawing.join(20)
+    assert made[0].images == []
+    assert server.service.store.get(far["state"]["job"]).state == "cancelled"
+    assert until(lambda: api.get_progress()["progress"] == 0.0)
 
 
 def test_what_a_picture_was_drawn_from(api: Any) -> None:
