@@ -5,16 +5,18 @@
     python recipes/fast_style.py --out runs/fast-style --ship src/huabi/shipped/fast-style
     python bench/style.py --method fast-style                         # quality and seconds, beside the textbook
 
-Pairs: a part of a photograph or a scene of the world, and the same by a hand: one of the brushes, each a little
-different from the last, one of the simple hands of `hands.py`, or one of the world's. The world's crayon and its
-pixels, and the brush for watercolours, are left out: on these it is judged. Expected: docs/style.md. Fine-tuned to one
-artist, with photographs in `trainA` and paintings in `trainB`:
+Pairs: two parts of photographs or scenes of the world side by side, and the same by one hand: one of the brushes, each
+a little different from the last, one of the simple hands of `hands.py`, or one of the world's. So what is drawn is
+learnt from the look of another picture. The world's crayon and its pixels, and the brush for watercolours, are left
+out: on these it is judged. Relatives of both are in it: the brush for crayons, of which the world's is a variation, and
+mosaics. Expected: docs/style.md. Fine-tuned to one artist, with photographs in `trainA` and paintings in `trainB`:
 `huabi train fast_style FOLDER --init fast-style --out runs/mine --set school=0.5 --set lr=2e-4`.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -23,6 +25,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 from hands import HANDS
 from PIL import Image, ImageEnhance
 from recipe import photographs, readable, ship, tell
@@ -37,7 +40,8 @@ from huabi.pictures import save_picture
 
 SIZE = 256
 FIRST = 6 << 32  # the first of the scenes, which no other recipe learns from
-PAIRS = 6400
+PAIRS = 3200
+LEAST = 4.0  # levels from pixel to pixel, along both sides, below which a part shows nothing
 WORLD = ("pencil", "ink", "oil")
 UNSEEN = ("watercolor",)  # of the brushes
 Pair = tuple[Image.Image, Image.Image]  # a content, and it by a hand
@@ -56,27 +60,56 @@ def parts(photo: Image.Image) -> Iterator[Image.Image]:
                 yield photo.crop(box).resize((SIZE, SIZE), Image.Resampling.BOX)
 
 
-def content(photos: Sequence[Path], dice: random.Random, number: int) -> Image.Image:
-    """A part of a photograph, or in one of four a scene."""
-    if dice.random() < 0.25:
+def shows(picture: Image.Image) -> bool:
+    """Whether there is anything to be seen in it."""
+    light = np.asarray(picture.convert("L"), np.float32)
+    return float(np.abs(np.diff(light)).mean() + np.abs(np.diff(light, axis=0)).mean()) > LEAST
+
+
+def content(photos: Sequence[Path], scenes: float, dice: random.Random, number: int) -> Image.Image:
+    """A part of a photograph, or with chance `scenes` a scene."""
+    if dice.random() < scenes:
         return Image.fromarray(draw_world(draw_scene(FIRST + number), (SIZE, SIZE), "flat"))
     return open_picture(dice.choice(photos))
 
 
 def by_brush(given: Image.Image, dice: random.Random, number: int) -> Image.Image:
-    """By one of the brushes, whose colours, tone and touch are drawn by chance."""
+    """By one of the brushes, whose colours, tone, touch and paper are drawn by chance."""
     brush = BRUSHES[dice.choice([name for name in BRUSHES if name not in UNSEEN])]
-    brush = replace(brush, vivid=round(brush.vivid * dice.uniform(0.6, 1.4)), relief=dice.choice([brush.relief, 60]))
+    wide, apart, turn = dice.uniform(0.7, 1.8), dice.uniform(0.85, 1.2), dice.uniform(0, math.pi)
+    passes = tuple(
+        replace(
+            one,
+            radius=one.radius * (1 if one.start == "edge" else wide),
+            gap=one.gap * apart,
+            slant=turned(one.slant, turn),
+            jitter=round(one.jitter * dice.uniform(0.5, 2)),
+        )
+        for one in brush.passes
+    )
+    vivid, relief = round(brush.vivid * dice.uniform(0.6, 1.4)), dice.choice([brush.relief, 60])
+    red, green, blue = (max(0, min(255, tone + dice.randint(-25, 8))) for tone in brush.ground)
+    brush = replace(brush, passes=passes, vivid=vivid, relief=relief, ground=(red, green, blue))
     picture = ImageEnhance.Brightness(given).enhance(dice.uniform(0.7, 1.3))
     return painted(picture, brush, detail=dice.uniform(0.2, 0.9), seed=number)
 
 
+def turned(slant: tuple[float, float], angle: float) -> tuple[float, float]:
+    x, y = slant
+    return x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle)
+
+
+def by_hand(given: Image.Image, dice: random.Random, number: int) -> Image.Image:
+    """By one of the simple hands."""
+    return dice.choice(HANDS)(given, dice)
+
+
 def of_the_world(dice: random.Random, number: int) -> Pair:
     """A scene, flat and by one of the world's hands; some of them a part of a larger picture."""
-    side = 2 * SIZE if dice.random() < 0.3 else SIZE
-    scene, corner = draw_scene(FIRST + number), [dice.randrange(0, side - SIZE + 1, 8) for _ in range(2)]
-    box = (*corner, corner[0] + SIZE, corner[1] + SIZE)
-    flat, drawn = (Image.fromarray(draw_world(scene, (side, side), hand)) for hand in ("flat", dice.choice(WORLD)))
+    hand, side = dice.choice(WORLD), 2 * SIZE if dice.random() < 0.3 else SIZE
+    left, top = (dice.randrange(0, side - SIZE + 1, 8) for _ in range(2))
+    box = (left, top, left + SIZE, top + SIZE)
+    flat, drawn = (Image.fromarray(draw_world(draw_scene(FIRST + number), (side, side), to)) for to in ("flat", hand))
     return flat.crop(box), drawn.crop(box)
 
 
@@ -87,20 +120,31 @@ def shuffled(picture: Image.Image, dice: random.Random) -> Image.Image:
     return Image.merge("RGB", bands)
 
 
+def beside(pictures: Sequence[Image.Image]) -> Image.Image:
+    both = Image.new("RGB", (2 * SIZE, SIZE))
+    for place, picture in enumerate(pictures):
+        both.paste(picture, (place * SIZE, 0))
+    return both
+
+
 def pair(photos: Sequence[Path], to: Path, number: int) -> None:
-    """Writes one pair, where it is not there yet: the content to `A`, it by a hand to `B`."""
+    """Writes one pair, where it is not there yet: two contents to `A`, them by one hand to `B`."""
     name, dice = f"{number:05d}.png", random.Random(number)
     if (to / "B" / name).exists():
         return
-    kind = dice.random()
-    if kind < 0.35:
-        found = of_the_world(dice, number)
-    else:
-        given = content(photos, dice, number)
-        drawn = by_brush(given, dice, number) if kind < 0.75 else dice.choice(HANDS)(given, dice)
-        found = given, shuffled(drawn, dice) if dice.random() < 0.3 else drawn
-    for side, picture in zip("AB", found):
-        save_picture(picture, to / side / name, None)
+    kind, mixed = dice.random(), dice.random() < 0.3
+    hand, scenes = (by_hand, 0.5) if kind < 0.4 else (by_brush, 0.25)
+    found: list[Pair] = []
+    for which in (2 * number, 2 * number + 1):
+        chance = random.Random(f"hand {number}")  # the same for both
+        if kind > 0.7:
+            found.append(of_the_world(chance, which))
+        else:
+            given = content(photos, scenes, dice, which)
+            drawn = hand(given, chance, which)
+            found.append((given, shuffled(drawn, chance) if mixed else drawn))
+    for side, pictures in zip("AB", zip(*found)):
+        save_picture(beside(pictures), to / side / name, None)
 
 
 def write(folders: Sequence[Path], to: Path) -> None:
@@ -110,7 +154,7 @@ def write(folders: Sequence[Path], to: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     photos: list[Path] = []
     for photo in readable(photographs(folders)):
-        for picture in islice(parts(photo), 40):
+        for picture in islice(filter(shows, parts(photo)), 40):
             photos.append(kept / f"{len(photos):05d}.png")
             if not photos[-1].exists():
                 picture.save(photos[-1])
@@ -132,8 +176,9 @@ def main() -> None:
     elif args.photos:
         write(args.photos, args.data)
     else:
-        options = {"size": SIZE, "threads": args.threads, "resume": (args.out / "run.json").exists(), "flip": False}
-        huabi.train("fast_style", str(args.data), args.out, budget=60 * args.minutes, on_report=tell, **options)
+        options = {"size": f"{2 * SIZE}x{SIZE}", "flip": False, "threads": args.threads}
+        options |= {"budget": 60 * args.minutes, "resume": (args.out / "run.json").exists()}
+        huabi.train("fast_style", str(args.data), args.out, on_report=tell, **options)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,12 @@ Grey = NDArray[np.float64]
 
 
 def mosaic(picture: Image.Image, dice: random.Random) -> Image.Image:
-    """Few large squares in few colours, some with a rim where the colour changes."""
-    across = round(picture.width / dice.uniform(2.5, 10))
-    small = picture.resize((across, across * picture.height // picture.width), Image.Resampling.BOX)
-    small = small.quantize(dice.randint(6, 40)).convert("RGB")
+    """Large squares of few colours or few tones, some with a rim where the colour changes."""
+    side = dice.choice((2, 4, 4, 4, 8, 8))  # pixels: a network whose own grid has these sides can draw them
+    method = dice.choice((Image.Resampling.BOX, Image.Resampling.NEAREST))
+    small = picture.resize((picture.width // side, picture.height // side), method)
+    colours, step = dice.randint(6, 40), dice.randint(10, 40)
+    small = small.quantize(colours).convert("RGB") if dice.random() < 0.5 else _toned(small, step)
     if dice.random() < 0.5:
         small = _rimmed(small, small, dice)
     return small.resize(picture.size, Image.Resampling.NEAREST)
@@ -53,7 +55,7 @@ def hatching(picture: Image.Image, dice: random.Random) -> Image.Image:
     return _inked([paper], dice)
 
 
-HANDS = (mosaic, poster, halftone, hatching)
+HANDS = (mosaic, mosaic, poster, halftone, hatching)
 
 
 def _light(channel: Image.Image) -> Grey:
@@ -81,9 +83,18 @@ def _inked(tones: list[Grey], dice: random.Random) -> Image.Image:
     return Image.fromarray((ink + (paper - ink) * tone).astype(np.uint8))
 
 
+def _toned(picture: Image.Image, step: int) -> Image.Image:
+    """In few levels of brightness, whose hues stay."""
+    pixels, light = np.asarray(picture, np.float64), np.asarray(picture.convert("L"), np.float64)[..., None]
+    level = light // step * step + step / 2
+    return Image.fromarray(np.clip(pixels * level / np.maximum(light, 1), 0, 255).astype(np.uint8))
+
+
 def _rimmed(picture: Image.Image, lines: Image.Image, dice: random.Random) -> Image.Image:
     """Darkened where the colours of `lines` change."""
     grey = _light(lines.convert("L"))
     change = np.hypot(np.diff(grey, axis=0, append=grey[-1:]), np.diff(grey, axis=1, append=grey[:, -1:]))
-    dark = 1 - dice.uniform(0.4, 0.9) * _step(change - dice.uniform(0.05, 0.12), 12)
+    if dice.random() < 0.5:  # on both sides of it
+        change = np.maximum(change, np.maximum(np.roll(change, 1, 0), np.roll(change, 1, 1)))
+    dark = 1 - dice.uniform(0.3, 0.9) * _step(change - dice.uniform(0.05, 0.12), 12)
     return Image.fromarray((np.asarray(picture) * dark[..., None]).astype(np.uint8))

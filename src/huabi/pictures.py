@@ -116,7 +116,7 @@ class Picture(Payload):
 def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     known = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
-    (image if image.mode in known else flatten(image, 3)).save(buffer, "PNG", compress_level=1)
+    (image if image.mode in known else flatten(image, 3)).save(buffer, "PNG", compress_level=0)
     return buffer.getvalue()
 
 

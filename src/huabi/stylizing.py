@@ -89,8 +89,7 @@ def shares_of(request: Stylize) -> list[float]:
 
 def masks_of(request: Stylize, size: tuple[int, int]) -> list[Tensor]:
     """Where each style goes, (H, W) in [0, 1]; empty where they all go everywhere."""
-    known = request.image.image().size
-    found = []
+    known, found = request.image.size()[::-1], []
     for mask in request.masks:
         seen = mask.image(1)
         if seen.size != known:

@@ -45,6 +45,8 @@ RANGE = 10.0  # weight of what lies outside [-1, 1]
 FAINT = 1e-6  # of a statistic's square, where a layer sees nothing that varies
 BARELY = 1e-3  # deviation of what is seen, below which it does not vary
 KNOWN = 500  # steps after which it is known how what is seen varies
+MOST = 4.0  # deviations of what is seen from its mean, beyond which it says no more
+ASTRAY = 0.2  # of them, by which what is seen is moved in training: looks that were never seen lie between those known
 CALM = 0.8  # share of the moments of the frames before
 
 
@@ -92,8 +94,8 @@ class FastStyle(Family):
     """Stylises in one pass, in styles that it never saw; trained on pictures alone, each the style of another.
 
     Of unpaired data the second kind gives the styles; of pairs the second of each, and every other step teaches what
-    the first becomes by its own partner's look. A request without styles gets the look of the pictures that the model
-    was trained on.
+    the first becomes, by the look of another part of its partner. A request without styles gets the look of the
+    pictures that the model was trained on.
     """
 
     name = "fast_style"
@@ -130,8 +132,8 @@ class FastStyle(Family):
         return Look(*(self.get_buffer(f"school_{name}") for name in Look._fields))
 
     def losses(self, batch: Batch, step: int) -> Iterator[Update]:
-        told = batch.target is not None and step % 2 == 1
-        content, style = self._parts(batch, told)
+        told = step % 2 == 1
+        content, style, target = self._parts(batch, told)
         places = batch.rng.integers(PERIOD, 2)
         h, other = self.net.encode(content), self.net.encode(style)
         own = moments(h)
@@ -143,28 +145,29 @@ class FastStyle(Family):
         look = Look(*moments(other), self._standard(statistics))
         self._learn_school(look.detach(), step)
         asked = look.lerp(self.school, self.config.school)
+        asked = asked._replace(seen=asked.seen + ASTRAY * batch.rng.normal(SEEN))
         drawn = self.net(h, own, asked, places).float()
         found = lite0_maps(self.eye, drawn)
+        errors = [_style_error(a, b, self.config.school) for a, b in zip(_apart(found), _apart(wanted))]
         parts = dict.fromkeys(("content", "identity", "steady", "truth"), drawn.new_zeros(())) | {
-            "style": torch.stack([_style_error(a, b, self.config.school) for a, b in zip(found, wanted)]).mean(),
+            "style": torch.stack(errors).mean(),
             "smoothness": self.config.smoothness * _roughness(drawn),
             "range": RANGE * (drawn - drawn.clamp(-1, 1)).square().mean(),  # or what is clipped later would be lost
         }
         turn, often = (step, 2) if batch.target is None else (step // 2, 4)
-        if told:
-            seen = torch.stack([_content_error(a, b) for a, b in zip(found[1:], wanted[1:])]).mean()
-            parts["truth"] = self.config.truth * (seen + 2 * (drawn - style).abs().mean())
+        if target is not None:
+            parts["truth"] = self.config.truth * self._untruth(drawn, found, target)
         else:
             # what is kept of the content shall not hold on to its colours
             with torch.no_grad():
                 known = lite0_maps(self.eye, recoloured(content, style))[CONTENT_MAP]
             parts["content"] = self.config.content * _content_error(found[CONTENT_MAP], known)
         # each of the two is another pass of the network: they take turns, and count as often as they are left out
-        if not told and turn % 2 == 0:
+        if target is None and turn % 2 == 0:
             noisy = self.net.encode(content + NOISE * batch.rng.normal(*content.shape[1:]))
             steady = self.net(noisy, moments(noisy), asked, places).float()
             parts["steady"] = often * self.config.steady * (steady - drawn).square().mean()
-        elif not told:
+        elif target is None:
             x, features, mine = style, other, look
             if turn % 4 == 1:
                 x, features, mine = content, h, Look(*own, self._seen(content))
@@ -172,8 +175,24 @@ class FastStyle(Family):
             parts["identity"] = often * self.config.identity * (again - x).square().mean()
         yield Update("net", torch.stack(list(parts.values())).sum(), parts)
 
-    def _parts(self, batch: Batch, told: bool) -> tuple[Tensor, Tensor]:
-        """A part of each picture and of its style (B, 3, h, w); where it is `told`, the same part of its partner."""
+    def _untruth(self, drawn: Tensor, found: Sequence[Tensor], target: Tensor) -> Tensor:
+        """How far what was drawn, and is seen in it, lies from what it should have become.
+
+        Mostly of means over 4x4 pixels and of what is seen of larger places: where each stroke lies nobody can know,
+        and a network that is asked for it draws the mean of all that might be, which has no strokes.
+        """
+        with torch.no_grad():
+            known = lite0_maps(self.eye, target)
+        seen = torch.stack([_content_error(a, b) for a, b in zip(found[CONTENT_MAP:], known[CONTENT_MAP:])]).mean()
+        missed = drawn - target
+        return seen + 2 * F.avg_pool2d(missed, FEATURES).abs().mean() + 0.5 * missed.abs().mean()
+
+    def _parts(self, batch: Batch, told: bool) -> tuple[Tensor, Tensor, Tensor | None]:
+        """A part of each picture, of its style and, where that is `told`, of what the first becomes (B, 3, h, w).
+
+        The style is then another part of the partner, which has the colours of the one that is asked for: a look is
+        no key to what is to be drawn.
+        """
         whole = _sized(batch.image)
         side = self.config.crop
         sides = [min(side, length) if side else length for length in whole.shape[-2:]]
@@ -187,8 +206,10 @@ class FastStyle(Family):
 
         content = part(whole, 0)
         if told and batch.target is not None:
-            return content, part(_sized(batch.target), 0)
-        return content, content.roll(1, 0) if batch.other is None else part(_sized(batch.other), 1)
+            partner = _sized(batch.target)
+            target = part(partner, 0)
+            return content, recoloured(part(partner, 1), target), target
+        return content, content.roll(1, 0) if batch.other is None else part(_sized(batch.other), 1), None
 
     @torch.no_grad()
     def _learn_spread(self, statistics: Tensor) -> None:
@@ -203,7 +224,7 @@ class FastStyle(Family):
 
     def _standard(self, statistics: Tensor) -> Tensor:
         """What is seen (B, SEEN), of mean 0 and deviation 1 over pictures."""
-        return (statistics - self.seen_mean) / self.seen_spread.clamp(min=BARELY)
+        return ((statistics - self.seen_mean) / self.seen_spread.clamp(min=BARELY)).clamp(-MOST, MOST)
 
     @torch.no_grad()
     def _learn_school(self, look: Look, step: int) -> None:
@@ -217,8 +238,16 @@ class FastStyle(Family):
 
     @torch.no_grad()
     def _seen(self, x: Tensor) -> Tensor:
-        """Means and deviations (B, SEEN) of what the frozen network's layers say of pictures, standardised."""
-        return self._standard(_statistics(self.eye.layers(x)))
+        """Means and deviations (B, SEEN) of what the frozen network's layers say of pictures, standardised.
+
+        Of large ones it looks at four parts, as large as those that were trained on.
+        """
+        side = self.config.crop
+        if side == 0 or max(x.shape[-2:]) <= 2 * side:
+            return self._standard(_statistics(self.eye.layers(x)))
+        rows, columns = ([max(0, length - side) * share // 4 for share in (1, 3)] for length in x.shape[-2:])
+        parts = [x[..., y : y + side, z : z + side] for y in rows for z in columns]
+        return self._standard(_statistics(self.eye.layers(torch.cat(parts))).unflatten(0, (len(parts), -1)).mean(0))
 
     def batch_key(self, request: Any) -> Hashable:
         return request.image.size(), request.size
@@ -289,7 +318,7 @@ class FastStyle(Family):
             place = torch.zeros(1, 2, dtype=torch.int64, device=self.device)
             whole: Tensor = self.net(content.features, content.own, look, place).float()
             return whole[..., :height, :width]
-        x, margin = _padded(content.picture), 32 * self.config.net.depth + 32
+        x, margin = _padded(content.picture), 32 * self.config.net.depth + 40
         out = torch.empty_like(x)
         for top, left, bottom, right in boxes(x.shape[-2], x.shape[-1], TILE):
             above, before = min(margin, top), min(margin, left)
@@ -324,6 +353,13 @@ def _style_error(x: Tensor, y: Tensor, school: float) -> Tensor:
         size = (a.detach().square().sum(1) + b.square().sum(1)).clamp(min=FAINT)
         found.append(2 * (a - b).square().sum(1) / size)
     return torch.stack(found).mean()
+
+
+def _apart(maps: Sequence[Tensor]) -> list[Tensor]:
+    """`lite0_maps`, of whose patches colours stand apart, since the fine differences to them would not be heard."""
+    patches = maps[0][:, :-1].unflatten(1, (3, -1))
+    centre = patches[:, :, patches.shape[2] // 2]
+    return [centre, (patches - centre[:, :, None]).flatten(1, 2), *maps[1:]]
 
 
 def _statistics(layers: Sequence[Tensor]) -> Tensor:

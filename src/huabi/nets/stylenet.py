@@ -61,16 +61,19 @@ class StyleNet(nn.Module):
         self.register_buffer("noise", noise)
         self.grain = nn.Conv2d(GRAIN, wide, 1, bias=False)
         self.grained = nn.Linear(code, wide)
-        nn.init.zeros_(self.grained.weight)
-        nn.init.zeros_(self.grained.bias)
         self.code = nn.Sequential(nn.Linear(seen, code), nn.SiLU(), nn.Linear(code, code), nn.SiLU())
         self.down = nn.Conv2d(wide, 2 * wide, 3, 2, 1)
         self.middle = nn.ModuleList(Modulated(2 * wide, code) for _ in range(depth))
-        self.up = nn.Conv2d(2 * wide, wide, 3, padding=1)
+        self.up = _growing(2 * wide, wide)
+        self.keep = nn.Linear(code, 2 * wide)  # how much of what is finer goes around the middle
         self.decoder = nn.ModuleList(Modulated(wide, code) for _ in range(depth))
-        self.grow = nn.Conv2d(wide, width, 3, padding=1)
+        self.grow = _growing(wide, width)
         self.fine = Modulated(width, code)
+        self.last = nn.Linear(code, 2 * width)
         self.leave = nn.Conv2d(width, 12, 3, padding=1)
+        for layer in (self.grained, self.keep, self.last):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def encode(self, x: Tensor) -> Tensor:
         """Pictures (B, 3, H, W) -> features (B, C, H / 4, W / 4)."""
@@ -97,11 +100,11 @@ class StyleNet(nn.Module):
         coarse = self.down(h)
         for block in self.middle:
             coarse = block(coarse, code)
-        h = h + self.up(F.interpolate(coarse, scale_factor=2.0, mode="nearest"))
+        h = modulated(h, self.keep(code)) + self.up(coarse)
         for block in self.decoder:
             h = block(h, code)
-        h = self.fine(self.grow(F.interpolate(h, scale_factor=2.0, mode="nearest")), code)
-        return F.pixel_shuffle(self.leave(F.silu(h)), 2)
+        h = self.fine(self.grow(h), code)
+        return F.pixel_shuffle(self.leave(F.silu(modulated(h, self.last(code)))), 2)
 
 
 class Modulated(nn.Module):
@@ -116,10 +119,24 @@ class Modulated(nn.Module):
     def forward(self, x: Tensor, code: Tensor | None = None) -> Tensor:
         h = self.first(x * x.square().mean(1, keepdim=True).add(1e-4).rsqrt())
         if self.modulate is not None and code is not None:
-            scale, shift = self.modulate(code)[:, :, None, None].chunk(2, 1)
-            h = h * (1 + scale) + shift
+            h = modulated(h, self.modulate(code))
         out: Tensor = x + self.second(F.silu(h))
         return out
+
+
+def _growing(inside: int, outside: int) -> nn.Sequential:
+    """Features (B, inside, H, W) -> (B, outside, 2 H, 2 W); at first the four places of each are alike."""
+    layer = nn.Conv2d(inside, 4 * outside, 3, padding=1)
+    for part in (layer.weight, layer.bias):
+        assert part is not None
+        part.data.copy_(part.data[::4].repeat_interleave(4, 0))
+    return nn.Sequential(layer, nn.PixelShuffle(2))
+
+
+def modulated(h: Tensor, by: Tensor) -> Tensor:
+    """Features (B, C, H, W), scaled by 1 + the first half of `by` (B, 2 C) and shifted by the second."""
+    scale, shift = by[:, :, None, None].chunk(2, 1)
+    return h * (1 + scale) + shift
 
 
 def moments(h: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,4 +159,4 @@ def transformed(
         # turn root = aim: from the right, since the inverse itself is not needed
         turn = torch.linalg.solve_triangular(root, aim, upper=False, left=False)
         flat = turn @ (h.float().flatten(2) - own[0].float()[:, :, None]) + wanted[0].float()[:, :, None]
-        return laid(flat.unflatten(2, h.shape[2:]))
+        return laid(flat.unflatten(2, h.shape[2:]).to(h.dtype))
