@@ -1,23 +1,25 @@
 """Which way to stylise is how good, and how long does it take? The textbook first: 300 iterations of L-BFGS.
 
     OMP_NUM_THREADS=2 python bench/style.py [--size 512] [--method fast-style ...] [--pairs 6] [--sheet style.png]
-    OMP_NUM_THREADS=2 python bench/style.py --pairs 0 --world 200 --method fast-style
+    OMP_NUM_THREADS=2 python bench/style.py --pairs 0 --world 400 --method fast-style
 
 Contents are scikit-learn's and scikit-image's photographs; styles are paintings of scenes by two brushes and scenes of
 the world in four hands, of which the recipe of `fast-style` leaves one brush and two hands out. Every method gets the
 same pairs. `textbook` is Gatys et al. (2016): one scale, the content's own colours at the start, Gram matrices, 300
 iterations, with the features that are named; `gatys` is always there, and both are what others are held against.
-Style, content and both combined are measured in features that no method here is trained with: those of a network of
-random weights are drawn by another seed than the ones that `gatys` may take. The first three rows are no methods: the
-content as it is, with the colours of the style, and the style itself.
+Style, content and both combined are measured in features that no method here is trained with, unless --features says
+vgg19: those of a network of random weights are drawn by another seed than the ones that `gatys` may take. The first
+three rows are no methods: the content as it is, with the colours of the style, and the style itself.
 
-With --world N it also takes N scenes whose truth is known, the same scene in the asked style: the error against it, and
-what `world-reader` reads of style, things and colours, beside what it reads of the truth.
+With --world N each --method also draws N scenes whose truth is known, the same scene in the asked style, by the look of
+another scene: the error against it, and what `world-reader` reads of style, things and colours, beside what it reads of
+the truth, of the truth in the other scene's colours, and of what was given.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +42,6 @@ from huabi.data.world.truth import record
 from huabi.decoding import fit_picture
 from huabi.machine import processor
 from huabi.metrics.reading import Agreement
-from huabi.metrics.restoration import psnr
 from huabi.metrics.style import content_distance, held_out, stylisation
 from huabi.model import Reads
 from huabi.pictures import grid, save_picture, to_image, to_tensor
@@ -95,6 +96,10 @@ def of_model(name: str) -> Method:
     return stylised
 
 
+def coloured(image: Image.Image, like: Image.Image) -> Image.Image:
+    return to_image(recoloured(unit(image), unit(like))[0])
+
+
 def unit(image: Image.Image) -> Tensor:
     return to_tensor(image)[None]
 
@@ -104,27 +109,27 @@ def world_truth(methods: dict[str, Method], count: int, size: int) -> None:
     reader, seer = api.load("world-reader"), held_out()
     assert isinstance(reader, Reads)
     sides = reader.spec.size
-    print(f"\n{count} flat scenes of {size} pixels; what is read of them, in %")
-    print(f"| method | error | PSNR | {' | '.join(WORLD_STYLES)} | all styles | things | colours |")
-    print("|---|" + "--:|" * (len(WORLD_STYLES) + 5))
-    for name, method in {"the truth": None, **methods}.items():
-        errors, noises = list[Tensor](), list[Tensor]()
+    print(f"\n{count} flat scenes of {size} pixels, as many in each hand; what is read of them, in %")
+    print("| method | hand | error | style | things | colours |\n|---|---|--:|--:|--:|--:|")
+    floors: dict[str, Method | None] = {"(the truth)": None, "(the truth, recoloured)": None, "(the content)": None}
+    for name, method in {**floors, **methods}.items():
+        errors: dict[str, list[Tensor]] = {hand: [] for hand in WORLD_STYLES}
         readings = {hand: Agreement(reader.spec.facts, sides) for hand in WORLD_STYLES}
         for seed in range(count):
-            style, what = WORLD_STYLES[seed % len(WORLD_STYLES)], draw_scene(1000 + seed)
-            truth = picture(what, (size, size), style)
-            given = scene(1000 + seed, size, "flat"), scene(2000 + seed, size, style)
-            found = truth if method is None else method(*given)
-            errors.append(content_distance(seer, unit(found), unit(truth)))
-            noises.append(psnr(unit(found), unit(truth))[0])
-            facts = np.frombuffer(record(what, style, sides), np.uint8)
-            readings[style].add(facts, reader.read(unit(fit_picture(found, sides)))[0], hidden(what))
-        shares = [reading.shares() for reading in readings.values()]
-        read = [share["style"] for share in shares]
-        read += [sum(share[key] for share in shares) / len(shares) for key in ("style", "kind", "colour")]
-        figures = " | ".join(f"{100 * share:.0f}" for share in read)
-        error, level = (torch.stack(values).mean() for values in (errors, noises))
-        print(f"| {name} | {error:.3f} | {level:.1f} | {figures} |", flush=True)
+            hand, what = WORLD_STYLES[seed % len(WORLD_STYLES)], draw_scene(1000 + seed)
+            truth = picture(what, (size, size), hand)
+            content, style = scene(1000 + seed, size, "flat"), scene(2000 + seed, size, hand)
+            if method is not None:
+                found = method(content, style)
+            else:
+                found = {"(the truth)": truth, "(the content)": content}.get(name) or coloured(truth, style)
+            errors[hand].append(content_distance(seer, unit(found), unit(truth)))
+            facts = np.frombuffer(record(what, hand, sides), np.uint8)
+            readings[hand].add(facts, reader.read(unit(fit_picture(found, sides)))[0], hidden(what))
+        for hand, reading in readings.items():
+            shares = (reading.shares().get(key, float("nan")) for key in ("style", "kind", "colour"))
+            figures = " | ".join(f"{100 * share:.0f}" for share in shares)
+            print(f"| {name} | {hand} | {torch.stack(errors[hand]).mean():.3f} | {figures} |", flush=True)
 
 
 def main() -> None:
@@ -144,7 +149,7 @@ def main() -> None:
     methods |= {"gatys": of_model(f"gatys:features={args.features}")} | ours
     floors: dict[str, Method] = {
         "(the content)": lambda content, style: content,
-        "(its colours changed)": lambda content, style: to_image(recoloured(unit(content), unit(style))[0]),
+        "(its colours changed)": coloured,
         "(the style)": lambda content, style: style,
     }
     columns = [[content for content, _ in pairs], [style for _, style in pairs]]
@@ -156,9 +161,12 @@ def main() -> None:
     rows: dict[str, tuple[list[float], float]] = {}
     for name, method in {**floors, **methods}.items() if pairs else ():
         method(*pairs[0])  # what is set up once counts for nobody
-        start = time.perf_counter()
-        made = [method(content, style) for content, style in pairs]
-        seconds = (time.perf_counter() - start) / len(pairs)
+        made, taken = [], []
+        for pair in pairs:
+            start = time.perf_counter()
+            made.append(method(*pair))
+            taken.append(time.perf_counter() - start)
+        seconds = statistics.median(taken)
         triples = ((unit(content), unit(style), unit(x)) for (content, style), x in zip(pairs, made))
         rows[name] = [score.value for score in stylisation(triples, seer)], seconds
         if name in methods:
@@ -167,9 +175,9 @@ def main() -> None:
         known, slow = rows["gatys"]
         figures = " | ".join(f"{score:.3f}" for score in scores)
         ratio = "" if name in floors else f"{slow / seconds:.1f}"
-        print(f"| {name} | {figures} | {scores[-1] / known[-1]:.2f} | {seconds:.1f} | {ratio} |")
+        print(f"| {name} | {figures} | {scores[-1] / known[-1]:.2f} | {seconds:.3g} | {ratio} |")
     if args.world:
-        world_truth(ours or methods, args.world, args.size)
+        world_truth(ours, args.world, args.size)
     if args.sheet:
         save_picture(grid([column[k] for k in range(len(pairs)) for column in columns], len(columns)), args.sheet, None)
         print(args.sheet)

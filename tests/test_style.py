@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,13 @@ from huabi.errors import DataError, HuabiError, RequestError
 from huabi.families import fast_style
 from huabi.families.fast_style import FastStyle, FastStyleConfig
 from huabi.metrics.style import content_distance, style_distance, stylisation
-from huabi.model import DataSpec
+from huabi.model import Batch, DataSpec
 from huabi.nets.stylenet import moments, transformed
 from huabi.nets.vgg import VGG19
 from huabi.pictures import open_picture, read_recipe, to_image, to_tensor
 from huabi.requests import Stylize
-from huabi.style import Gram, Seer, Sliced, mixed, seer_of, style_of
+from huabi.rng import BatchRng
+from huabi.style import Gram, Seer, Sliced, lite0_maps, mixed, seer_of, style_of
 from huabi.stylizing import coloured_like, laid_over, recoloured, steadied
 
 RNG = torch.Generator().manual_seed(0)
@@ -330,6 +332,28 @@ def test_what_is_seen_is_standardised_over_all_that_was_learnt_from() -> None:
     found = net._standard(seen.flatten(0, 1))
     torch.testing.assert_close(found.mean(0), torch.zeros(fast_style.SEEN), atol=1e-4, rtol=0)
     torch.testing.assert_close(found.std(0, correction=0), torch.ones(fast_style.SEEN), atol=1e-4, rtol=0)
+
+
+def test_a_look_is_no_key_to_what_is_to_be_drawn(family: FastStyle) -> None:
+    image = torch.rand(2, 3, 32, 64, generator=RNG) * 2 - 1
+    batch = Batch(image, BatchRng(0, 1, 2), torch.arange(2), target=-image, other=image.flip(0))
+    crop = replace(family.config, crop=32)
+    net = FastStyle(crop, DataSpec((32, 64), 3, pairing="paired", count=2))
+    content, style, target = net._parts(batch, told=True)
+    assert target is not None
+    torch.testing.assert_close(target, -content)
+    assert not torch.equal(style, target)  # another part of the partner, whose colours are those that are asked for
+    for a, b in zip(moments(style), moments(target)):
+        torch.testing.assert_close(a, b, atol=0.05, rtol=0)
+    assert net._parts(batch, told=False)[2] is None
+    known = net._untruth(target, lite0_maps(net.eye, target), target)
+    assert 0 == float(known) < float(net._untruth(style, lite0_maps(net.eye, style), target))
+
+
+def test_of_large_styles_parts_are_seen_as_large_as_those_of_the_training(family: FastStyle) -> None:
+    net = FastStyle(replace(family.config, crop=32), DataSpec((32, 32), 3, count=8))
+    part = torch.rand(1, 3, 32, 32, generator=RNG) * 2 - 1
+    torch.testing.assert_close(net._seen(part.repeat(1, 1, 5, 5)), net._seen(part), atol=1e-4, rtol=1e-4)
 
 
 def test_pairs_teach_what_a_picture_becomes(tmp_path: Path) -> None:
