@@ -370,6 +370,8 @@ def test_pairs_teach_what_a_picture_becomes(tmp_path: Path) -> None:
         "fast_style", tmp_path / "pairs", tmp_path / "run", steps=80, **shape,
         on_report=lambda report: told.append(report.losses["truth"]),
     )
+    log = (tmp_path / "run" / "log.jsonl").read_text()
+    assert "heldout_psnr" in log
     assert set(told[::2]) == {0}
     assert told[-1] < 0.7 * told[1]
 

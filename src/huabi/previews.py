@@ -131,7 +131,10 @@ def _translated(
 def _stylised(
     family: Family, trainer: Trainer, data: PictureData, say: Callable[[str], None]
 ) -> Shown | None:
-    """Held-out pictures as rows of contents; as columns those of the second kind, or the same: each in each's hand."""
+    """Held-out pictures as rows of contents; as columns those of the second kind, or the same: each in each's hand.
+
+    Of pairs it measures each content by its own partner's look.
+    """
     family.identity = Identity(rows=family.rows, precision=trainer.precision, device=family.device.type)
     rows = (data.heldout if len(data.heldout) else data.train)[:STYLISED]
     contents = styles = [to_image(x) for x in to_unit(rows_of(data.images)(rows))]
@@ -147,9 +150,13 @@ def _stylised(
         say(f"no preview at step {trainer.step}: {error}")
         return None
     shown = [Image.new("RGB", contents[0].size, "white"), *styles]
-    for row, content in enumerate(contents):
-        shown += [content, *(drawn[row * len(styles) + column] for column in range(len(styles)))]
-    return grid(shown, len(styles) + 1), {}
+    made = [[drawn[row * len(styles) + column] for column in range(len(styles))] for row in range(len(contents))]
+    for content, row in zip(contents, made):
+        shown += [content, *row]
+    if data.target is None:
+        return grid(shown, len(styles) + 1), {}
+    own, truth = (torch.stack([to_tensor(x) for x in side]) for side in ([r[k] for k, r in enumerate(made)], styles))
+    return grid(shown, len(styles) + 1), {"heldout_psnr": float(psnr(own, truth).mean())}
 
 
 def _asked(family: Family, data: PictureData | None) -> list[Generate] | list[Imagine]:
