@@ -231,8 +231,9 @@ def test_what_is_translated_from_strokes_stays_within_the_mask() -> None:
     assert model.heard[0].to == "night"
     assert np.array_equal(np.asarray(picture)[:, 20:], np.asarray(image)[:, 20:])
     assert np.asarray(picture)[:, :20].max() < np.asarray(image)[:, :20].max()
-    with pytest.raises(RequestError, match="leave negative, expand"):
-        list(draw(model, [request.model_copy(update={"steps": 4})]))
+    for more in ({"steps": 4}, {"strength": 0.5}):
+        with pytest.raises(RequestError, match="leave negative, expand"):
+            list(draw(model, [request.model_copy(update=more)]))
 
 
 def test_what_learnt_from_label_maps_gets_one() -> None:
@@ -255,6 +256,15 @@ def test_transparency_stays_and_a_copy_of_a_clear_picture_is_no_layer() -> None:
     assert int((read_strokes(request.scribble, request.image).labels >= 0).sum()) == 24
     ((_, picture, _),) = draw(Scribbled(), [request])
     assert np.array_equal(picture.getchannel("A"), whole.getchannel("A"))
+
+
+def test_what_fills_holes_takes_no_strokes(huabi: Any, tmp_path: Path) -> None:
+    image = halves()
+    image.save(tmp_path / "grey.png")
+    strokes_on(image).save(tmp_path / "strokes.png")
+    Image.new("L", image.size, 255).save(tmp_path / "mask.png")
+    words = ["edit", tmp_path / "grey.png", "--scribble", tmp_path / "strokes.png", "--mask", tmp_path / "mask.png"]
+    refused(huabi(*words, "--model", "telea"), "--scribble needs a model that answers Edit or Translate")
 
 
 def test_edit_colours_by_strokes_alone(huabi: Any, tmp_path: Path) -> None:

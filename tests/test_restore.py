@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from conftest import TINY, at_mean, refused, write_pictures
-from huabi import api, cli, damage
+from huabi import api, cli, damage, index
 from huabi.config import configure
 from huabi.cost import example
 from huabi.deep import encode_deep, is_deep, to_deep_tensor
@@ -400,6 +400,28 @@ def test_edit_fills_holes_by_what_restores(huabi: Any, runs: Path, tmp_path: Pat
         assert "the same to the bit" in again.out, again.err
     refused(huabi(*words[:2], "a cat", *words[2:], "telea"), "draws nothing new")
     refused(huabi("edit", tmp_path / "photo.png", "--model", "telea"), "--mask FILE")
+
+
+def test_without_words_a_hole_is_filled_by_the_users_own_or_by_a_method(
+    huabi: Any, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUABI_HOME", str(tmp_path / "home"))
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (12, 12, 3), dtype=np.uint8)).save(tmp_path / "photo.png")
+    hole = Image.new("RGBA", (12, 12))  # as it is drawn: white on nothing
+    hole.paste((255, 255, 255, 255), (3, 3, 8, 9))
+    hole.save(tmp_path / "hole.png")
+    words = ("edit", tmp_path / "photo.png", "--mask", tmp_path / "hole.png", "--out", tmp_path / "filled.png")
+
+    def filled_by() -> str:
+        done = huabi(*words)
+        assert done.code == 0, done.err
+        recipe = read_recipe(tmp_path / "filled.png")
+        assert recipe is not None
+        return str(recipe["family"])
+
+    assert filled_by() == "telea"
+    index.add("0" * 64, runs / "both")
+    assert filled_by() == "restorer"
 
 
 def test_known_pixels_stay_in_the_file_and_what_was_drawn_is_marked(huabi: Any, tmp_path: Path) -> None:

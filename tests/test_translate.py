@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import inspect
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,16 @@ from huabi.data.world.render import masks
 from huabi.data.world.spec import parse
 from huabi.data.world.styles import draw as draw_world
 from huabi.data.world.styles import legend
+from huabi.drawing import draw
 from huabi.errors import RequestError
 from huabi.evaluation import evaluate
 from huabi.families import find
 from huabi.families.cyclegan import CycleGAN, History
 from huabi.families.pix2pix import Pix2Pix
 from huabi.model import DataSpec, Family
-from huabi.pictures import open_picture, read_recipe
+from huabi.pictures import open_picture, read_recipe, read_xmp
 from huabi.plan import Plan
+from huabi.provenance.label import read_packet
 from huabi.ranks import Ranks
 from huabi.requests import Translate
 from huabi.rng import BatchRng
@@ -304,6 +307,52 @@ def test_a_full_disk_ends_it(huabi: Any, run: Path, photos: Path, tmp_path: Path
     assert done.code != 0
     assert "no space left" in done.err.lower()
     assert "left out" not in done.err
+
+
+def test_no_picture_of_a_folder_is_overwritten_by_another(huabi: Any, run: Path, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "photos", ["a.jpg", "a.png"])
+    before = (folder / "a.png").read_bytes()
+    refused(huabi("translate", run, folder, "--out", folder), "a.png would be overwritten")
+    assert (folder / "a.png").read_bytes() == before
+
+
+def test_a_sheet_is_labelled_as_what_it_shows_and_a_run_is_known_by_its_name(
+    huabi: Any, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = fill(tmp_path, ["a.png"]) / "a.png"
+    huabi("translate", run, photo, "--out", tmp_path / "b.png", "--sheet", tmp_path / "sheet.png")
+    assert read_xmp(tmp_path / "sheet.png") is not None
+    assert read_packet(read_xmp(tmp_path / "sheet.png")).source_type == (
+        read_packet(read_xmp(tmp_path / "b.png")).source_type
+    )
+    monkeypatch.chdir(tmp_path)  # from where the bare name is none of a folder
+    again = huabi("translate", run.name, photo, "--out", tmp_path / "c.png")
+    assert again.code == 0, again.err
+    assert huabi("again", tmp_path / "c.png", "--input", photo, "--out", tmp_path / "d.png").code == 0
+
+
+def test_sixteen_bits_that_are_lost_are_told_of(huabi: Any, run: Path, tmp_path: Path) -> None:
+    Image.fromarray(np.full((12, 12), 40_000, np.uint16)).save(tmp_path / "deep.png")
+    assert "8 bits, of the 16" in huabi("translate", run, tmp_path / "deep.png", "--out", tmp_path / "b.png").err
+
+
+def test_a_film_that_nothing_here_reads_stops_no_folder(
+    huabi: Any, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = fill(tmp_path / "photos", ["a.png"])
+    (folder / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+    monkeypatch.setitem(sys.modules, "av", None)
+    done = huabi("translate", run, folder, "--out", tmp_path / "new")
+    assert done.code == 0, done.err
+    assert "left out" in done.err
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.png"]
+    refused(huabi("translate", run, folder / "film.mp4", "--out", tmp_path / "new"), "huabi[film]")
+
+
+def test_what_does_not_fit_into_memory_is_told_of_first(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huabi.restoring.free_memory", lambda device: 1000)
+    with pytest.raises(RequestError, match=r"20x10 pixels takes .* smaller"):
+        list(draw(api.load(run), [Translate(image=Image.new("RGB", (20, 10)))]))
 
 
 def full(*_: object) -> None:

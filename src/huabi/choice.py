@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from .model import Model
 from .requests import Edit, Imagine, Request, Restore, Stylize, Translate, Vary
 
 UNTRAINED: dict[type[Request], str] = {Stylize: "gatys"}  # what answers where no trained model is known
+FILLERS = {"telea": "cv2", "biharmonic": "skimage"}  # what fills a hole without training, and what it needs
 TEACHES: dict[type[Request], str] = {
     Edit: "text_to_image",
     Imagine: "text_to_image",
@@ -32,6 +34,27 @@ def model_for(task: type[Request], name: str | Path | None = None, device: str =
     Raises `HuabiError` where `name` is no model, `RequestError` where no model is known that answers.
     """
     return _opened(name if name is not None else _first(task), device)
+
+
+def editor_for(request: Edit, name: str | Path | None = None, device: str = "auto") -> Model:
+    """The model called `name`, or the first known one that edits as `request` asks.
+
+    Without words a part is filled by what lies around it, where what comes with Huabi would draw a thing of its own:
+    before it come the user's runs, those that edit before those that learnt to fill holes, and then a method.
+    """
+    wordy = request.prompt or request.negative or request.scribble or any(request.expand)
+    fills = request.mask is not None and not wordy
+    return model_for(Edit, _filling() if name is None and fills else name, device)
+
+
+def _filling() -> Path | str | None:
+    mine = [run for run in index.known() if not index.comes(run) and not index.enlarges(run)]
+    for task in (Edit, Restore):
+        for run in mine:
+            found = _answering(run, task)
+            if found and (task is Edit or "inpaint" in found[1]["config"]["task"]):
+                return run
+    return next((method for method, library in FILLERS.items() if find_spec(library)), None)
 
 
 def restorer_for(request: Restore, name: str | Path | None = None, device: str = "auto") -> Model:

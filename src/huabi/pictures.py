@@ -72,6 +72,11 @@ class Picture(Payload):
         except PictureError as error:
             raise PictureError(error.reason, self.name) from None
 
+    def mask(self) -> Image.Image:
+        """The decoded picture as a mask, in grey: what is transparent is black."""
+        seen = self.image(4)
+        return Image.alpha_composite(Image.new("RGBA", seen.size, "black"), seen).convert("RGB").convert("L")
+
     @property
     def channels(self) -> int:
         """What the file itself holds: 1 is grey, 3 colour, 4 colour with transparency."""
@@ -247,9 +252,9 @@ def write_picture(data: bytes, path: str | Path) -> None:
 
 def mask_image(mask: Picture, image: Picture) -> Image.Image:
     """A mask of `image` in grey; raises `RequestError` where their sizes differ."""
-    seen, whole = mask.image(1), image.image()
-    if seen.size != whole.size:
-        sizes = [f"{one.width}x{one.height}" for one in (seen, whole)]
+    seen, known = mask.mask(), image.size()[::-1]
+    if seen.size != known:
+        sizes = [f"{one[0]}x{one[1]}" for one in (seen.size, known)]
         raise RequestError(f"the mask has {sizes[0]} pixels, the picture {sizes[1]}; make the mask as large")
     return seen
 

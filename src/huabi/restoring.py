@@ -40,7 +40,7 @@ def restored(request: Restore, channels: int, apply: Apply, device: torch.device
     """
     picture = to_deep_tensor(request.image)
     scale = request.scale if request.task == "upscale" else 1
-    check_memory(picture, scale, device)
+    check_memory((scale * picture.shape[1], scale * picture.shape[2]), device)
     hole = hole_of(request)
     if request.task == "colourise":
         picture = _in_colour(picture)
@@ -120,9 +120,9 @@ def _enlarged(x: Tensor, scale: int) -> Tensor:
     return F.interpolate(x, scale_factor=scale, mode="bicubic") if scale > 1 and x.numel() else x
 
 
-def check_memory(picture: Tensor, scale: int, device: torch.device | str) -> None:
-    """Raises `RequestError` where what a picture (C, H, W) becomes at `scale` times its sides does not fit."""
-    height, width = (side * scale for side in picture.shape[1:])
+def check_memory(size: tuple[int, int], device: torch.device | str) -> None:
+    """Raises `RequestError` where a result of so many rows and columns does not fit."""
+    height, width = size
     if height * width > MAX_PIXELS:
         raise RequestError(f"{width}x{height} pixels are more than can be opened again: at most {MAX_PIXELS:,}")
     needed = HELD * 4 * 3 * height * width
@@ -130,5 +130,5 @@ def check_memory(picture: Tensor, scale: int, device: torch.device | str) -> Non
     if needed > free:
         raise RequestError(
             f"a result of {width}x{height} pixels takes {needed >> 20} MB of memory, {free >> 20} MB are free; "
-            "restore a part of the picture, or a smaller one"
+            "give a part of the picture, or a smaller one"
         )

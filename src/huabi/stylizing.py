@@ -91,7 +91,7 @@ def masks_of(request: Stylize, size: tuple[int, int]) -> list[Tensor]:
     """Where each style goes, (H, W) in [0, 1]; empty where they all go everywhere."""
     known, found = request.image.size()[::-1], []
     for mask in request.masks:
-        seen = mask.image(1)
+        seen = mask.mask()
         if seen.size != known:
             sizes = [f"{one[0]}x{one[1]}" for one in (seen.size, known)]
             raise RequestError(f"a mask has {sizes[0]} pixels, the picture {sizes[1]}; make the mask as large")

@@ -177,7 +177,7 @@ class Enhancer(Model):
 
 def _answer(request: Enhance) -> Tensor:
     x = to_deep_tensor(request.image)
-    check_memory(x, request.scale, "cpu")
+    check_memory((request.scale * x.shape[1], request.scale * x.shape[2]), "cpu")
     colours, alpha = (x[:3] + 1) / 2, x[3:]
     found = _weighed(needs(_seen(colours, alpha[0] > -1) if len(alpha) else colours), request)
     done = torch.cat([enhanced(colours, found) * 2 - 1, alpha])

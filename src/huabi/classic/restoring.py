@@ -65,7 +65,8 @@ class _Method(Model):
         if request.task not in self.tasks:
             raise RequestError(f"{self.name} does not {request.task}; it does {' and '.join(self.tasks)}")
         x = to_deep_tensor(request.image)
-        check_memory(x, request.scale if request.task == "upscale" else 1, "cpu")
+        scale = request.scale if request.task == "upscale" else 1
+        check_memory((scale * x.shape[1], scale * x.shape[2]), "cpu")
         restored = self.restored(x, request)
         return restored if restored.shape != x.shape else x.lerp(restored, request.strength)
 

@@ -229,8 +229,8 @@ class Scribbled(Model):
             dense = Picture.of(to_image(_dense(request.image, request.scribble, request.mask)))
         if Edit in self.model.requests:
             return request.model_copy(update={"image": dense, "scribble": None})
-        if request.negative or any(request.expand) or request.steps or request.guidance:
-            raise RequestError("this model translates: leave negative, expand, steps and guidance out")
+        if request.negative or any(request.expand) or request.steps or request.guidance or request.strength < 1:
+            raise RequestError("this model translates: leave negative, expand, steps, guidance and strength out")
         return Translate(image=dense, to=request.prompt or None, seed=request.seed)
 
 
@@ -241,7 +241,7 @@ def _dense(image: Picture, scribble: Picture, mask: Picture | None) -> Tensor:
     if mask is None:
         return dense
     check_mask(mask, image)
-    return torch.where(to_tensor(mask.image(1)) > 0, dense, to_tensor(image.image(3)))
+    return torch.where(to_tensor(mask.mask()) > 0, dense, to_tensor(image.image(3)))
 
 
 @lru_cache(maxsize=4)
@@ -254,7 +254,7 @@ def _kept(request: Edit, made: Tensor) -> Tensor:
     """What was made (C, H, W), and the picture itself where the mask is black."""
     if request.mask is None:
         return made
-    return torch.where(to_tensor(request.mask.image(1)) > 0, made, to_tensor(request.image.image(len(made))))
+    return torch.where(to_tensor(request.mask.mask()) > 0, made, to_tensor(request.image.image(len(made))))
 
 
 def _coloured(request: Edit) -> Tensor:

@@ -74,7 +74,7 @@ def _correct(source: Path, out: Path, sheet: Path | None, amounts: dict[str, Any
         for _, picture, recipe in drawn(Enhancer(), [request]):
             save_like(given, picture, out, recipe, not no_recipe, display)
             if sheet is not None:
-                save_sheet([(given.image(given.channels), to_image(picture))], sheet)
+                save_sheet([(given.image(given.channels), to_image(picture))], sheet, recipe)
     typer.echo(out)
 
 

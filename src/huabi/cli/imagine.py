@@ -118,15 +118,17 @@ def edit(
         out = out or _beside(image, "edited", asked)
         _make(asked, model, device, out, None, no_recipe, notes)
         return
+    from ..choice import model_for
     from ..classic.scribbles import SOFT, Scribbled
 
-    if strength is None and model is not None:
+    coloured = Scribbled() if model is None else model_for(Edit, model, device)
+    if strength is None and model is not None and Edit in coloured.requests:
         given["strength"] = SOFT
     asked = read(prompt, given | {"scribble": _read(scribble)}, Edit)
     if model is None:
         asked = replace(asked, notes=())  # no words are needed where nothing is drawn
     out = out or _beside(image, "edited", asked)
-    _make(asked, model or Scribbled(), device, out, None, no_recipe, notes)
+    _make(asked, coloured, device, out, None, no_recipe, notes)
 
 
 @app.command()
@@ -185,7 +187,7 @@ def _make(
     With `rank`, the best are saved when all are done, and printed in their order.
     """
     _check_out(out, grid, asked, no_recipe)
-    from ..choice import model_for
+    from ..choice import editor_for, model_for
     from ..drawing import draw
     from ..filling import Filling, answering_edit
     from ..hearing import cut, fitted
@@ -196,9 +198,12 @@ def _make(
 
     with showing() as display:
         ranking = ranking_for(asked, rank, device)
-        chosen = model_for(type(asked.request), model, device) if model is None or isinstance(model, str) else model
-        if isinstance(asked.request, Edit):
-            chosen = answering_edit(chosen)
+        if model is not None and not isinstance(model, str):
+            chosen = model
+        elif isinstance(asked.request, Edit):
+            chosen = answering_edit(editor_for(asked.request, model, device))
+        else:
+            chosen = model_for(type(asked.request), model, device)
         if isinstance(chosen, Filling):
             asked = replace(asked, notes=())  # no words are needed where nothing new is drawn
         asked = fitted(asked, chosen.spec)
@@ -253,7 +258,9 @@ def _lost(request: Any, model: Model) -> Iterator[str]:
         return
     if is_deep(request.image):
         yield "the picture has 16 bits, and what is made of it 8"
-    if not isinstance(model, Filling) and (request.mask is not None or any(request.expand)):
+    drawn = request.mask is not None or any(request.expand)
+    strokes = request.scribble is not None and model.identity is not None and model.identity.hash
+    if not isinstance(model, Filling) and (drawn or strokes):
         if request.image.channels == 4 and model.spec.channels < 4:
             yield "this model knows no transparency: the picture is laid on white"
         if request.image.channels > 1 and model.spec.channels == 1:

@@ -78,9 +78,9 @@ def check_kept(out: Path | None, *given: Path) -> None:
 def check_sheet(sheet: Path | None, *given: Path) -> None:
     """Raises `HuabiError` where no sheet can be saved there."""
     if sheet is not None:
-        from ..pictures import format_of
+        from ..provenance.publish import check_place
 
-        format_of(sheet)
+        check_place(sheet)
         check_kept(sheet, *given)
 
 
@@ -104,12 +104,16 @@ def save_like(
     publish(to_image(picture), out, recipe, with_recipe)
 
 
-def save_sheet(pairs: Sequence[tuple[Image, Image]], sheet: Path) -> None:
-    """Saves pictures before and after, side by side, a pair in each row, as large as what it became."""
-    from ..pictures import grid, save_picture
+def save_sheet(pairs: Sequence[tuple[Image, Image]], sheet: Path, recipe: Mapping[str, Any]) -> None:
+    """Saves pictures before and after, side by side, a pair in each row, as large as what it became.
+
+    It is labelled as the last of them, whose recipe is given, and holds none itself.
+    """
+    from ..pictures import grid
+    from ..provenance.publish import publish
 
     sides = [side for before, after in pairs for side in (before.resize(after.size), after)]
-    save_picture(grid(sides, 2), sheet)
+    publish(grid(sides, 2), sheet, recipe, with_recipe=False)
 
 
 def say_near(display: Display, recipe: Mapping[str, Any]) -> None:

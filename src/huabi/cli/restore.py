@@ -57,6 +57,6 @@ def restore(
         for _, picture, recipe in drawn(model, [request]):
             save_like(given, picture, out, recipe, not no_recipe, display)
             if sheet is not None:
-                save_sheet([(given.image(given.channels), to_image(picture))], sheet)
+                save_sheet([(given.image(given.channels), to_image(picture))], sheet, recipe)
         display.say(f"{time.perf_counter() - start:.1f} s")
     typer.echo(out)

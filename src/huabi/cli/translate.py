@@ -42,10 +42,11 @@ def translate(
     no_recipe: NoRecipe = False,
 ) -> None:
     """Turn pictures into another kind of picture, with a RUN that learnt how."""
-    from .. import index
-    from ..api import load
+    from .. import models
     from ..decoding import WriteError, open_picture
+    from ..deep import is_deep
     from ..errors import valid
+    from ..pictures import Picture
     from ..provenance.publish import publish
 
     out = out or _beside(images)
@@ -53,8 +54,8 @@ def translate(
     check_sheet(sheet, *(place for one in work for place in (one.source, one.target)))
     if sheet is not None and all(one.film for one in work):
         raise RequestError("--sheet shows pictures, and these are films; leave it out")
-    model = load(run, device)
-    made, pairs = 0, list[tuple[Any, Any]]()
+    model = models.load(run, device)
+    made, pairs, label = 0, list[tuple[Any, Any]](), dict[str, Any]()
     with showing() as display, valid():
         for done, one in enumerate(work):
             display.count("translating", done, len(work))
@@ -63,8 +64,12 @@ def translate(
                 if one.film:
                     _film(model, one, asked, lambda k, n: display.count(f"translating {one.source.name}", k, n))  # noqa: B023
                 else:
-                    picture, recipe = _drawn(model, one.source, asked)
+                    given = Picture.of(one.source)
+                    picture, recipe = _drawn(model, given, asked)
+                    label = recipe
                     publish(picture, one.target, recipe, not no_recipe)
+                    if is_deep(given):
+                        display.say(f"note: {one.target} is saved in 8 bits, of the 16 that {one.source} has")
                     if sheet is not None and len(pairs) < SHOWN:
                         pairs.append((_small(open_picture(one.source)), _small(picture)))
             except WriteError:
@@ -79,9 +84,8 @@ def translate(
     if not made:
         raise DataError(f"none of the {len(work)} pictures can be read")
     if sheet is not None and pairs:
-        save_sheet(pairs, sheet)
-    if model.identity is not None:
-        index.add(model.identity.hash, index.place(run))
+        save_sheet(pairs, sheet, label)
+    models.remember(model, run)
     typer.echo(out)
 
 
@@ -94,16 +98,20 @@ def _small(picture: Any) -> Any:
 
 def _drawn(model: Model, image: Any, asked: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     from ..drawing import draw
-    from ..pictures import Picture
     from ..requests import Translate
 
-    [(_, picture, recipe)] = draw(model, [Translate(image=Picture.of(image), **asked)])
+    [(_, picture, recipe)] = draw(model, [Translate(image=image, **asked)])
     return picture, recipe
 
 
 def _film(model: Model, one: Work, asked: dict[str, Any], told: Any) -> None:
-    from ..classic.film import read_film, save_film
+    from ..classic.film import check_film, read_film, save_film
 
+    try:
+        check_film(one.source, "")
+        check_film(one.target, "--out")
+    except RequestError as error:  # what was found in a folder is left out
+        raise DataError(str(error)) from None
     film = read_film(one.source)
 
     def frames() -> Iterator[Any]:
@@ -133,8 +141,9 @@ def _planned(images: list[Path], out: Path) -> Iterator[Work]:
         raise RequestError(f"--out {out} is one file; give a folder")
     if not single and out.exists() and not out.is_dir():
         raise RequestError(f"--out {out} is a file; give a folder")
-    sources, taken = {image.resolve() for image in images}, set[Path]()
-    for source, name, named in _files(images):
+    files = list(_files(images))
+    sources, taken = {source.resolve() for source, _, _ in files}, set[Path]()
+    for source, name, named in files:
         film = _is_film(source, named)
         if named and not film:
             Picture.of(source)
@@ -143,27 +152,25 @@ def _planned(images: list[Path], out: Path) -> Iterator[Work]:
         free = (out / name.parent / f"{one}{suffix}" for one in names)
         target = out if single else next(path for path in free if path not in taken)
         taken.add(target)
-        if target.resolve() == source.resolve() or target.resolve() in sources:
+        if target.resolve() in sources:
             raise RequestError(f"{target} would be overwritten; choose another --out")
-        if film:
+        if film and named:
+            check_film(source, "")
             check_film(target, "--out")
         yield Work(source, target, named, film)
 
 
 def _is_film(source: Path, named: bool) -> bool:
     """Whether a file holds a film; one found in a folder that cannot be read is told of when its turn comes."""
-    from ..classic.film import check_film, is_film
+    from ..classic.film import is_film
     from ..pictures import PictureError
 
     try:
-        film = is_film(source)
+        return is_film(source)
     except PictureError:
         if named:
             raise
         return False
-    if film:
-        check_film(source, "")
-    return film
 
 
 def _files(images: list[Path]) -> Iterator[tuple[Path, Path, bool]]:

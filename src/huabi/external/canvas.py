@@ -84,7 +84,7 @@ def _widened(request: Edit, image: Tensor) -> tuple[Tensor, Tensor]:
     """The picture with its edges drawn out on every side, and what is to be drawn of it (1, H, W)."""
     mask = torch.full_like(image[:1], 1.0 if request.mask is None and not any(request.expand) else 0.0)
     if request.mask is not None:
-        mask = (to_tensor(request.mask.image(1)) + 1) / 2
+        mask = (to_tensor(request.mask.mask()) + 1) / 2
         if mask.shape[-2:] != image.shape[-2:]:
             sizes = (f"{x.shape[-1]}x{x.shape[-2]}" for x in (mask, image))
             raise RequestError("the mask is {} and the picture {} pixels; give both in one size".format(*sizes))

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..model import DataSpec
 from ..pictures import check_mask, to_tensor
 from ..requests import Edit
+from ..restoring import check_memory
 
 
 class Canvas(NamedTuple):
@@ -34,21 +35,21 @@ class Canvas(NamedTuple):
 def canvas_of(request: Edit, spec: DataSpec, device: torch.device) -> Canvas:
     """What `request` draws on, by a model of such pictures.
 
-    The border mirrors the picture. A mask that does not fit raises `RequestError`.
+    The border mirrors the picture. What does not fit, a mask or into memory, raises `RequestError`.
     """
-    channels = spec.channels
-    picture = to_tensor(request.image.image(channels))
+    (rows, columns), (left, top, right, bottom) = request.image.size(), request.expand
+    check_memory((rows + top + bottom, columns + left + right), device)
+    picture = to_tensor(request.image.image(spec.channels))
     mask = torch.full((1, *picture.shape[1:]), not any(request.expand))
     if request.mask is not None:
         check_mask(request.mask, request.image, any(request.expand))
-        mask = to_tensor(request.mask.image(1)) > 0
-    left, top, right, bottom = request.expand
+        mask = to_tensor(request.mask.mask()) > 0
     border = ((0, 0), (top, bottom), (left, right))
     canvas = torch.from_numpy(np.pad(picture.numpy(), border, "reflect")).to(device)
     mask = torch.from_numpy(np.pad(mask.numpy(), border, constant_values=True)).to(device)
     sides = (mask[0].any(1), spec.size[0]), (mask[0].any(0), spec.size[1])
-    rows, columns = (_window(along, least) for along, least in sides)
-    return Canvas(canvas, (rows, columns), canvas[:, rows, columns], mask[:, rows, columns])
+    down, along = (_window(marked, least) for marked, least in sides)
+    return Canvas(canvas, (down, along), canvas[:, down, along], mask[:, down, along])
 
 
 def _window(along: Tensor, least: int) -> slice:

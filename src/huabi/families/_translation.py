@@ -15,6 +15,7 @@ from ..model import DataSpec
 from ..nets import translators
 from ..nets.patchgan import PatchCritic, halvings_for
 from ..requests import Translate
+from ..restoring import check_memory
 from ..tiles import tiled
 
 LARGE = 256  # pixels from which on a ResNet has nine blocks instead of six (Zhu et al. 2017, section 7.1)
@@ -166,6 +167,7 @@ def translations(
     """
     done: dict[Translate, Tensor] = {}
     for request in dict.fromkeys(requests):
+        check_memory(request.image.size(), device)
         x, alpha = source_of(request, spec)
         drawn = apply(request, x[None].to(device))[0].float()
         done[request] = drawn if alpha is None else torch.cat([drawn.expand(3, -1, -1), alpha.to(device)])

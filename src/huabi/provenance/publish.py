@@ -196,7 +196,7 @@ def _drawn(recipe: Mapping[str, Any], size: tuple[int, int]) -> Image.Image:
     left, top, right, bottom = request.get("expand") or (0, 0, 0, 0)
     drawn = Image.new("L", size, 255)
     if request.get("mask"):
-        mask = Picture.of(base64.b64decode(request["mask"])).image(1)
+        mask = Picture.of(base64.b64decode(request["mask"])).mask()
         drawn.paste(mask.point(lambda level: 255 if level > 127 else 0), (left, top))
     else:
         drawn.paste(0, (left, top, size[0] - right, size[1] - bottom))

@@ -249,7 +249,7 @@ def _info(asked: Text2Image, recipes: Sequence[dict[str, Any]]) -> dict[str, Any
 def _mask(asked: Image2Image) -> Picture | None:
     if asked.mask is None or not asked.inpainting_mask_invert:
         return asked.mask
-    return Picture.of(asked.mask.image(1).point([255 - level for level in range(256)]))
+    return Picture.of(asked.mask.mask().point([255 - level for level in range(256)]))
 
 
 def _told(picture: Picture) -> dict[str, Any]:
