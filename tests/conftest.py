@@ -65,6 +65,8 @@ VARIANTS = {  # of a family: its name, a dash, and what to call it
     "restorer-dncnn": {"batch": 4, "net": "dncnn", "net.width": 8, "net.depth": 3, "task": ("dejpeg", "mend")},
     "restorer-inpaint": {"batch": 4, "net.width": 8, "net.depth": (1, 1), "task": ("inpaint",)}
     | {"detail.adversarial": 0.1, "detail.texture": 1.0},
+    "restorer-mixed": {"batch": 4, "net.width": 8, "net.depth": (1, 1), "task": ("denoise", "deblur")}
+    | {"noise": "mixed"},
     "restorer-upscale": {"batch": 4, "net.width": 8, "net.depth": (1,), "task": ("upscale",)},
     "text_to_image-embedding": TINY["text_to_image"]  # and contrast=contrast_run()
     | {"condition": "embedding", "condition.width": 32, "condition.depth": 1, "condition.steps": 3},

@@ -37,6 +37,7 @@ from huabi.restoring import restored
 from huabi.rng import BatchRng
 from huabi.sampling import repaint
 from huabi.trainer import Trainer
+from test_serve_security import forged
 
 GREY = DataSpec((32, 32), 1, count=32)
 DAMAGES: dict[str, Callable[[Tensor, BatchRng], Tensor]] = {
@@ -481,6 +482,31 @@ def test_mistakes_get_one_line(huabi: Any, runs: Path, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("huabi.provenance.publish.LONGEST_EXIF", 5000)
         refused(attempt("inpaint", *words, out="out.jpg"), "too long for JPEG", ".png")
+
+
+ONE_PICTURE = [
+    ("restore", "--task", "denoise", "--method", "tv"),
+    ("restore", "--task", "denoise", "--method", "nl-means"),
+    ("restore", "--task", "deblur", "--method", "wiener"),
+    ("restore", "--task", "upscale", "--method", "bicubic"),
+    ("restore", "--task", "denoise"),  # by what comes along
+    ("enhance",),
+    ("edit", "--mask", "MASK", "--model", "telea"),
+]
+
+
+@pytest.mark.parametrize("words", ONE_PICTURE, ids=" ".join)
+def test_the_smallest_picture_and_one_that_is_too_large(huabi: Any, words: tuple[str, ...], tmp_path: Path) -> None:
+    Image.new("RGB", (1, 1), "red").save(tmp_path / "one.png")
+    (tmp_path / "huge.png").write_bytes(forged(20_000, 20_000))
+    command, *more = (tmp_path / "one.png" if word == "MASK" else word for word in words)
+    refused(huabi(command, tmp_path / "huge.png", *more, "--out", tmp_path / "a.png"), "huge.png", "pixels")
+    done = huabi(command, tmp_path / "one.png", *more, "--out", tmp_path / "b.png")
+    if command == "edit":  # all of it is missing
+        refused(done, "all black")
+    else:
+        assert done.code == 0, done.err
+        assert max(open_picture(tmp_path / "b.png").size) <= 2
 
 
 @pytest.mark.parametrize("path", [Flow(), EDM(), DDPM()], ids=lambda path: type(path).__name__)

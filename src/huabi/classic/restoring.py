@@ -28,6 +28,7 @@ Missing = NDArray[np.bool_]  # (H, W), what inpaint fills
 BLUR = 1.5  # standard deviation, in pixels, of the blur that is undone
 FLOOR = 1 / 255  # the least noise that is assumed, of a range of 1
 NEAR = 5  # pixels around a hole's rim that it is filled from
+PATCH = 5  # pixels of a side that non-local means compare
 LEAST = {"dejpeg": 6 / 255}  # of JPEG's artefacts the estimate sees little
 
 
@@ -99,7 +100,11 @@ class NonLocalMeans(_Filter):
 
     def filtered(self, array: Array, noise: float, missing: Missing) -> Any:
         means = _library("restoration").denoise_nl_means
-        return means(array, patch_size=5, patch_distance=6, h=0.8 * noise, sigma=noise, channel_axis=2)
+        rows, columns = array.shape[:2]
+        room = [(0, max(0, PATCH - side)) for side in (rows, columns)]  # for the patch of a picture that has less
+        padded = np.pad(array, [*room, (0, 0)], "edge")
+        done = means(padded, patch_size=PATCH, patch_distance=6, h=0.8 * noise, sigma=noise, channel_axis=2)
+        return done[:rows, :columns]
 
 
 class TotalVariation(_Filter):
