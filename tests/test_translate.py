@@ -121,6 +121,11 @@ def test_a_map_of_labels_has_the_colour_of_each_kind_where_it_is_seen() -> None:
     assert prepare("world:pairs=labels-flat,n=4", size=16).spec.domains == ("labels", "flat")
 
 
+def test_the_page_tells_the_colour_of_each_kind() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "crf.md").read_text()
+    assert [kind for kind, colour in legend().items() if f"{kind} `#{bytes(colour).hex()}`" not in page] == []
+
+
 def test_night_falls_on_the_same_scene() -> None:
     day, night = (next(parse("world:pairs=day-night,styles=flat").pictures(side)).scene() for side in (0, 1))
     assert (day.time, night.time) == ("day", "night")
