@@ -172,7 +172,7 @@ def main() -> None:
     parser.add_argument("--ship", type=Path, metavar="FOLDER", help="write the trained model here; train nothing")
     args = parser.parse_args()
     if args.ship:
-        ship(args.out, args.ship)
+        ship(args.out, args.ship, (SIZE, SIZE))
     elif args.photos:
         write(args.photos, args.data)
     else:

@@ -37,9 +37,15 @@ def readable(files: Sequence[Path]) -> Iterator[Image.Image]:
             print(f"left out: {error}")
 
 
-def ship(run: Path, to: Path) -> None:
-    """Writes what loading needs of a run, weights in fp16."""
+def ship(run: Path, to: Path, size: tuple[int, int] | None = None) -> None:
+    """Writes what loading needs of a run, weights in fp16.
+
+    Args:
+        size: rows and columns that one which goes on from it fits its pictures to; those of the run by default.
+    """
     header = Checkpoint.open(run).header | {"init": None, "threads": 0}  # as many as there are where it draws
+    if size is not None:
+        header["spec"]["size"] = header["data_settings"]["size"] = list(size)
     tensors, _ = unpack(run / "model.safetensors")
     if any(name.startswith("codec.") for name in tensors):
         header["config"]["autoencoder"] = to.name  # where it came from lies with whoever trained it

@@ -57,6 +57,30 @@ def _filling() -> Path | str | None:
     return next((method for method, library in FILLERS.items() if find_spec(library)), None)
 
 
+def stylist_for(request: Stylize, name: str | Path | None = None, device: str = "auto") -> Model:
+    """The model called `name`, or the first known one that stylises as `request` asks.
+
+    What learnt any style comes before what leans to one artist's, which answers where no style is given. Raises
+    `RequestError` where none is and no such run is known, or where something is said that only gatys knows.
+    """
+    own = [setting for setting in ("iterations", "features", "statistic", "smoothness") if getattr(request, setting)]
+    if name is None:
+        name = "gatys" if own else _stylist(bool(request.styles))
+    elif own and str(name) != "gatys":
+        raise RequestError(f"--{own[0]} is of gatys: leave it out, or say --method gatys")
+    return model_for(Stylize, name, device)
+
+
+def _stylist(styled: bool) -> Path | str:
+    runs = [found for run in index.known() if (found := _answering(run, Stylize))]
+    order = [(index.comes(run), run) for run, header in runs if not header["config"].get("school")]
+    order = sorted(order, key=lambda one: one[0]) if styled else []
+    order += [(False, run) for run, _ in runs if not index.comes(run) and (False, run) not in order]
+    if not order and not styled:
+        raise RequestError("give one or more styles, or train a run on an artist's: see docs/style.md")
+    return order[0][1] if order else UNTRAINED[Stylize]
+
+
 def restorer_for(request: Restore, name: str | Path | None = None, device: str = "auto") -> Model:
     """The method or the model called `name`, or the first known model that was trained for what `request` asks."""
     settings: dict[str, Any] = {"scale": request.scale} if request.task == "upscale" else {}

@@ -130,7 +130,8 @@ def film(model: Model, request: Stylize, frames: Iterable[Tensor], steady: bool)
     """Each frame (1, 3, H, W) in [-1, 1] stylised; raises `RequestError` where the model is none of `Films`."""
     if not isinstance(model, Films):
         raise RequestError("this model stylises pictures alone; give a run of fast_style, or gatys")
-    return _computed(model.film(request, frames, steady), model.identity or Identity(rows=1))
+    for picture in _computed(model.film(request, frames, steady), model.identity or Identity(rows=1)):
+        yield _whole(picture)
 
 
 def _computed(pictures: Iterator[Tensor], identity: Identity) -> Iterator[Tensor]:

@@ -153,7 +153,7 @@ def _stylised(
     made = [[drawn[row * len(styles) + column] for column in range(len(styles))] for row in range(len(contents))]
     for content, row in zip(contents, made):
         shown += [content, *row]
-    if data.target is None:
+    if data.target is None or not len(data.heldout):
         return grid(shown, len(styles) + 1), {}
     own, truth = (torch.stack([to_tensor(x) for x in side]) for side in ([r[k] for k, r in enumerate(made)], styles))
     return grid(shown, len(styles) + 1), {"heldout_psnr": float(psnr(own, truth).mean())}

@@ -9,13 +9,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .decoding import MAX_PIXELS
+from .deep import to_deep_tensor
 from .errors import RequestError
 from .machine import free_memory
 from .nets.stylenet import moments
 from .pictures import Picture, to_tensor
 from .requests import Stylize
+from .restoring import bled
 
 __all__ = [
+    "alpha_of",
+    "check_large",
     "check_room",
     "coloured_like",
     "content_of",
@@ -46,6 +51,9 @@ def size_of(request: Stylize) -> tuple[int, int]:
 
 def check_room(size: tuple[int, int], held: int) -> None:
     """Raises `RequestError` where `held` pictures of so many rows and columns do not fit into memory."""
+    if math.prod(size) > MAX_PIXELS:
+        most = int(max(size) * math.sqrt(MAX_PIXELS / math.prod(size)))
+        raise RequestError(f"{size[1]}x{size[0]} pixels are more than can be opened again; say --size {most}")
     need, free = 12 * held * math.prod(size), free_memory(torch.device("cpu"))
     if need > free:
         side = max(LEAST, int(max(size) * math.sqrt(free / need)))
@@ -55,9 +63,23 @@ def check_room(size: tuple[int, int], held: int) -> None:
 
 
 def content_of(request: Stylize) -> Tensor:
-    """The picture that is stylised, (1, 3, H, W) in [-1, 1], of the size that is asked; too small a one is refused."""
-    x = _read(request.image, "picture")
+    """The picture that is stylised, (1, 3, H, W) in [-1, 1], of the size that is asked; too small a one is refused.
+
+    Beneath transparency it has the colours of what is seen nearby.
+    """
+    check_large(request.image.size(), request.image.name or "the picture", "picture")
+    whole = to_deep_tensor(request.image)[None]
+    x, alpha = whole[:, :3].expand(-1, 3, -1, -1), whole[:, 3:]
+    x = bled(x, alpha > -1) if alpha.shape[1] else x
     return x if request.size is None else resized(x, request.size)
+
+
+def alpha_of(request: Stylize) -> Tensor | None:
+    """How opaque the picture is that is stylised (1, 1, H, W), of the size that is asked; None where all of it is."""
+    if request.image.channels < 4:
+        return None
+    alpha = to_deep_tensor(request.image)[None, 3:]
+    return alpha if request.size is None else resized(alpha, request.size)
 
 
 def styles_of(request: Stylize, long: int) -> list[Tensor]:
@@ -73,12 +95,14 @@ def styles_of(request: Stylize, long: int) -> list[Tensor]:
 
 
 def _read(picture: Picture, what: str) -> Tensor:
-    x = to_tensor(picture.image())[None]
-    height, width = x.shape[-2:]
-    if min(height, width) < LEAST:
-        name = picture.name or f"the {what}"
-        raise RequestError(f"{name} has {width}x{height} pixels: a {what} needs {LEAST} a side; give a larger one")
-    return x
+    check_large(picture.size(), picture.name or f"the {what}", what)
+    return to_tensor(picture.image())[None]
+
+
+def check_large(size: tuple[int, int], name: str, what: str) -> None:
+    """Raises `RequestError` where something of so many rows and columns is too small to be said anything of."""
+    if min(size) < LEAST:
+        raise RequestError(f"{name} has {size[1]}x{size[0]} pixels: a {what} needs {LEAST} a side; give a larger one")
 
 
 def shares_of(request: Stylize) -> list[float]:
@@ -95,7 +119,7 @@ def masks_of(request: Stylize, size: tuple[int, int]) -> list[Tensor]:
         if seen.size != known:
             sizes = [f"{one[0]}x{one[1]}" for one in (seen.size, known)]
             raise RequestError(f"a mask has {sizes[0]} pixels, the picture {sizes[1]}; make the mask as large")
-        if not seen.getbbox():
+        if not any(seen.histogram()[128:]):
             raise RequestError("a mask is all black, so its style goes nowhere; leave both out")
         x = (to_tensor(seen)[None] + 1) / 2
         found.append(F.interpolate(x, size, mode="bilinear", antialias=True)[0, 0])
@@ -146,10 +170,11 @@ def _root(covariance: Tensor, least: float = 0.0) -> Tensor:
 
 def coloured_like(x: Tensor, like: Tensor) -> Tensor:
     """x (B, 3, H, W) with the chroma of `like`: of x its lightness alone stays (Gatys et al. 2016b, section 5.2)."""
-    turn = _YIQ.to(x)
-    lightness = torch.einsum("j,bjhw->bhw", turn[0], x)[:, None]
-    chroma = torch.einsum("ij,bjhw->bihw", turn[1:], like)
-    return torch.einsum("ij,bjhw->bihw", torch.linalg.inv(turn), torch.cat([lightness, chroma], 1)).clamp(-1, 1)
+    with torch.autocast(x.device.type, enabled=False):  # eight bits need more than bf16 has
+        turn = _YIQ.to(x.device)
+        lightness = torch.einsum("j,bjhw->bhw", turn[0], x.float())[:, None]
+        chroma = torch.einsum("ij,bjhw->bihw", turn[1:], like.float())
+        return torch.einsum("ij,bjhw->bihw", torch.linalg.inv(turn), torch.cat([lightness, chroma], 1)).clamp(-1, 1)
 
 
 def same_scene(before: Tensor, x: Tensor) -> bool:

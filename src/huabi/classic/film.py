@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -91,7 +92,7 @@ def save_film(frames: Iterable[Image.Image], path: Path, times: Sequence[float])
         else:
             first, *others = frames
             options = {"quality": 80, "method": 2} if kind == ".webp" else {}
-            shown = [round(time) for time in times]
+            shown = list(_ticks(times, 10 if kind == ".gif" else 1))
             first.save(made, kind[1:].upper(), save_all=True, append_images=others, duration=shown, loop=0, **options)
         made.replace(path)
     finally:
@@ -124,13 +125,29 @@ def _frames(path: Path) -> Iterator[tuple[Image.Image, float]]:
 
 def _pictures(folder: Path) -> Iterator[tuple[Image.Image, float]]:
     size = None
-    for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in SAVED_AS):
+    found = (path for path in folder.iterdir() if path.suffix.lower() in SAVED_AS and path.name[0] != ".")
+    for path in sorted(found, key=_numbered):
         frame = open_picture(path)
         if size is not None and frame.size != size:
             sizes = [f"{width}x{height}" for width, height in (frame.size, size)]
             raise DataError(f"{path} has {sizes[0]} pixels, the frames before {sizes[1]}: bring all to one size")
         size = frame.size
         yield frame, 1000 / RATE
+
+
+def _numbered(path: Path) -> list[tuple[int, str]]:
+    """What files are sorted by, numbers in their names as such: frame2 before frame10."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"([0-9]+)", path.name)]
+
+
+def _ticks(times: Iterable[float], tick: int) -> Iterator[int]:
+    """Each frame's time in milliseconds, in whole ticks of so many: none is 0, and their sums stay with the film's."""
+    total, shown = 0.0, 0
+    for time in times:
+        total += time
+        ticks = max(1, round(total / tick) - shown)
+        shown += ticks
+        yield ticks * tick
 
 
 def _video(path: Path) -> Iterator[tuple[Image.Image, float]]:
@@ -171,9 +188,11 @@ def _write_mp4(frames: Iterable[Image.Image], times: Sequence[float], path: Path
                 packet.duration = lengths.pop(packet.pts)  # which the encoder forgets
                 film.mux(packet)
 
-        for frame, time in zip(frames, times, strict=True):
-            # H.264 halves the colour channels: its pictures have even sides
-            even = frame.crop((0, 0, frame.width + frame.width % 2, frame.height + frame.height % 2))
+        for frame, time in zip(frames, _ticks(times, 1), strict=True):
+            # H.264 halves the colour channels: its pictures have even sides, here by drawing on their last lines
+            even = Image.new("RGB", (frame.width + frame.width % 2, frame.height + frame.height % 2))
+            for corner in ((1, 1), (0, 1), (1, 0), (0, 0)):
+                even.paste(frame, corner)
             if stream is None:
                 stream = film.add_stream("libx264", rate=Fraction(1000 / min(times)).limit_denominator(1001))
                 stream.width, stream.height, stream.pix_fmt = *even.size, "yuv420p"
@@ -181,7 +200,7 @@ def _write_mp4(frames: Iterable[Image.Image], times: Sequence[float], path: Path
                 stream.codec_context.time_base = TICK
             shown = av.VideoFrame.from_image(even)
             shown.pts, shown.time_base = start, TICK
-            lengths[start] = max(1, round(time))
+            lengths[start] = time
             start += lengths[start]
             write(stream.encode(shown))
         if stream is not None:

@@ -20,6 +20,8 @@ from ..style import SLICES, STATISTICS, Seer, Statistics, mixed, seer_of, style_
 from ..stylizing import (
     LEAST,
     LONGEST,
+    alpha_of,
+    check_large,
     coloured_like,
     content_of,
     laid_over,
@@ -194,10 +196,10 @@ class Gatys(Model):
         self.identity = Identity(family="gatys", rows=1, threads=pick_threads())
 
     def batch_key(self, request: Any) -> Hashable:
-        return request.image.image().size, request.size, request.iterations
+        return request.image.size(), request.image.channels == 4, request.size, request.iterations
 
     def sample(self, requests: Sequence[Stylize]) -> Iterator[Tensor]:
-        """Pictures (B, 3, H, W) in [-1, 1]: coarse scales come enlarged."""
+        """Pictures (B, 3 or 4, H, W) in [-1, 1]: coarse scales come enlarged."""
         for iterates in zip(*map(self._iterates, requests)):
             yield torch.cat(iterates)
 
@@ -208,7 +210,10 @@ class Gatys(Model):
             last: tuple[Tensor, Tensor] | None = None
             for content in frames:
                 start = last[1] if steady and last and same_scene(last[0], content) else None
-                *_, x = self._iterates(request, content, start)
+                check_large((content.shape[-2], content.shape[-1]), "a frame", "picture")
+                x = content
+                for x in self._iterates(request, content, start):  # noqa: B007 - each lets go of the one before it
+                    pass
                 last = content, x
                 yield content, x
 
@@ -222,7 +227,8 @@ class Gatys(Model):
             raise RequestError("gatys takes the style of a picture; give one or more")
         statistic = request.statistic or STATISTIC
         size = size_of(request) if content is None else (content.shape[-2], content.shape[-1])
-        check_memory(size, statistic, len(request.styles))
+        check_memory(size, statistic, len(request.masks) or 1)
+        alpha = alpha_of(request) if content is None else None
         content = content_of(request) if content is None else content
         seer, statistics = seer_of(request.features or SEER), STATISTICS[statistic]()
         iterations = request.iterations or ITERATIONS
@@ -243,7 +249,8 @@ class Gatys(Model):
             for padded in descend(objective, _padded(x, seer.stride), count):
                 x = padded[..., : scene.shape[-2], : scene.shape[-1]]
                 shown = F.interpolate(x, content.shape[-2:], mode="bilinear").clamp(-1, 1)
-                yield coloured_like(shown, content) if request.keep_colours else shown
+                shown = coloured_like(shown, content) if request.keep_colours else shown
+                yield shown if alpha is None else torch.cat([shown, alpha], 1)
 
 
 def schedule(long: int, iterations: int) -> list[tuple[int, int]]:
@@ -281,7 +288,7 @@ def _coloured(content: Tensor, request: Stylize) -> Tensor:
 def _noisy(scene: Tensor, request: Stylize) -> Tensor:
     """Where the optimisation starts: the content, and with `chaos` some noise over it."""
     noise = torch.randn(scene.shape, generator=generator("chaos", request.seed))
-    return (scene + request.chaos / 100 * noise).clamp(-1, 1)
+    return (scene + request.strength * request.chaos / 100 * noise).clamp(-1, 1)
 
 
 def _finer(x: Tensor, last: Tensor, scene: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import RequestError, valid
-from .options import IMAGE_SUFFIXES, Device, NoRecipe, app, beside, check_file, check_kept, showing
+from .options import IMAGE_SUFFIXES, Device, NoRecipe, app, beside, check_file, check_kept, save_like, showing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..model import Model
     from ..requests import Stylize
 
+FRAMES = 4  # of a film, that are held at once at the least
 NUMBERED = "{:05d}.png"  # of several pictures in a folder
 
 
@@ -44,15 +45,17 @@ def stylize(
     no_recipe: NoRecipe = False,
 ) -> None:
     """Put the content of CONTENT into the hand of each STYLE; without one, into the hand that a run has learnt."""
-    from ..choice import model_for
+    from ..choice import stylist_for
     from ..classic.film import SUFFIXES, check_film, is_film, read_film
     from ..pictures import Picture
-    from ..provenance.publish import check_place
+    from ..provenance.publish import check_place, check_recipe
     from ..requests import Stylize
 
     film = read_film(image) if is_film(image) else None
     if film is not None and path is not None:
         raise RequestError("--path is for one picture, not for a film")
+    if film is None and steady:
+        raise RequestError("--steady is for films; leave it out")
     many = film is not None or path is not None
     if out is None:
         out = beside(image, styles[0].stem if styles else "styled", _suffix(image, film, path))
@@ -62,9 +65,9 @@ def stylize(
         check_file(out, no_recipe, image, *(styles or ()), *(masks or ()))
     elif out.suffix:
         check_film(out, "--out")
-        check_kept(out, image)
-    elif film is not None and out.resolve() == image.resolve():
-        raise RequestError(f"--out {out} holds the frames themselves; choose another folder")
+        check_kept(out, image, *(styles or ()), *(masks or ()))
+    elif next(out.glob("*.png"), None):
+        raise RequestError(f"--out {out} holds pictures already; choose another folder")
     else:
         check_place(out / NUMBERED.format(0))
     given: dict[str, Any] = {"strength": strength, "chaos": chaos, "size": size, "iterations": iterations}
@@ -80,7 +83,9 @@ def stylize(
             image=content, styles=tuple(pictures), masks=tuple(whites), keep_colours=keep_colours, seed=seed,  # type: ignore[arg-type]
             **{name: value for name, value in given.items() if value is not None},
         )
-    chosen = model_for(Stylize, method, device)
+    if not many and not no_recipe:
+        check_recipe(out, request)
+    chosen = stylist_for(request, method, device)
     if film is not None:
         _filmed(chosen, request, film, out, steady)
     else:
@@ -120,24 +125,26 @@ def _numbers(text: str) -> tuple[float, ...]:
 def _drawn(model: Model, requests: list[Stylize], out: Path, no_recipe: bool) -> None:
     """Draws pictures into a file, a film or a folder."""
     from ..classic.film import painting_times, save_film
-    from ..drawing import draw
-    from ..provenance.publish import publish
+    from ..drawing import drawn
+    from ..pictures import flatten, to_image
 
-    done: dict[int, Image.Image] = {}
+    done = 0
+    frames: dict[int, Image.Image] = {}
     single = out.suffix.lower() in IMAGE_SUFFIXES and len(requests) == 1
     with showing() as display:
 
         def tell(step: int) -> None:
-            display.count("stylising", len(done), len(requests), f"step {step}")
+            display.count("stylising", done, len(requests), f"step {step}")
 
-        for position, picture, recipe in draw(model, requests, tell):
-            done[position] = picture
-            if single:
-                publish(picture, out, recipe, not no_recipe)
-            elif not out.suffix:
-                publish(picture, out / NUMBERED.format(position), recipe, not no_recipe)
-    if out.suffix and not single:
-        save_film([done[position] for position in sorted(done)], out, painting_times(len(done)))
+        for position, picture, recipe in drawn(model, requests, tell):
+            done += 1
+            if out.suffix and not single:
+                frames[position] = flatten(to_image(picture))
+                continue
+            to = out if single else out / NUMBERED.format(position)
+            save_like(requests[position].image, picture, to, recipe, not no_recipe, display)
+    if frames:
+        save_film([frames[position] for position in sorted(frames)], out, painting_times(len(frames)))
 
 
 def _filmed(model: Model, request: Stylize, film: Film, out: Path, steady: bool) -> None:
@@ -147,13 +154,14 @@ def _filmed(model: Model, request: Stylize, film: Film, out: Path, steady: bool)
     from ..pictures import to_image, to_tensor
     from ..provenance.filters import guard
     from ..provenance.publish import publish
-    from ..stylizing import resized
+    from ..stylizing import check_room, resized, size_of
 
     def frames() -> Iterator[Any]:
         for frame in film:
             x = to_tensor(frame)[None]
             yield x if request.size is None else resized(x, request.size)
 
+    check_room(size_of(request), FRAMES)
     filters = guard()
     filters.request(request)
     with showing() as display:

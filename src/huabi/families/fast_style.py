@@ -18,6 +18,8 @@ from ..rng import row_noise
 from ..style import lite0_maps, softened
 from ..stylizing import (
     LONGEST,
+    alpha_of,
+    check_large,
     check_room,
     coloured_like,
     content_of,
@@ -196,6 +198,9 @@ class FastStyle(Family):
         whole = _sized(batch.image)
         side = self.config.crop
         sides = [min(side, length) if side else length for length in whole.shape[-2:]]
+        if told and sides == list(whole.shape[-2:]):  # there is no other part: halves are taken
+            longer = sides.index(max(sides))
+            sides[longer] = max(MULTIPLE, sides[longer] // 2 // MULTIPLE * MULTIPLE)
         room = torch.tensor([(length - part) // MULTIPLE + 1 for length, part in zip(whole.shape[-2:], sides)])
         # at multiples: so a hand of blocks has them where the network has its own
         corners = ((batch.rng.uniform(2, 2).cpu() * room).long() * MULTIPLE).tolist()
@@ -242,7 +247,7 @@ class FastStyle(Family):
 
         Of large ones it looks at four parts, as large as those that were trained on.
         """
-        side = self.config.crop
+        side = min(self.config.crop, *self.spec.size)
         if side == 0 or max(x.shape[-2:]) <= 2 * side:
             return self._standard(_statistics(self.eye.layers(x)))
         rows, columns = ([max(0, length - side) * share // 4 for share in (1, 3)] for length in x.shape[-2:])
@@ -250,15 +255,16 @@ class FastStyle(Family):
         return self._standard(_statistics(self.eye.layers(torch.cat(parts))).unflatten(0, (len(parts), -1)).mean(0))
 
     def batch_key(self, request: Any) -> Hashable:
-        return request.image.size(), request.size
+        return request.image.size(), request.image.channels == 4, request.size
 
     @torch.no_grad()
     def sample(self, requests: Sequence[Stylize]) -> Iterator[Tensor]:
         pictures = []
         for request in requests:
-            check_room(size_of(request), HELD)
-            x = content_of(request).to(self.device)
-            pictures.append(self._answer(request, self._content(x), self._looks(request, x)))
+            check_room(size_of(request), HELD + 3 * len(request.masks))
+            x, alpha = content_of(request).to(self.device), alpha_of(request)
+            picture = self._answer(request, self._content(x), self._looks(request, x))
+            pictures.append(picture if alpha is None else torch.cat([picture, alpha.to(picture)], 1))
         yield torch.cat(pictures)
 
     @torch.no_grad()
@@ -269,6 +275,7 @@ class FastStyle(Family):
             looks: list[Look] = []
             last: tuple[Tensor, tuple[Tensor, Tensor]] | None = None
             for frame in frames:
+                check_large((frame.shape[-2], frame.shape[-1]), "a frame", "picture")
                 x = frame.to(self.device)
                 looks = looks or self._looks(request, x)
                 content = self._content(x)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic_core import from_json
 
 from ..drawing import REQUESTS
+from ..requests import Request
 from .database import StoreError
 from .hub import Event, Hub
 from .jobs import Blame, Draft, Drawn, Job, Store
@@ -24,7 +25,8 @@ AHEAD = 64  # jobs that are looked through for those that fit
 PLAIN = 1 << 16  # characters of a job that may be one of a batch: those with pictures in them hardly ever fit
 GLANCE = 1.0  # seconds between two looks at the store for jobs that were cancelled elsewhere
 
-Kind = tuple[str, str, int | None]  # model, task and steps, which say how many estimates there are
+ITERATIONS = 200  # that gatys makes where nobody says how many
+Kind = tuple[str, str, int | None]  # model, task and estimates, by which what was drawn tells of what will be
 T = TypeVar("T")
 
 
@@ -50,6 +52,12 @@ def drafted(task: str, model: str, requests: Sequence[Any], previews: int, key: 
     return Draft(task, model, f'{{"request": {one}, "seeds": {seeds}, "previews": {previews}}}', key)
 
 
+def estimates(request: Request, model: str) -> int | None:
+    """How many a picture takes, as far as that can be told beforehand."""
+    said = getattr(request, "steps", None) or getattr(request, "iterations", None)
+    return said or (ITERATIONS if model == "gatys" else None)
+
+
 @dataclass
 class Call:
     """A job in the making."""
@@ -65,7 +73,7 @@ class Call:
 
     @property
     def kind(self) -> Kind:
-        return self.job.model, self.job.task, getattr(self.requests[0], "steps", None)
+        return self.job.model, self.job.task, estimates(self.requests[0], self.job.model)
 
     @classmethod
     def of(cls, job: Job) -> Call:

@@ -21,11 +21,10 @@ from .. import index
 from ..decoding import limited
 from ..enlarging import JOIN
 from ..errors import RequestError
-from ..model import DataSpec
 from ..pictures import Picture, read_recipe
 from ..requests import Request, Restore
 from .database import StoreError
-from .desk import drafted
+from .desk import drafted, estimates
 from .easel import STEPS
 from .errands import ERRANDS, Compare, Errands, Evaluate, Train
 from .faults import Fault, of, raise_end
@@ -184,7 +183,7 @@ class Service:
             raise Fault(400, f"{card.name} does not answer {type(request).__name__}; it answers {known}", "wrong_model")
         if n > self.limits.pictures:
             raise Fault(400, f"at most {self.limits.pictures} pictures at once, not {n}", "too_many", "n")
-        if work(request, card.spec) * n > self.limits.work:
+        if work(request, card) * n > self.limits.work:
             line = "this is more work than one job may be: fewer or smaller pictures, or fewer steps"
             raise Fault(400, f"{line} (pixels x steps x pictures up to {self.limits.work:,})", "too_much_work")
         task = type(request).__name__.lower()
@@ -372,9 +371,9 @@ def plain(recipe: dict[str, Any]) -> dict[str, Any]:
     return recipe | {"request": kept}
 
 
-def work(request: Request, spec: DataSpec) -> int:
+def work(request: Request, card: Card) -> int:
     """Pixels x steps of one picture, as far as they can be told beforehand."""
-    asked = getattr(request, "size", None) or spec.size
+    asked = getattr(request, "size", None) or card.spec.size
     sizes = [asked if isinstance(asked, tuple) else (asked, asked)]  # Stylize says the long side alone
     for value in (getattr(request, name) for name in type(request).model_fields):
         for picture in value if isinstance(value, tuple | list) else (value,):
@@ -383,7 +382,7 @@ def work(request: Request, spec: DataSpec) -> int:
     left, top, right, bottom = getattr(request, "expand", (0, 0, 0, 0))
     scale = getattr(request, "scale", 1)
     pixels: int = max(scale**2 * (rows + top + bottom) * (columns + left + right) for rows, columns in sizes)
-    return pixels * (getattr(request, "steps", None) or getattr(request, "iterations", None) or STEPS)
+    return pixels * (estimates(request, card.name) or STEPS)
 
 
 def _seeded(request: Request, n: int) -> list[Request]:
