@@ -41,6 +41,7 @@ from huabi.pictures import save_picture
 SIZE = 256
 FIRST = 6 << 32  # the first of the scenes, which no other recipe learns from
 PAIRS = 3200
+MOST = 16  # scenes on a sheet
 LEAST = 4.0  # levels from pixel to pixel, along both sides, below which a part shows nothing
 WORLD = ("pencil", "ink", "oil")
 UNSEEN = ("watercolor",)  # of the brushes
@@ -66,10 +67,10 @@ def shows(picture: Image.Image) -> bool:
     return float(np.abs(np.diff(light)).mean() + np.abs(np.diff(light, axis=0)).mean()) > LEAST
 
 
-def content(photos: Sequence[Path], scenes: float, dice: random.Random, number: int) -> Image.Image:
-    """A part of a photograph, or with chance `scenes` a scene."""
-    if dice.random() < scenes:
-        return Image.fromarray(draw_world(draw_scene(FIRST + number), (SIZE, SIZE), "flat"))
+def content(photos: Sequence[Path], chance: float, dice: random.Random, number: int) -> Image.Image:
+    """A part of a photograph, or with a chance scenes."""
+    if dice.random() < chance:
+        return scenes(number, dice.choice((1, 2, 4)), "flat")
     return open_picture(dice.choice(photos))
 
 
@@ -105,12 +106,26 @@ def by_hand(given: Image.Image, dice: random.Random, number: int) -> Image.Image
 
 
 def of_the_world(dice: random.Random, number: int) -> Pair:
-    """A scene, flat and by one of the world's hands; some of them a part of a larger picture."""
-    hand, side = dice.choice(WORLD), 2 * SIZE if dice.random() < 0.3 else SIZE
-    left, top = (dice.randrange(0, side - SIZE + 1, 8) for _ in range(2))
+    """Scenes, flat and by one of the world's hands, or a part of a large one."""
+    hand, across = dice.choice(WORLD), dice.choice((0, 1, 2, 4, 4))
+    if across:
+        return scenes(number, across, "flat"), scenes(number, across, hand)
+    left, top = (dice.randrange(0, SIZE + 1, 8) for _ in range(2))
+    flat, drawn = (one_scene(MOST * number, 2 * SIZE, to) for to in ("flat", hand))
     box = (left, top, left + SIZE, top + SIZE)
-    flat, drawn = (Image.fromarray(draw_world(draw_scene(FIRST + number), (side, side), to)) for to in ("flat", hand))
     return flat.crop(box), drawn.crop(box)
+
+
+def scenes(number: int, across: int, hand: str) -> Image.Image:
+    """A sheet of so many scenes in a row and a column: a hand draws small pictures otherwise than large ones."""
+    side, sheet = SIZE // across, Image.new("RGB", (SIZE, SIZE))
+    for place in range(across**2):
+        sheet.paste(one_scene(MOST * number + place, side, hand), (place % across * side, place // across * side))
+    return sheet
+
+
+def one_scene(number: int, side: int, hand: str) -> Image.Image:
+    return Image.fromarray(draw_world(draw_scene(FIRST + number), (side, side), hand))
 
 
 def shuffled(picture: Image.Image, dice: random.Random) -> Image.Image:
@@ -133,14 +148,14 @@ def pair(photos: Sequence[Path], to: Path, number: int) -> None:
     if (to / "B" / name).exists():
         return
     kind, mixed = dice.random(), dice.random() < 0.3
-    hand, scenes = (by_hand, 0.5) if kind < 0.4 else (by_brush, 0.25)
+    hand, share = (by_hand, 0.5) if kind < 0.4 else (by_brush, 0.25)
     found: list[Pair] = []
     for which in (2 * number, 2 * number + 1):
         chance = random.Random(f"hand {number}")  # the same for both
         if kind > 0.7:
             found.append(of_the_world(chance, which))
         else:
-            given = content(photos, scenes, dice, which)
+            given = content(photos, share, dice, which)
             drawn = hand(given, chance, which)
             found.append((given, shuffled(drawn, chance) if mixed else drawn))
     for side, pictures in zip("AB", zip(*found)):

@@ -13,7 +13,7 @@ Grey = NDArray[np.float64]
 
 def mosaic(picture: Image.Image, dice: random.Random) -> Image.Image:
     """Large squares of few colours or few tones, some with a rim where the colour changes."""
-    side = dice.choice((2, 4, 4, 4, 8, 8))  # pixels: a network whose own grid has these sides can draw them
+    side = dice.choice((1, 1, 2, 4, 4, 8))  # pixels: a network whose own grid has these sides can draw them
     method = dice.choice((Image.Resampling.BOX, Image.Resampling.NEAREST))
     small = picture.resize((picture.width // side, picture.height // side), method)
     colours, step = dice.randint(6, 40), dice.randint(10, 40)
