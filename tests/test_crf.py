@@ -195,7 +195,8 @@ class Listens(Model):
 @pytest.mark.parametrize("kind", [Edit, Translate])
 def test_a_model_gets_the_dense_colouring(kind: type[Request]) -> None:
     image = halves()
-    request = Edit(image=Picture.of(image), scribble=Picture.of(strokes_on(image)), prompt="a wall", strength=0.5)
+    strength = 0.5 if kind is Edit else 1.0
+    request = Edit(image=Picture.of(image), scribble=Picture.of(strokes_on(image)), prompt="a wall", strength=strength)
     dense = to_image(colourised(request.image, request.scribble))
     model = Listens(kind)
     ((_, picture, recipe),) = draw(model, [request])
