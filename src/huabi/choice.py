@@ -63,7 +63,8 @@ def stylist_for(request: Stylize, name: str | Path | None = None, device: str = 
     What learnt any style comes before what leans to one artist's, which answers where no style is given. Raises
     `RequestError` where none is and no such run is known, or where something is said that only gatys knows.
     """
-    own = [setting for setting in ("iterations", "features", "statistic", "smoothness") if getattr(request, setting)]
+    settings = ("iterations", "features", "statistic", "smoothness")
+    own = [setting for setting in settings if getattr(request, setting) is not None]
     if name is None:
         name = "gatys" if own else _stylist(bool(request.styles))
     elif own and str(name) != "gatys":

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic_core import from_json
 
+from ..classic.gatys import ITERATIONS
 from ..drawing import REQUESTS
 from ..requests import Request
 from .database import StoreError
@@ -25,7 +26,6 @@ AHEAD = 64  # jobs that are looked through for those that fit
 PLAIN = 1 << 16  # characters of a job that may be one of a batch: those with pictures in them hardly ever fit
 GLANCE = 1.0  # seconds between two looks at the store for jobs that were cancelled elsewhere
 
-ITERATIONS = 200  # that gatys makes where nobody says how many
 Kind = tuple[str, str, int | None]  # model, task and estimates, by which what was drawn tells of what will be
 T = TypeVar("T")
 
