@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import Event
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ class Plain(Dye):
 
 
 class Hand(Model):
-    """Answers whatever takes a picture, by one of its size."""
+    """Answers whatever takes a picture, by a grey and then a black one of its size, once the gate is open."""
 
     requests = (Stylize, Translate, Restore)
     spec = DataSpec((8, 8), domains=("day", "night"))
@@ -39,10 +40,14 @@ class Hand(Model):
 
     def __init__(self) -> None:
         self.identity = Identity(hash="1" * 64, family="hand", rows=1)
+        self.gate = Event()
+        self.gate.set()
 
     def sample(self, requests: Sequence[Any]) -> Iterator[Tensor]:
         rows, columns = requests[0].image.size()
         yield torch.zeros(len(requests), 3, rows, columns)
+        self.gate.wait(PATIENCE / 1000)
+        yield torch.full((len(requests), 3, rows, columns), -1.0)
 
     def batch_key(self, request: Any) -> Any:
         return request.image.size()

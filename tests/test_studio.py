@@ -48,11 +48,16 @@ def dye() -> Dye:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, dye: Dye) -> Iterator[Running]:
+def hand() -> Hand:
+    return Hand()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, dye: Dye, hand: Hand) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("studio")
     write_pictures(folder / "data" / "flowers")
     with pytest.MonkeyPatch.context() as patch:
-        for name, make in {"dye": lambda: dye, "plain": Plain, "hand": Hand}.items():
+        for name, make in {"dye": lambda: dye, "plain": Plain, "hand": lambda: hand}.items():
             patch.setitem(shelves.BUILT_IN, name, make)
         patch.setenv("HUABI_HOME", str(folder))  # no runs of others are offered
         running = Running(folder, Access(studio=True))
@@ -348,6 +353,24 @@ def test_before_and_after_under_a_slider(page: Page, server: Running) -> None:
     until(lambda: server.service.store.recent(1)[0].task == "paint")
     expect(part.locator("#transform-go")).to_be_enabled()
     assert asked(server)["brush"] == "ink"
+
+
+def test_a_style_is_seen_while_it_forms_and_a_ninth_is_refused(page: Page, server: Running, hand: Hand) -> None:
+    part = tab(page, "transform")
+    give(page, part.get_by_label("The picture", exact=True), ("house.png", png("blue", (48, 32))))
+    part.get_by_role("button", name="Stylize").click()
+    part.locator("#transform-model").select_option("hand")
+    give(page, part.locator("#add-style"), *((f"{k}.png", png("red")) for k in range(9)))
+    expect(page.get_by_text("at most 8 styles")).to_be_visible()
+    expect(part.locator("#styles .style")).to_have_count(8)
+    hand.gate.clear()
+    try:
+        part.locator("#transform-go").click()
+        expect(part.locator(".compare img")).to_have_attribute("src", re.compile("^data:image/png"))
+        expect(part.get_by_label("Before and after")).to_have_count(0)
+    finally:
+        hand.gate.set()
+    expect(part.get_by_label("Before and after")).to_have_count(1)
 
 
 def test_several_styles_with_weights_and_kinds_to_become(page: Page, server: Running) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from huabi.nets.vgg import VGG19
 from huabi.pictures import Picture, open_picture, read_recipe, to_image, to_tensor
 from huabi.requests import Stylize
 from huabi.rng import BatchRng
-from huabi.style import Gram, Seer, Sliced, lite0_maps, mixed, seer_of, style_of
+from huabi.style import Gram, Seer, Sliced, mixed, seer_of, style_of
 from huabi.stylizing import coloured_like, laid_over, recoloured, steadied
 
 RNG = torch.Generator().manual_seed(0)
@@ -131,11 +132,14 @@ def test_vgg_computes_what_its_published_form_does() -> None:
 
 def test_missing_or_foreign_vgg_weights_are_told_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(HuabiError, match=r"vgg19-dcbb9e9d.pth to there \(548 MB\), or use"):
+    with pytest.raises(HuabiError, match=r"vgg19-dcbb9e9d.pth to there \(548 MB\), name your copy in HUABI_VGG19,"):
         seer_of("vgg19")
+    monkeypatch.setenv("HUABI_VGG19", str(tmp_path / "other.pth"))
+    with pytest.raises(HuabiError, match="no VGG-19 weights at .*other.pth"):
+        weights.vgg19()
     (tmp_path / "other.pth").write_bytes(b"no weights")
     with pytest.raises(HuabiError, match="not the expected file"):
-        weights.vgg19(tmp_path / "other.pth")
+        weights.vgg19()
 
 
 def test_tiles_give_the_loss_and_the_gradient_of_the_whole() -> None:
@@ -349,8 +353,28 @@ def test_a_look_is_no_key_to_what_is_to_be_drawn(family: FastStyle) -> None:
     for a, b in zip(moments(style), moments(target)):
         torch.testing.assert_close(a, b, atol=0.05, rtol=0)
     assert net._parts(batch, told=False)[2] is None
-    known = net._untruth(target, lite0_maps(net.eye, target), target)
-    assert 0 == float(known) < float(net._untruth(style, lite0_maps(net.eye, style), target))
+    same, other = (float(net._untruth(x, fast_style._heard(x, net.eye.hidden(x)), target)) for x in (target, style))
+    assert 0 == same < other
+
+
+def test_style_is_compared_alike_by_channels_and_by_places() -> None:
+    x, y = (torch.rand(3, 40, 5, 6, generator=RNG) * (1 + k) for k in range(2))
+    by_places, by_channels = (fast_style._style_error(x.repeat(1, 1, n, n), y.repeat(1, 1, n, n), 0) for n in (1, 2))
+    torch.testing.assert_close(by_places, by_channels)
+    torch.testing.assert_close(by_places, fast_style._style_error(x, y, 1e-9))
+    assert float(fast_style._style_error(y, y, 0)) < 1e-6 < float(by_places)
+
+
+def test_what_is_fine_is_heard_in_every_place_of_the_networks_grid() -> None:
+    flat = torch.zeros(1, 3, 24, 24)
+    for place in range(8):
+        marked = flat.clone()
+        marked[..., place::8, place::8] = 1
+        colours, fine, deep = fast_style._heard(marked, [torch.ones(1, 2, 3, 3)])
+        assert colours is marked
+        assert float(deep.max()) == pytest.approx(math.tanh(1))
+        assert fine.shape == (1, 27, 8, 8)
+        assert float(fine.abs().max()) == 1
 
 
 def test_of_large_styles_parts_are_seen_as_large_as_those_of_the_training(family: FastStyle) -> None:

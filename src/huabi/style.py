@@ -29,7 +29,6 @@ __all__ = [
     "mixed",
     "random_seer",
     "seer_of",
-    "softened",
     "style_of",
 ]
 
@@ -63,12 +62,7 @@ def lite0_maps(net: EfficientNetLite0, x: Tensor) -> list[Tensor]:
     all of its channels are heard (Wang et al. 2021, section 3.2). The first convolution halves the sides, so the
     pixels say what is finer.
     """
-    return softened(x, net.hidden(x))
-
-
-def softened(x: Tensor, hidden: Sequence[Tensor]) -> list[Tensor]:
-    """`lite0_maps` of pictures (B, 3, H, W) whose maps inside the blocks are known."""
-    return [_patches(x), *map(torch.tanh, hidden)]
+    return [_patches(x), *map(torch.tanh, net.hidden(x))]
 
 
 def _patches(x: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -116,15 +117,16 @@ def inception_of(weights: dict[str, Tensor]) -> Inception:
     return net
 
 
-def vgg19(path: Path | None = None) -> VGG19:
-    """VGG-19 with the ImageNet weights of `path`, by default of torch's own downloads.
+def vgg19() -> VGG19:
+    """VGG-19 with the ImageNet weights of the file that HUABI_VGG19 names, by default of torch's own downloads.
 
     Raises HuabiError where they are missing, and says how to get them, or where the file is another.
     """
-    file = path or Path(torch.hub.get_dir()) / "checkpoints" / VGG19_URL.rpartition("/")[2]
+    usual = Path(torch.hub.get_dir()) / "checkpoints" / VGG19_URL.rpartition("/")[2]
+    file = Path(os.environ.get("HUABI_VGG19", usual))
     if not file.is_file():
         raise HuabiError(
-            f"no VGG-19 weights at {file}: download {VGG19_URL} to there (548 MB), "
+            f"no VGG-19 weights at {file}: download {VGG19_URL} to there (548 MB), name your copy in HUABI_VGG19, "
             "or use the features efficientnet-lite0, which came with Huabi"
         )
     return vgg19_of(read(file, VGG19_PREFIX))

@@ -15,7 +15,6 @@ from ..nets.features import over_grey
 from ..nets.stylenet import PERIOD, Look, StyleNet, moments
 from ..requests import Stylize
 from ..rng import row_noise
-from ..style import lite0_maps, softened
 from ..stylizing import (
     LONGEST,
     alpha_of,
@@ -37,7 +36,7 @@ from ..tiles import boxes
 from ..weights import efficientnet_lite0
 
 SEEN = 2 * (16 + 24 + 40 + 80 + 112)  # means and deviations of the layers of EfficientNet-Lite0
-CONTENT_MAP = 3  # of `lite0_maps`: an eighth of the sides
+CONTENT_MAP = 4  # of what is `_heard`: an eighth of the sides
 WHOLE = 2048  # pixels of the long side up to which a picture's moments are of all its pixels
 TILE, MULTIPLE = 1024, 8
 FEATURES = 4  # pixels from one of the encoder's features to the next
@@ -141,7 +140,7 @@ class FastStyle(Family):
         own = moments(h)
         with torch.no_grad():
             layers, hidden = self.eye.within(style)
-            wanted = softened(style, hidden)
+            wanted = _heard(style, hidden)
         statistics = _statistics(layers)
         self._learn_spread(statistics)
         look = Look(*moments(other), self._standard(statistics))
@@ -149,8 +148,8 @@ class FastStyle(Family):
         asked = look.lerp(self.school, self.config.school)
         asked = asked._replace(seen=asked.seen + ASTRAY * batch.rng.normal(SEEN))
         drawn = self.net(h, own, asked, places).float()
-        found = lite0_maps(self.eye, drawn)
-        errors = [_style_error(a, b, self.config.school) for a, b in zip(_apart(found), _apart(wanted))]
+        found = _heard(drawn, self.eye.hidden(drawn))
+        errors = [_style_error(a, b, self.config.school) for a, b in zip(found, wanted)]
         parts = dict.fromkeys(("content", "identity", "steady", "truth"), drawn.new_zeros(())) | {
             "style": torch.stack(errors).mean(),
             "smoothness": self.config.smoothness * _roughness(drawn),
@@ -162,7 +161,7 @@ class FastStyle(Family):
         else:
             # what is kept of the content shall not hold on to its colours
             with torch.no_grad():
-                known = lite0_maps(self.eye, recoloured(content, style))[CONTENT_MAP]
+                known = self.eye.hidden(recoloured(content, style))[CONTENT_MAP - 2].tanh()
             parts["content"] = self.config.content * _content_error(found[CONTENT_MAP], known)
         # each of the two is another pass of the network: they take turns, and count as often as they are left out
         if target is None and turn % 2 == 0:
@@ -184,7 +183,7 @@ class FastStyle(Family):
         and a network that is asked for it draws the mean of all that might be, which has no strokes.
         """
         with torch.no_grad():
-            known = lite0_maps(self.eye, target)
+            known = _heard(target, self.eye.hidden(target))
         seen = torch.stack([_content_error(a, b) for a, b in zip(found[CONTENT_MAP:], known[CONTENT_MAP:])]).mean()
         missed = drawn - target
         return seen + 2 * F.avg_pool2d(missed, FEATURES).abs().mean() + 0.5 * missed.abs().mean()
@@ -353,20 +352,46 @@ def _style_error(x: Tensor, y: Tensor, school: float) -> Tensor:
     A Gram matrix is the covariance and the mean's square, which is most of it where maps are rectified, and hides how
     strokes vary.
     """
+    if school == 0 and x.shape[1] > x.shape[2] * x.shape[3]:
+        return _narrow_style_error(x, y)
     found = []
     for a, b in zip(moments(x), moments(y)):
         a, b = a.flatten(1), b.lerp(b.mean(0, keepdim=True), school).flatten(1)
-        # over both, or a calm style's error would be that of hundreds of others
-        size = (a.detach().square().sum(1) + b.square().sum(1)).clamp(min=FAINT)
-        found.append(2 * (a - b).square().sum(1) / size)
+        found.append(_relative((a - b).square().sum(1), a.square().sum(1), b.square().sum(1)))
     return torch.stack(found).mean()
 
 
-def _apart(maps: Sequence[Tensor]) -> list[Tensor]:
-    """`lite0_maps`, of whose patches colours stand apart, since the fine differences to them would not be heard."""
-    patches = maps[0][:, :-1].unflatten(1, (3, -1))
-    centre = patches[:, :, patches.shape[2] // 2]
-    return [centre, (patches - centre[:, :, None]).flatten(1, 2), *maps[1:]]
+def _narrow_style_error(x: Tensor, y: Tensor) -> Tensor:
+    """The same of maps of more channels than places, whose covariances are compared by way of the places.
+
+    With centred features X (C, N) of covariance X X^T / N, the product of two covariances is |X^T Y|^2 / N^2.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        a, b = x.float().flatten(2), y.float().flatten(2)
+        a_mean, b_mean = a.mean(2, keepdim=True), b.mean(2, keepdim=True)
+        a, b = ((flat - mean) / flat.shape[2] ** 0.5 for flat, mean in ((a, a_mean), (b, b_mean)))
+        aa, ab, bb = ((left.mT @ right).square().sum((1, 2)) for left, right in ((a, a), (a, b), (b, b)))
+        missed, *sizes = ((m * m).sum((1, 2)) for m in (a_mean - b_mean, a_mean, b_mean))
+        return (_relative(missed, *sizes) + _relative(aa - 2 * ab + bb, aa, bb)).mean() / 2
+
+
+def _relative(missed: Tensor, found: Tensor, wanted: Tensor) -> Tensor:
+    """A squared difference over the mean of the squares of both.
+
+    Over one alone a calm style's error would be that of hundreds of others.
+    """
+    return 2 * missed / (found.detach() + wanted).clamp(min=FAINT)
+
+
+def _heard(x: Tensor, hidden: Sequence[Tensor]) -> list[Tensor]:
+    """Colours of pictures (B, 3, H, W), how they differ within patches of 3x3 pixels, and softened maps (`style.py`).
+
+    Colours stand apart, since the fine differences to them would not be heard. No patch overlaps another: 3 has
+    nothing in common with the network's grid, so every place of that is heard, too.
+    """
+    height, width = (side // 3 * 3 for side in x.shape[-2:])
+    patches = F.pixel_unshuffle(x[..., :height, :width], 3).unflatten(1, (3, 9))
+    return [x, (patches - patches[:, :, 4:5]).flatten(1, 2), *map(torch.tanh, hidden)]
 
 
 def _statistics(layers: Sequence[Tensor]) -> Tensor:

@@ -1,6 +1,6 @@
 /** Transform: one picture in, a better or another one out, before and after under a slider. */
 import { base64, pictureUrl } from "./api.js";
-import { button, choices, el, field, fill, icon, say, slider, toast } from "./dom.js";
+import { button, choices, el, field, fill, icon, picture, say, slider, toast } from "./dom.js";
 import { choose, fileOf, slot } from "./pick.js";
 import { beforeAfter } from "./slider.js";
 import { model, models, onModels, takes } from "./store.js";
@@ -11,6 +11,7 @@ const DAMAGES = [["denoise", "Noise"], ["deblur", "Blur"], ["dejpeg", "JPEG's bl
 const BRUSHES = [["oil", "Oil"], ["ink", "Ink"], ["watercolor", "Watercolour"], ["crayon", "Crayon"], ["pencil", "Pencil"]];
 const AMOUNTS = [["exposure", "Exposure"], ["white_balance", "White balance"], ["contrast", "Contrast"], ["sharpness", "Sharpness"], ["denoise", "Noise"]];
 const STYLES = 8;
+const PREVIEWS = 8;
 const unit = (value) => ({ min: 0, max: 1, step: 0.05, value });
 const share = (v) => v.toFixed(2);
 
@@ -80,7 +81,10 @@ class Transformer {
   }
 
   style(rows, file) {
-    if (rows.children.length >= STYLES) return;
+    if (rows.children.length >= STYLES) {
+      toast("A picture takes at most {most} styles: remove one first.", { bad: true, values: { most: STYLES } });
+      return;
+    }
     const url = URL.createObjectURL(file);
     const weight = slider("Weight", { min: 0.05, max: 1, step: 0.05, value: 0.5 }, share);
     const row = el("div", { class: "style" }, el("img", { src: url, alt: "" }), weight,
@@ -132,6 +136,7 @@ class Transformer {
     } catch (error) {
       if (error.code !== "cancelled") complain(error);
       say(this.status, "");
+      this.forget();
     }
     this.bar.hidden = true;
     this.stop.hidden = true;
@@ -145,12 +150,18 @@ class Transformer {
     this.bar.removeAttribute("value");
     say(this.status, "Waiting…");
     const before = this.source.url;
+    const forming = picture("", "");
     const seen = (event) => {
       if (!event.of) return;
       this.bar.value = event.step / event.of;
       say(this.status, "Step {step} of {of}", event);
+      if (event.type !== "preview") return;
+      forming.src = `data:image/png;base64,${event.images[0]}`;
+      this.result.hidden = false;
+      this.result.replaceChildren(el("div", { class: "compare" }, forming));
     };
-    const { pictures } = await work({ task: this.task, model: this.model.value, request }, seen, (job) => { this.job = job.id; });
+    const body = { task: this.task, model: this.model.value, previews: PREVIEWS, request };
+    const { pictures } = await work(body, seen, (job) => { this.job = job.id; });
     const url = pictureUrl(pictures[0].id);
     const on = async () => this.source.put(await fileOf(url));
     say(this.status, "");

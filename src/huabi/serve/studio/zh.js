@@ -143,6 +143,7 @@ export const CHINESE = {
   "How many times the sides": "边长倍数",
   "What is to be undone": "要消除什么",
   "Add a style picture": "添加风格图片",
+  "A picture takes at most {most} styles: remove one first.": "一张图片最多用 {most} 种风格：请先移除一种。",
   "Keep the picture's colours": "保留原图颜色",
   Weight: "权重",
   Remove: "移除",
