@@ -14,10 +14,15 @@ from PIL import Image
 import huabi
 from huabi import index
 from huabi.data.loader import to_unit
+from huabi.data.world.compose import draw_scene
+from huabi.data.world.export import picture as scene_of
 from huabi.drawing import again
 from huabi.enlarging import JOIN
 from huabi.metrics.restoration import psnr
+from huabi.metrics.style import content_distance, held_out, style_distance
 from huabi.pictures import open_picture, read_recipe, to_image, to_tensor
+from huabi.style import Sliced
+from huabi.stylizing import recoloured
 
 DRAWING = ("world-imagine", "world-enlarger")  # what words become pictures by
 THINGS = ("house", "cat", "boat", "tree", "car", "horse")
@@ -79,6 +84,27 @@ def test_it_draws_by_default_and_what_it_drew_can_be_made_again(
     found = [index.find(part) for part in recipe["model"].split(JOIN)]
     assert found == [index.SHIPPED / name for name in DRAWING]
     assert recipe["size"] == [208, 320]
+
+
+@pytest.mark.parametrize("hand", ["crayon", "pixel"])
+def test_a_photograph_takes_on_a_hand_that_was_never_seen(
+    hand: str, huabi: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUABI_HOME", str(tmp_path / "home"))
+    photo = Image.fromarray(skimage.data.chelsea()[60:252, 120:312])
+    photo.save(tmp_path / "photo.png")
+    scene_of(draw_scene(900), (192, 192), hand).save(tmp_path / "style.png")
+    done = huabi("stylize", tmp_path / "photo.png", tmp_path / "style.png", "--out", tmp_path / "new.png")
+    assert done.code == 0, done.err
+    recipe = read_recipe(tmp_path / "new.png")
+    assert recipe is not None
+    assert index.find(recipe["model"]) == index.SHIPPED / "fast-style"
+    seer = held_out()
+    seen = (tmp_path / f"{name}.png" for name in ("photo", "style", "new"))
+    content, style, made = (to_tensor(open_picture(path))[None] for path in seen)
+    before, after = (style_distance(seer, Sliced(), x, style) for x in (recoloured(content, style), made))
+    assert after < 0.7 * before
+    assert content_distance(seer, made, content) < 0.7 * content_distance(seer, style, content)
 
 
 RESTORERS = {"denoise": "photo-denoiser", "dejpeg": "photo-deblocker", "upscale": "photo-doubler"}
