@@ -21,7 +21,7 @@ from huabi.enlarging import JOIN
 from huabi.metrics.restoration import psnr
 from huabi.metrics.style import content_distance, held_out, style_distance
 from huabi.pictures import open_picture, read_recipe, to_image, to_tensor
-from huabi.style import Sliced
+from huabi.style import Gram, seer_of
 from huabi.stylizing import recoloured
 
 DRAWING = ("world-imagine", "world-enlarger")  # what words become pictures by
@@ -99,12 +99,12 @@ def test_a_photograph_takes_on_a_hand_that_was_never_seen(
     recipe = read_recipe(tmp_path / "new.png")
     assert recipe is not None
     assert index.find(recipe["model"]) == index.SHIPPED / "fast-style"
-    seer = held_out()
+    seer = seer_of("efficientnet-lite0")
     seen = (tmp_path / f"{name}.png" for name in ("photo", "style", "new"))
     content, style, made = (to_tensor(open_picture(path))[None] for path in seen)
-    before, after = (style_distance(seer, Sliced(), x, style) for x in (recoloured(content, style), made))
-    assert after < 0.7 * before
-    assert content_distance(seer, made, content) < 0.7 * content_distance(seer, style, content)
+    before, after = (style_distance(seer, Gram(), x, style) for x in (recoloured(content, style), made))
+    assert after < 0.8 * before  # so it has more of the style than its colours
+    assert content_distance(held_out(), made, content) < 0.3 * content_distance(held_out(), style, content)
 
 
 RESTORERS = {"denoise": "photo-denoiser", "dejpeg": "photo-deblocker", "upscale": "photo-doubler"}
