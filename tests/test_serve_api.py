@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import http.client
 import io
 import json
@@ -48,6 +49,17 @@ def server(tmp_path_factory: pytest.TempPathFactory, dye: Dye) -> Iterator[Runni
 def client(server: Running) -> Iterator[Any]:
     with openai.OpenAI(base_url=f"{server.url}/v1", api_key="any") as client:
         yield client
+
+
+def followed(server: Running, job: str, dye: Dye) -> list[dict[str, Any]]:
+    """All events of a job whose model waits at its gate, which is opened as soon as somebody listens."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection.request("GET", f"/v1/jobs/{job}/events")
+    with contextlib.closing(connection), connection.getresponse() as stream:
+        lines = [stream.readline()]
+        dye.gate.set()
+        lines += stream.readlines()
+    return [json.loads(line[6:]) for line in lines if line.startswith(b"data: ")]
 
 
 @pytest.fixture(autouse=True)
@@ -164,13 +176,12 @@ def test_streams(client: Any, partial: int) -> None:
         assert opened(events[0].b64_json).size == (8, 8)
 
 
-def test_a_preview_is_labelled_and_never_the_picture(server: Running) -> None:
+def test_a_preview_is_labelled_and_never_the_picture(server: Running, dye: Dye) -> None:
     body = {"task": "imagine", "model": "dye", "request": {"prompt": "x", "seed": 200, "steps": 77}, "previews": 100}
     for again in range(2):  # the second time it is known how many estimates there are
+        dye.gate.clear()
         job = call(server, "POST", "/v1/jobs", body)[1]["id"]
-        events = call(server, "GET", f"/v1/jobs/{job}/events")[1].decode()
-        shown = [json.loads(line[6:]) for line in events.splitlines() if line.startswith("data:")]
-        images = [image for event in shown for image in event.get("images", [])]
+        images = [image for event in followed(server, job, dye) for image in event.get("images", [])]
         assert images
         for image in images:
             assert not again or opened(image).getpixel((0, 0)) != (200, 200, 200)
@@ -417,15 +428,7 @@ def ended(server: Running, job: str) -> dict[str, Any]:
 def test_a_job_of_our_own_its_events_and_its_result(server: Running, dye: Dye) -> None:
     dye.gate.clear()
     job = post(server, n=2, previews=3, request={"seed": 70})
-    lines: list[str] = []
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-    connection.request("GET", f"/v1/jobs/{job['id']}/events")
-    stream = connection.getresponse()
-    threading.Timer(0.1, dye.gate.set).start()
-    while not lines or not lines[-1].startswith("event: end"):
-        lines.append(stream.readline().decode())
-    last = json.loads(stream.readline().decode().removeprefix("data: "))
-    connection.close()
+    *_, last = followed(server, job["id"], dye)
     assert last["job"]["state"] == "done"
     status, made, _ = call(server, "GET", f"/v1/jobs/{job['id']}/result")
     assert status == 200
