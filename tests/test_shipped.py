@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 import huabi
@@ -18,9 +19,11 @@ from huabi.data.world.compose import draw_scene
 from huabi.data.world.export import picture as scene_of
 from huabi.drawing import again
 from huabi.enlarging import JOIN
+from huabi.families import fast_style
 from huabi.metrics.restoration import psnr
 from huabi.metrics.style import content_distance, held_out, style_distance
-from huabi.pictures import open_picture, read_recipe, to_image, to_tensor
+from huabi.pictures import Picture, open_picture, read_recipe, to_image, to_tensor
+from huabi.requests import Stylize
 from huabi.style import Gram, seer_of
 from huabi.stylizing import recoloured
 
@@ -105,6 +108,18 @@ def test_a_photograph_takes_on_a_hand_that_was_never_seen(
     before, after = (style_distance(seer, Gram(), x, style) for x in (recoloured(content, style), made))
     assert after < 0.8 * before  # so it has more of the style than its colours
     assert content_distance(held_out(), made, content) < 0.3 * content_distance(held_out(), style, content)
+
+
+def test_strokes_grow_with_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    sky = np.linspace(110, 210, 1024, dtype=np.uint8)[:, None, None].repeat(1024, 1).repeat(3, 2)
+    style = scene_of(draw_scene(900), (512, 512), "crayon")
+    model, strokes = huabi.load(index.SHIPPED / "fast-style"), []
+    for coarsest in (fast_style.COARSEST, 1024):
+        monkeypatch.setattr(fast_style, "COARSEST", coarsest)
+        [made] = huabi.draw(model, [Stylize(image=Picture.of(sky), styles=(Picture.of(style),))])
+        small = F.avg_pool2d(to_tensor(made), 4)  # as it is seen on a small screen
+        strokes.append((small - F.avg_pool2d(small, 3, 1, 1))[:, 4:-4, 4:-4].std())
+    assert strokes[0] > 2 * strokes[1] > 0
 
 
 RESTORERS = {"denoise": "photo-denoiser", "dejpeg": "photo-deblocker", "upscale": "photo-doubler"}

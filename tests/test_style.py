@@ -28,7 +28,7 @@ from huabi.families import fast_style
 from huabi.families.fast_style import FastStyle, FastStyleConfig
 from huabi.metrics.style import content_distance, style_distance, stylisation
 from huabi.model import Batch, DataSpec
-from huabi.nets.stylenet import moments, transformed
+from huabi.nets.stylenet import Look, moments, transformed
 from huabi.nets.vgg import VGG19
 from huabi.pictures import Picture, open_picture, read_recipe, to_image, to_tensor
 from huabi.requests import Stylize
@@ -284,6 +284,24 @@ def test_large_pictures_are_stylised_in_tiles_without_seams(family: FastStyle, m
     whole = answer(family, **asked)
     monkeypatch.setattr(fast_style, "TILE", 64)
     torch.testing.assert_close(answer(family, **asked), whole, atol=1e-4, rtol=1e-3)
+
+
+def test_a_large_picture_is_drawn_from_coarse_to_fine(family: FastStyle, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [fast_style.scales(long) for long in (16, 512, 700, 800)] == [[16], [512], [700], [400, 800]]
+    assert fast_style.scales(6000) == [375, 750, 1500, 3000, 6000]
+    monkeypatch.setattr(fast_style, "COARSEST", 64)
+    once, sizes = family._once, []
+
+    def seen(content: fast_style.Content, look: Look) -> torch.Tensor:
+        sizes.append(tuple(content.small.shape[2:]))
+        return once(content, look)
+
+    monkeypatch.setattr(family, "_once", seen)
+    asked = {"image": scene(64, 256), "styles": (stripes(32, 4),)}
+    whole = answer(family, **asked)
+    assert sizes == [(16, 64), (32, 128), (64, 256)]
+    monkeypatch.setattr(fast_style, "TILE", 64)
+    torch.testing.assert_close(answer(family, **asked), whole, atol=1e-3, rtol=1e-2)
 
 
 def test_each_style_stays_within_its_mask(family: FastStyle) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -37,6 +38,7 @@ from ..weights import efficientnet_lite0
 
 SEEN = 2 * (16 + 24 + 40 + 80 + 112)  # means and deviations of the layers of EfficientNet-Lite0
 CONTENT_MAP = 4  # of what is `_heard`: an eighth of the sides
+COARSEST = 512  # pixels of the long side, about, that are drawn first
 WHOLE = 2048  # pixels of the long side up to which a picture's moments are of all its pixels
 TILE, MULTIPLE = 1024, 8
 FEATURES = 4  # pixels from one of the encoder's features to the next
@@ -87,8 +89,9 @@ class Content(NamedTuple):
     """What is stylised, as the network takes it."""
 
     picture: Tensor  # (1, 3, H, W)
-    own: tuple[Tensor, Tensor]  # its features' moments
-    features: Tensor | None  # (1, C, h, w), where the picture is one tile
+    small: Tensor  # (1, 3, h, w) the same in the size of the first pass
+    own: tuple[Tensor, Tensor]  # the moments of that one's features
+    features: Tensor | None  # (1, C, h / 4, w / 4), where it is one tile
 
 
 class FastStyle(Family):
@@ -285,10 +288,11 @@ class FastStyle(Family):
 
         yield from steadied(pairs()) if steady else (x for _, x in pairs())
 
-    def _content(self, x: Tensor) -> Content:
-        longest = max(x.shape[-2:])
-        features = self.net.encode(_padded(resized(x, min(WHOLE, longest))))
-        return Content(x, moments(features), features if longest <= TILE else None)
+    def _content(self, x: Tensor, small: Tensor | None = None) -> Content:
+        small = resized(x, scales(max(x.shape[-2:]))[0]) if small is None else small
+        longest = max(small.shape[-2:])
+        features = self.net.encode(_padded(resized(small, min(WHOLE, longest))))
+        return Content(x, small, moments(features), features if longest <= TILE else None)
 
     def _looks(self, request: Stylize, x: Tensor) -> list[Look]:
         """The mean of the styles, or where there are masks each of them; with chaos, strayed."""
@@ -318,13 +322,20 @@ class FastStyle(Family):
         return (self._rendered(content, mine.lerp(look, strength)) + (1 - strength) * lost).clamp(-1, 1)
 
     def _rendered(self, content: Content, look: Look) -> Tensor:
-        """What the network makes of a content (1, 3, H, W), tile by tile; margins hold all that it looks at."""
-        height, width = content.picture.shape[-2:]
+        """A content (1, 3, H, W) in a look, from coarse to fine: each pass draws on what the one before has drawn."""
+        x = self._once(content, look)
+        for long in scales(max(content.picture.shape[-2:]))[1:]:
+            x = self._once(self._content(x, resized(x, long)), look)
+        return x
+
+    def _once(self, content: Content, look: Look) -> Tensor:
+        """What the network makes of the small picture, tile by tile; margins hold all that it looks at."""
+        height, width = content.small.shape[-2:]
         if content.features is not None:
             place = torch.zeros(1, 2, dtype=torch.int64, device=self.device)
             whole: Tensor = self.net(content.features, content.own, look, place).float()
             return whole[..., :height, :width]
-        x, margin = _padded(content.picture), 32 * self.config.net.depth + 40
+        x, margin = _padded(content.small), 32 * self.config.net.depth + 40
         out = torch.empty_like(x)
         for top, left, bottom, right in boxes(x.shape[-2], x.shape[-1], TILE):
             above, before = min(margin, top), min(margin, left)
@@ -334,6 +345,12 @@ class FastStyle(Family):
             inner = part[..., above : above + bottom - top, before : before + right - left]
             out[..., top:bottom, left:right] = inner
         return out[..., :height, :width]
+
+
+def scales(long: int) -> list[int]:
+    """The long sides of the passes, coarse to fine: a network's strokes have a size in pixels, a painter's have not."""
+    halvings = max(0, round(math.log2(long / COARSEST)))
+    return [round(long / 2**k) for k in range(halvings, -1, -1)]
 
 
 def _sized(x: Tensor) -> Tensor:
