@@ -403,18 +403,19 @@ def test_edit_fills_holes_by_what_restores(huabi: Any, runs: Path, tmp_path: Pat
     refused(huabi("edit", tmp_path / "photo.png", "--model", "telea"), "--mask FILE")
 
 
+@pytest.mark.parametrize("words", [("edit",), ("restore", "--task", "inpaint")])
 def test_without_words_a_hole_is_filled_by_the_users_own_or_by_a_method(
-    huabi: Any, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: tuple[str, ...], huabi: Any, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HUABI_HOME", str(tmp_path / "home"))
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (12, 12, 3), dtype=np.uint8)).save(tmp_path / "photo.png")
     hole = Image.new("RGBA", (12, 12))  # as it is drawn: white on nothing
     hole.paste((255, 255, 255, 255), (3, 3, 8, 9))
     hole.save(tmp_path / "hole.png")
-    words = ("edit", tmp_path / "photo.png", "--mask", tmp_path / "hole.png", "--out", tmp_path / "filled.png")
+    asked = (*words, tmp_path / "photo.png", "--mask", tmp_path / "hole.png", "--out", tmp_path / "filled.png")
 
     def filled_by() -> str:
-        done = huabi(*words)
+        done = huabi(*asked)
         assert done.code == 0, done.err
         recipe = read_recipe(tmp_path / "filled.png")
         assert recipe is not None

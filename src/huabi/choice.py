@@ -44,12 +44,16 @@ def editor_for(request: Edit, name: str | Path | None = None, device: str = "aut
     """
     wordy = request.prompt or request.negative or request.scribble or any(request.expand)
     fills = request.mask is not None and not wordy
-    return model_for(Edit, _filling() if name is None and fills else name, device)
+    return model_for(Edit, _filling(Edit, Restore) if name is None and fills else name, device)
 
 
-def _filling() -> Path | str | None:
+def _filling(*tasks: type[Request]) -> Path | str | None:
+    """The user's first run that answers one of `tasks` by filling a hole, else a method; what comes along does not.
+
+    What comes along to fill holes learnt from scenes of the world alone.
+    """
     mine = [run for run in index.known() if not index.comes(run) and not index.enlarges(run)]
-    for task in (Edit, Restore):
+    for task in tasks:
         for run in mine:
             found = _answering(run, task)
             if found and (task is Edit or "inpaint" in found[1]["config"]["task"]):
@@ -85,6 +89,8 @@ def _stylist(styled: bool) -> Path | str:
 def restorer_for(request: Restore, name: str | Path | None = None, device: str = "auto") -> Model:
     """The method or the model called `name`, or the first known model that was trained for what `request` asks."""
     settings: dict[str, Any] = {"scale": request.scale} if request.task == "upscale" else {}
+    if name is None and request.task == "inpaint":
+        name = _filling(Restore)
 
     def fits(config: dict[str, Any]) -> bool:
         return request.task in config["task"] and all(config[key] == value for key, value in settings.items())
