@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from sqlalchemy import select
 
 from conftest import TINY, write_pictures
 from dye import Dye, Running, until
-from huabi import api
+from huabi import api, index
 from huabi.mel import RATE
 from huabi.pictures import Picture
 from huabi.serve import shelf as shelves
@@ -267,7 +268,7 @@ def stroke(page: Page, *places: tuple[float, float]) -> None:
     page.mouse.up()
 
 
-def test_a_mask_is_drawn_by_the_mouse_and_repainted(page: Page, server: Running) -> None:
+def test_a_mask_is_drawn_by_the_mouse_and_repainted(page: Page, server: Running, dye: Dye) -> None:
     canvas = tab(page, "canvas")
     canvas.locator("#edit-model").select_option("dye")
     give(page, canvas.get_by_role("button", name="Open", exact=True), ("house.png", png("blue", (32, 32))))
@@ -278,8 +279,11 @@ def test_a_mask_is_drawn_by_the_mouse_and_repainted(page: Page, server: Running)
     stroke(page, (0.5, 0.25), (0.6, 0.25))
     canvas.get_by_label("Undo").click()
     canvas.locator("#edit-prompt").fill("a hat")
+    dye.gate.clear()
     canvas.locator("#edit-go").click()
-    expect(canvas.locator("#edit-results img")).to_have_count(2)
+    expect(canvas.locator('#edit-results .forming img[src^="data:image/png"]')).to_have_count(2)
+    dye.gate.set()
+    expect(canvas.locator("#edit-results").get_by_label("Open the picture")).to_have_count(2)
     request = asked(server)
     mask = Picture.from_base64(request["mask"]).image(1)
     assert (request["prompt"], mask.size) == ("a hat", (32, 32))
@@ -289,7 +293,7 @@ def test_a_mask_is_drawn_by_the_mouse_and_repainted(page: Page, server: Running)
     canvas.get_by_label("Eraser").click()
     stroke(page, (0.1, 0.75), (0.9, 0.75))
     canvas.locator("#edit-go").click()
-    expect(canvas.locator("#edit-results img")).to_have_count(4)
+    expect(canvas.locator("#edit-results").get_by_label("Open the picture")).to_have_count(4)
     mask = Picture.from_base64(asked(server)["mask"]).image(1)
     assert [mask.getpixel((17, row)) for row in (8, 24)] == [255, 0]
 
@@ -353,6 +357,23 @@ def test_before_and_after_under_a_slider(page: Page, server: Running) -> None:
     until(lambda: server.service.store.recent(1)[0].task == "paint")
     expect(part.locator("#transform-go")).to_be_enabled()
     assert asked(server)["brush"] == "ink"
+
+
+def test_what_upscales_by_another_number_is_not_offered(page: Page, server: Running) -> None:
+    own = server.service.place.run("doubler")
+    shutil.copytree(index.SHIPPED / "photo-doubler", own)
+    page.reload()
+    part = tab(page, "transform")
+    part.get_by_role("button", name="Restore", exact=True).click()
+    part.locator("#damage").select_option("upscale")
+    offered = part.locator("#transform-model option")
+    expect(offered.filter(has_text="doubler")).to_have_count(1)
+    sides = part.get_by_role("slider", name="How many times the sides")
+    sides.fill("3")
+    expect(sides).to_have_attribute("aria-valuetext", "3 ×")
+    expect(offered.filter(has_text="doubler")).to_have_count(0)
+    expect(offered.filter(has_text="bicubic")).to_have_count(1)
+    shutil.rmtree(own)
 
 
 def test_a_style_is_seen_while_it_forms_and_a_ninth_is_refused(page: Page, server: Running, hand: Hand) -> None:

@@ -111,6 +111,7 @@ class Model(BaseModel):
     labels: list[str]
     domains: list[str]
     undoes: list[str] = Field(description="damages, where it restores")
+    scale: int = Field(description="times that it makes the sides, where it upscales by one number alone; else 0")
     built_in: bool
     came: bool = Field(description="whether it comes with Huabi")
 

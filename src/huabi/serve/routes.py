@@ -98,7 +98,7 @@ def card_view(card: Card) -> dict[str, Any]:
     openai = {"id": card.name, "object": "model", "created": int(card.changed), "owned_by": "huabi"}
     known = {"tasks": tasks, "size": list(card.spec.size), "labels": list(card.spec.labels)}
     known |= {"domains": list(card.spec.domains), "undoes": list(card.undoes), "built_in": not card.places}
-    known |= {"came": card.came}  # with Huabi
+    known |= {"scale": card.scale, "came": card.came}  # with Huabi
     return openai | known
 
 

@@ -88,12 +88,18 @@ export function field(words, control, note = "") {
 
 /** A labelled slider whose value is shown; returns the field, and the input as its `input`. */
 export function slider(words, { min, max, step, value }, show = (v) => v) {
-  const output = el("output", {}, String(show(value)));
+  const shown = el("b", { "aria-hidden": "true" }); // an <output> would take the label for itself
   const input = el("input", { type: "range", min, max, step, value });
-  input.addEventListener("input", () => { output.textContent = show(Number(input.value)); });
-  const whole = el("label", { class: "field" }, el("span", {}, el("span", { t: words }), output), input);
+  const tell = () => {
+    const text = String(show(Number(input.value)));
+    shown.textContent = text;
+    input.setAttribute("aria-valuetext", text);
+  };
+  input.addEventListener("input", tell);
+  tell();
+  const whole = el("label", { class: "field" }, el("span", {}, el("span", { t: words }), shown), input);
   whole.input = input;
-  whole.set = (v) => { input.value = v; output.textContent = show(Number(v)); };
+  whole.set = (v) => { input.value = v; tell(); };
   return whole;
 }
 

@@ -2,6 +2,7 @@
 import { base64, pictureUrl } from "./api.js";
 import { Surface } from "./canvas.js";
 import { button, choices, el, entered, field, fill, icon, picture, say, slider, toast } from "./dom.js";
+import { Forming } from "./forming.js";
 import { choose, droppable, fileOf } from "./pick.js";
 import { models, onModels, takes } from "./store.js";
 import { view } from "./viewer.js";
@@ -178,16 +179,22 @@ class Editor {
     this.go.disabled = true;
     this.stop.hidden = false;
     say(this.status, "Waiting…");
+    const n = this.model.value === COLOURING ? 1 : Number(this.n.input.value);
+    const forming = new Forming(n);
+    const seen = (event) => {
+      if (event.of) say(this.status, "Step {step} of {of}", event);
+      forming.seen(event);
+    };
     try {
-      const n = this.model.value === COLOURING ? 1 : Number(this.n.input.value);
       const body = { task: "edit", model: this.model.value, n, previews: 8, request: await this.request() };
-      const made = await work(body, (event) => event.of && say(this.status, "Step {step} of {of}", event), (job) => { this.job = job.id; });
-      say(this.status, "");
-      this.results.prepend(...made.pictures.map((one) => this.result({ id: one.id, recipe: one.recipe, model: made.job.model, task: "edit" })));
+      this.results.prepend(...forming.places);
+      const made = await work(body, seen, (job) => { this.job = job.id; });
+      forming.done(made.pictures.map((one) => this.result({ id: one.id, recipe: one.recipe, model: made.job.model, task: "edit" })));
     } catch (error) {
-      say(this.status, "");
-      complain(error);
+      forming.gone();
+      if (error.code !== "cancelled") complain(error);
     }
+    say(this.status, "");
     this.go.disabled = false;
     this.stop.hidden = true;
   }

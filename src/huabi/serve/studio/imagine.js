@@ -1,6 +1,7 @@
 /** Imagine: words, or a label, become pictures that can be watched while they form. */
 import { base64, call, pictureUrl } from "./api.js";
 import { button, el, entered, fill, icon, picture, say, toast } from "./dom.js";
+import { Forming } from "./forming.js";
 import { droppable } from "./pick.js";
 import { settings } from "./settings.js";
 import { model, models, onModels, takes } from "./store.js";
@@ -10,6 +11,7 @@ import { cancel, onWork, work } from "./work.js";
 const PREVIEWS = 12;
 const DRAFT = "huabi.draft"; // what was typed, so that a reload loses nothing
 const GALLERY = 60;
+const OWN = ["imagine", "generate", "vary", "edit"]; // tasks whose settings the form knows
 const VARIED = { little: 0.35, some: 0.5, much: 0.75 };
 
 /** Builds the tab into `page`; returns what is done when it is opened. */
@@ -135,7 +137,7 @@ class Imagine {
 
   open(shown) {
     view(shown, (close) => [
-      button("Use these settings", () => { close(); this.restore(shown.recipe, shown.model); }, { kind: "main", symbol: "settings" }),
+      ...(OWN.includes(shown.task) ? [button("Use these settings", () => { close(); this.restore(shown.recipe, shown.model); }, { kind: "main", symbol: "settings" })] : []),
       button("Upscale", () => { close(); this.upscale(shown).catch(complain); }),
       button("Vary a little", () => { close(); this.vary(shown, VARIED.little).catch(complain); }),
       button("Vary a lot", () => { close(); this.vary(shown, VARIED.much).catch(complain); }),
@@ -161,6 +163,7 @@ class Imagine {
     try {
       const { recipe, model: name } = await call("POST", "/v1/recipe", { image: await base64(file) });
       if (!recipe) throw new Error("This picture holds no recipe of Huabi's.");
+      if (!OWN.includes(recipe.task)) throw new Error("This picture was made from another one: its settings do not fit here.");
       this.restore(recipe, name);
       const given = Object.keys(recipe.inputs ?? {}).length;
       toast(given ? "Its settings are back; the picture or sound that it was drawn from is to be chosen again." : "Its settings are back.");
@@ -195,13 +198,9 @@ class Batch {
     this.bar = el("progress", { max: 1, value: 0, label: "Progress" });
     this.stop = button("Stop", () => this.job && cancel(this.job).catch(complain), { kind: "small" });
     this.again = el("button", { type: "button", class: "ghost", hidden: true, label: "Reroll", on: { click: () => this.reroll() } }, icon("again"), el("span", { t: "Reroll" }));
-    this.frames = Array.from({ length: body.n }, () => this.frame());
-    this.grid = el("div", { class: `candidates ${body.n === 1 ? "one" : ""}` }, this.frames);
+    this.forming = new Forming(body.n);
+    this.grid = el("div", { class: `candidates ${body.n === 1 ? "one" : ""}` }, this.forming.places);
     this.node = el("section", { class: "batch" }, el("header", {}, this.words, el("div", { class: "row" }, this.status, this.stop, this.again)), this.bar, this.grid);
-  }
-
-  frame() {
-    return el("figure", { class: "candidate" }, el("div", { class: "frame forming" }));
   }
 
   reroll() {
@@ -214,12 +213,7 @@ class Batch {
       say(this.status, "Step {step} of {of}", event);
       this.bar.value = event.of ? event.step / event.of : 0;
     }
-    if (event.type !== "preview") return;
-    event.positions.forEach((position, row) => {
-      const place = this.frames[position].firstChild;
-      const image = place.firstChild ?? place.appendChild(picture("", ""));
-      image.src = `data:image/png;base64,${event.images[row]}`;
-    });
+    this.forming.seen(event);
   }
 
   async run() {
@@ -237,7 +231,7 @@ class Batch {
   finish(pictures, job) {
     const seconds = job.finished - job.started;
     say(this.status, "{seconds} s", { seconds: seconds < 10 ? seconds.toFixed(1) : Math.round(seconds) });
-    pictures.forEach((made, place) => this.frames[place].replaceWith(this.done({ id: made.id, recipe: made.recipe, task: this.body.task, model: job.model })));
+    this.forming.done(pictures.map((made) => this.done({ id: made.id, recipe: made.recipe, task: this.body.task, model: job.model })));
   }
 
   done(shown) {

@@ -59,6 +59,7 @@ class Transformer {
     fill(damage, DAMAGES.map(([value, words]) => [value, words, true]));
     const scale = slider("How many times the sides", { min: 2, max: 4, step: 1, value: 2 }, (v) => `${v} ×`);
     const strength = slider("Strength", unit(1), share);
+    scale.input.addEventListener("input", () => this.offer());
     this.damage = damage;
     this.scaleField = scale;
     const read = async () => ({ task: damage.value, strength: Number(strength.input.value), ...(damage.value === "upscale" ? { scale: Number(scale.input.value) } : {}) });
@@ -120,7 +121,9 @@ class Transformer {
   offer() {
     const upscales = this.damage.value === "upscale";
     this.scaleField.hidden = !upscales;
-    const found = models(this.task).filter((one) => this.task !== "restore" || one.undoes.includes(this.damage.value));
+    const scale = upscales ? Number(this.scaleField.input.value) : 0;
+    const fits = (one) => one.undoes.includes(this.damage.value) && (!scale || [0, scale].includes(one.scale));
+    const found = models(this.task).filter((one) => this.task !== "restore" || fits(one));
     fill(this.model, found.map((one) => [one.id, one.id]));
     this.modelField.hidden = found.length < 2;
     this.go.disabled = !found.length;

@@ -56,6 +56,7 @@ export const CHINESE = {
   "Vary a lot": "大幅变化",
   "This picture holds no recipe of Huabi's.": "此图片中没有画笔的配方。",
   "Its settings are back.": "设置已恢复。",
+  "This picture was made from another one: its settings do not fit here.": "这张图片由另一张图片加工而成，其设置不适用于此处。",
   "Its settings are back; the picture or sound that it was drawn from is to be chosen again.": "设置已恢复；所参照的图片或声音需重新选择。",
   Upscaled: "放大",
   Variations: "变化",
