@@ -17,13 +17,11 @@ from ..metrics.restoration import perceptual_distance
 from ..model import DataSpec, Update
 from ..nets.features import EfficientNetLite0, over_grey
 from ..nets.patchgan import PatchCritic, halvings_for
-from ..rng import BatchRng
 from ..weights import efficientnet_lite0
 
 LEVELS = 2  # finest ones of the Laplacian pyramid, as far as pictures are large enough
 WINDOW = 4  # rows and columns over which a level's energy is compared
 MARGIN = 2.0  # between scores, from which on the hinge loss asks for no more
-SEEN_AT = 128  # pixels of the short side, up to which pictures are enlarged before the frozen network looks at them
 FAINT = 0.02  # amplitude, in [-1, 1], below which texture is none
 
 
@@ -131,7 +129,6 @@ def detail_loss(
     image: Tensor,
     drawn: Tensor,
     label: Tensor | None,
-    rng: BatchRng,
     sigma: Tensor,
     where: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -144,7 +141,6 @@ def detail_loss(
     Args:
         seer: compares what it sees in both (Johnson et al. 2016; `perceptual_distance`).
         image, drawn: pictures (B, C, H, W) and what the decoder made of their codes.
-        rng: of these rows.
         sigma: () the decoder's noise level, or (B,) that of each picture.
         where: (B, 1, H, W) bool, the only places where the two may differ, some in each row; None are all.
     """
@@ -156,25 +152,10 @@ def detail_loss(
         loss = loss - detail.adversarial * ((drawn * pull).mean((1, 2, 3)) / share / sigma).mean()
     found = {"texture": error.detach().mean().sqrt()}
     if seer is not None:
-        distance = _looked_at(seer, over_grey(drawn), over_grey(image), rng) / share  # (B,)
+        distance = perceptual_distance(seer, over_grey(drawn), over_grey(image)) / share  # (B,)
         loss = loss + detail.perceptual / 2 * (distance / sigma**2).mean()
         found["perceptual"] = distance.detach().mean()
     return loss, found
-
-
-def _looked_at(seer: EfficientNetLite0, drawn: Tensor, image: Tensor, rng: BatchRng) -> Tensor:
-    """The perceptual distance of pictures (B, C, H, W), whose mean over the step's whole batch is right, (B,).
-
-    The network knows pictures of 224 pixels: small ones are enlarged, and as many fewer looked at, which count for
-    the others.
-    """
-    times = max(1, SEEN_AT // min(image.shape[-2:]))
-    chosen = slice(-rng.start % times**2, None, times**2)
-    distance = image.new_zeros(len(image), dtype=torch.float32)
-    if len(image[chosen]):
-        x, y = (F.interpolate(z[chosen].float(), scale_factor=times, mode="bicubic") for z in (drawn, image))
-        distance[chosen] = perceptual_distance(seer, x, y) * (rng.total / -(-rng.total // times**2))
-    return distance
 
 
 def critic_turn(

@@ -143,8 +143,7 @@ class Restorer(Family):
         loss = (error + FAINT).log().mean() / 2
         logs = {"psnr": 20 * (2 / sigma).log10().mean()}
         if detail.adversarial or detail.texture or detail.perceptual:
-            helpers = self.critic, self.seer
-            more, found = detail_loss(*helpers, detail, image, drawn, batch.label, batch.rng, sigma, where)
+            more, found = detail_loss(self.critic, self.seer, detail, image, drawn, batch.label, sigma, where)
             loss, logs = loss + more, logs | found
         yield Update("net", loss, logs)
         if self.critic is not None:

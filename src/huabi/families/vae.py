@@ -76,7 +76,7 @@ def _updates(
     sigma = log_sigma.detach().exp()
     nll = gaussian_nll(image, drawn, log_sigma).mean()
     rmse = (drawn.detach() - image).square().mean().sqrt()
-    more, found = detail_loss(family.critic, family.seer, family.config.detail, image, drawn, label, batch.rng, sigma)
+    more, found = detail_loss(family.critic, family.seer, family.config.detail, image, drawn, label, sigma)
     loss = (nll + rate) / math.prod(family.spec.shape) + more
     yield Update(family.name, loss, {"nll": nll.detach(), "rmse": rmse, "sigma": sigma, **logs, **found})
     if family.critic is not None:
