@@ -88,6 +88,16 @@ def test_of_many_threads_one_gets_each_job(path: str) -> None:
     assert sorted(got) == sorted(ids)
 
 
+def test_what_has_not_ended_is_listed_before_what_has(store: Store) -> None:
+    training = store.submit(Draft("train", "mine", "{}"))
+    for _ in range(5):
+        ended = store.submit(DRAW)
+        store.cancel(ended.id)
+    waiting = store.submit(DRAW)
+    assert [job.id for job in store.recent(3)] == [waiting.id, training.id, ended.id]
+    assert len(store.recent(50)) == 7
+
+
 def test_the_oldest_is_taken_as_it_stood(store: Store) -> None:
     first, second, other = (store.submit(Draft(task, "a", "{}")) for task in ("generate", "edit", "train"))
     assert store.oldest(["generate", "edit"]) == first

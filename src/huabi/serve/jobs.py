@@ -191,8 +191,10 @@ class Store:
         return Job(**row._mapping) if row else None
 
     def recent(self, limit: int) -> list[Job]:
-        """The last jobs that were accepted, the newest first."""
-        return self._jobs(select(*_STATUS).order_by(jobs.c.place.desc()).limit(limit))
+        """Jobs that have not ended, then the others, each the newest first."""
+        newest = select(*_STATUS).order_by(jobs.c.place.desc()).limit(limit)
+        open_ = self._jobs(newest.where(jobs.c.state.in_(("queued", "running"))))
+        return list({job.id: job for job in [*open_, *self._jobs(newest)]}.values())[:limit]
 
     def queued(
         self, limit: int, tasks: Sequence[str], model: str | None = None, largest: int | None = None

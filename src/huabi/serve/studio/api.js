@@ -111,9 +111,16 @@ export function pictureUrl(id) {
   return `/v1/pictures/${encodeURIComponent(id)}`;
 }
 
+/** The bytes of a stored picture, or a `Refusal` is thrown. */
+export async function stored(url) {
+  const answer = await fetch(url);
+  if (!answer.ok) throw await refused(answer);
+  return answer.blob();
+}
+
 /** A picture's file as base64, as requests take it. */
 export async function base64(source) {
-  const blob = typeof source === "string" ? await (await fetch(source)).blob() : source;
+  const blob = typeof source === "string" ? await stored(source) : source;
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(",") + 1));

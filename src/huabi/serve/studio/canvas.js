@@ -52,7 +52,7 @@ export class Surface {
       this.pen(this.stroke);
     };
     this.top.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
+      if (event.button || this.stroke) return; // a second finger draws nothing
       this.top.setPointerCapture(event.pointerId);
       this.show(0);
       begin(place(event));

@@ -20,7 +20,7 @@ class Comparing {
     this.name = el("input", { class: "input", id: "compare-name", maxLength: 60, autocomplete: "off" });
     this.samples = el("input", { class: "input", type: "number", min: 2, max: 10000, value: 500, id: "compare-n" });
     this.kinds = el("div", { class: "stack", role: "group", label: "Families" });
-    this.go = button("Start the comparison", () => this.start(), { kind: "main", id: "compare-go", symbol: "compare" });
+    this.go = button("Start the comparison", () => {}, { type: "submit", kind: "main", id: "compare-go", symbol: "compare" });
     this.stop = button("Stop", () => this.job && cancel(this.job).catch(complain), { hidden: true });
     this.status = el("p", { class: "soft small", role: "status" });
     this.report = el("div", { class: "stack", id: "report" });
@@ -41,9 +41,11 @@ class Comparing {
 
   /** The families that fit the data and draw new pictures. */
   async families() {
+    const asked = this.source.value;
     this.kinds.replaceChildren(el("p", { class: "soft small", role: "status", t: "Looking at the pictures…" }));
     try {
-      const found = await call("GET", `/v1/data/${encodeURIComponent(this.source.value)}/preflight`);
+      const found = await call("GET", `/v1/data/${encodeURIComponent(asked)}/preflight`);
+      if (asked !== this.source.value) return; // other pictures were chosen meanwhile
       const fit = found.families.filter((one) => !one.lacks.length && one.compares);
       this.kinds.replaceChildren(...fit.map((one) => el("label", { class: "check" }, el("input", { type: "checkbox", value: one.family, checked: true }), el("span", {}, one.family))));
       this.name.value = plainName(`${found.name.split(":")[0]}-compared`, "compared");

@@ -17,6 +17,7 @@ const NOTES = {
 };
 const COLOURS = ["#1d1f23", "#ffffff", "#d1432c", "#e8a13a", "#f0d84c", "#3f9b57", "#3477c4", "#7d4fa8", "#8a5a3c"];
 const SIDES = { "On every side": [1, 1, 1, 1], "At the left": [1, 0, 0, 0], "Above": [0, 1, 0, 0], "At the right": [0, 0, 1, 0], "Below": [0, 0, 0, 1] };
+const SKETCHED = 0.6; // of the strength: what was drawn is seen in what comes of it
 const COLOURING = "scribble"; // the model that needs no training
 
 /** Builds the tab. */
@@ -29,6 +30,7 @@ class Editor {
   constructor(page) {
     this.surface = new Surface();
     this.mode = "mask";
+    this.busy = false;
     this.colour = COLOURS[2];
     this.prompt = el("textarea", { class: "input", rows: 2, label: "Prompt", placeholder: "What shall be there", id: "edit-prompt" });
     this.model = el("select", { class: "input", label: "Model", id: "edit-model" });
@@ -105,6 +107,7 @@ class Editor {
     if (mode === "scribble") this.model.value = COLOURING;
     this.adapt();
     this.paintWith(this.colour);
+    this.strength.set(mode === "paint" ? SKETCHED : 1);
   }
 
   /** The models for this mode; strokes need none that is trained. */
@@ -112,8 +115,8 @@ class Editor {
     const found = models("edit").filter((one) => this.mode === "scribble" || one.id !== COLOURING);
     const first = found.filter((one) => one.id === COLOURING);
     fill(this.model, [...first, ...found.filter((one) => one.id !== COLOURING)].map((one) => [one.id, one.id === COLOURING ? "Without training" : one.id, one.id === COLOURING]));
-    this.go.disabled = !found.length;
-    say(this.status, found.length ? "" : "No model here repaints pictures: train diffusion or text_to_image, or start the studio with --model.");
+    this.go.disabled = this.busy || !found.length;
+    if (!this.busy) say(this.status, found.length ? "" : "No model here repaints pictures: train diffusion or text_to_image, or start the studio with --model.");
   }
 
   /** What needs no training takes no words, and always colours alike. */
@@ -147,7 +150,6 @@ class Editor {
   async load(file) {
     try {
       await this.surface.load(file);
-      this.results.replaceChildren();
     } catch {
       toast("This is no PNG, JPEG or WebP.", { bad: true });
     }
@@ -176,6 +178,9 @@ class Editor {
 
   async generate() {
     if (this.go.disabled) return;
+    if (this.busy) return;
+    this.busy = true;
+    this.job = null;
     this.go.disabled = true;
     this.stop.hidden = false;
     say(this.status, "Waiting…");
@@ -194,8 +199,8 @@ class Editor {
       forming.gone();
       if (error.code !== "cancelled") complain(error);
     }
-    say(this.status, "");
-    this.go.disabled = false;
+    this.busy = false;
+    this.offer();
     this.stop.hidden = true;
   }
 

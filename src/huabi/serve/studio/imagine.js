@@ -2,7 +2,7 @@
 import { base64, call, pictureUrl } from "./api.js";
 import { button, el, entered, fill, icon, picture, say, toast } from "./dom.js";
 import { Forming } from "./forming.js";
-import { droppable } from "./pick.js";
+import { choose, droppable } from "./pick.js";
 import { settings } from "./settings.js";
 import { model, models, onModels, takes } from "./store.js";
 import { view } from "./viewer.js";
@@ -30,7 +30,8 @@ class Imagine {
     this.go = el("button", { class: "button main", type: "submit", id: "generate" }, icon("imagine"), el("span", { t: "Generate" }));
     this.more = el("button", { class: "ghost", type: "button", "aria-expanded": "false", "aria-controls": "settings", on: { click: () => this.toggle() } }, icon("settings"), el("span", { t: "Settings" }));
     this.form = el("form", { class: "panel prompt", noValidate: true }, this.prompt,
-      el("div", { class: "row" }, this.model, this.label, this.more, el("span", { class: "grow" }), this.go), this.settings.node);
+      el("div", { class: "row" }, this.model, this.label, this.more, button("From a picture", () => this.pick(), { kind: "ghost", symbol: "picture", hint: "Settings from a picture of Huabi's" }),
+        el("span", { class: "grow" }), this.go), this.settings.node);
     this.batches = el("div", { class: "stack", id: "batches" });
     this.gallery = el("div", { class: "gallery", id: "gallery" });
     this.past = el("section", { class: "stack", hidden: true }, el("h2", { t: "Gallery" }), this.gallery);
@@ -159,12 +160,21 @@ class Imagine {
     window.scrollTo({ top: 0 });
   }
 
+  async pick() {
+    const [file] = await choose();
+    if (file) await this.read(file);
+  }
+
   async read(file) {
     try {
       const { recipe, model: name } = await call("POST", "/v1/recipe", { image: await base64(file) });
       if (!recipe) throw new Error("This picture holds no recipe of Huabi's.");
       if (!OWN.includes(recipe.task)) throw new Error("This picture was made from another one: its settings do not fit here.");
       this.restore(recipe, name);
+      if (!model(name)) {
+        toast("Its settings are back, but the model that drew it is not here: another one would draw.", { bad: true });
+        return;
+      }
       const given = Object.keys(recipe.inputs ?? {}).length;
       toast(given ? "Its settings are back; the picture or sound that it was drawn from is to be chosen again." : "Its settings are back.");
     } catch (error) {
@@ -176,7 +186,11 @@ class Imagine {
     const { pictures } = await call("GET", `/v1/pictures?limit=${GALLERY}`);
     this.past.hidden = !pictures.length;
     const there = new Map([...this.gallery.children].map((node) => [node.dataset.id, node]));
-    this.gallery.replaceChildren(...pictures.map((shown) => there.get(shown.id) ?? this.thumb(shown)));
+    pictures.forEach((shown, place) => { // those that stay are not moved, so that none loses the focus
+      const node = there.get(shown.id) ?? this.thumb(shown);
+      if (this.gallery.children[place] !== node) this.gallery.insertBefore(node, this.gallery.children[place] ?? null);
+    });
+    while (this.gallery.children.length > pictures.length) this.gallery.lastChild.remove();
     if (pictures.length) this.none.hidden = true;
   }
 

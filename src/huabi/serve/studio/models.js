@@ -1,5 +1,5 @@
 /** Models: what is offered, what each can do, its size and labels. */
-import { button, el, icon } from "./dom.js";
+import { button, el, icon, toast } from "./dom.js";
 import { hand, models as known, onModels, refresh } from "./store.js";
 
 const TASKS = { imagine: "words to picture", generate: "new pictures", edit: "edit", vary: "vary", translate: "translate", restore: "restore", stylize: "stylize", enhance: "enhance", paint: "paint" };
@@ -23,7 +23,7 @@ export function models(page) {
   const none = el("div", { class: "empty" }, icon("models"), el("h2", { t: "No model of your own yet" }),
     el("p", { t: "Train one on a folder of pictures; it appears here as soon as it draws." }),
     button("Train a model", () => hand("train", "nothing"), { kind: "main" }));
-  page.append(el("div", { class: "row apart" }, el("h1", { t: "Models" }), button("Look again", () => refresh(), { kind: "small", symbol: "again" })),
+  page.append(el("div", { class: "row apart" }, el("h1", { t: "Models" }), button("Look again", () => refresh().catch((error) => toast(error.message, { bad: true })), { kind: "small", symbol: "again" })),
     none, mine, el("h2", { t: "Without training" }), others);
   onModels(() => {
     const trained = known().filter((model) => !model.built_in);

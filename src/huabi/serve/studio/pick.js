@@ -1,5 +1,5 @@
 /** Picking a picture: by a click, or by dropping it. */
-import { base64 } from "./api.js";
+import { base64, stored } from "./api.js";
 import { el, icon, picture, toast } from "./dom.js";
 
 export const KINDS = ["image/png", "image/jpeg", "image/webp"];
@@ -57,6 +57,6 @@ export function slot(words, changed = () => {}) {
 
 /** A stored picture as a file. */
 export async function fileOf(url) {
-  const blob = await (await fetch(url)).blob();
+  const blob = await stored(url);
   return new File([blob], "huabi.png", { type: blob.type });
 }

@@ -72,6 +72,7 @@ export class Run {
     const job = await call("GET", `/v1/jobs/${watched}`);
     if (this.job !== watched) return;
     await this.look();
+    if (this.job !== watched) return; // another run was chosen meanwhile
     this.tell(job);
     if (ENDS.includes(job.state)) {
       this.job = null;
@@ -88,14 +89,16 @@ export class Run {
 
   /** Takes in what the log has more; a run that has not begun yet has none. */
   async look() {
+    const { name } = this;
     try {
-      const log = await call("GET", `/v1/runs/${this.name}/log?after=${this.rows.at(-1)?.step ?? 0}`);
+      const log = await call("GET", `/v1/runs/${name}/log?after=${this.rows.at(-1)?.step ?? 0}`);
+      if (this.name !== name) return;
       this.log = log;
       this.rows = [...this.rows.filter((row) => row.step <= log.step), ...log.rows];
       await this.draw(log);
     } catch (error) {
       if (error.status !== 400) throw error;
-      this.log = null;
+      if (this.name === name) this.log = null;
     }
   }
 
@@ -112,7 +115,12 @@ export class Run {
   }
 
   async show(step) {
-    const url = await blobUrl(`/v1/runs/${this.name}/previews/${step}`);
+    const { name } = this;
+    const url = await blobUrl(`/v1/runs/${name}/previews/${step}`);
+    if (this.name !== name) {
+      URL.revokeObjectURL(url);
+      return;
+    }
     this.shown = step;
     const image = el("img", { src: url, alt: "", class: "pixels" });
     image.addEventListener("load", () => URL.revokeObjectURL(url));

@@ -55,7 +55,11 @@ export function settings() {
   const read = (model) => {
     const words = model.tasks.includes("imagine");
     const request = {};
-    for (const name of ["seed", "steps", "guidance"]) if (inputs[name].value.trim()) request[name] = Number(inputs[name].value);
+    for (const name of ["seed", "steps", "guidance"]) {
+      const said = inputs[name].value.trim();
+      if (said) request[name] = Number(said);
+      if (said && Number.isNaN(request[name])) throw new Error("Seed, steps and guidance are numbers.");
+    }
     if (words) {
       for (const name of ["negative", "mood", "style"]) if (inputs[name].value.trim()) request[name] = inputs[name].value.trim();
       if (ratio.value) request.ar = ratio.value;

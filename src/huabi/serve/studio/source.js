@@ -1,6 +1,6 @@
 /** The choice of data to train on: what the server has, or pictures that are sent. */
 import { call } from "./api.js";
-import { button, el, field, fill, say, toast } from "./dom.js";
+import { button, el, entered, field, fill, say, toast } from "./dom.js";
 import { choose } from "./pick.js";
 
 const WORLD = "world:";
@@ -74,6 +74,11 @@ export function sourceField(id, changed = () => {}, ...more) {
   node.send = send;
   select.addEventListener("change", tell);
   options.addEventListener("change", tell);
+  options.addEventListener("keydown", (event) => {
+    if (!entered(event)) return;
+    event.preventDefault(); // it starts no training
+    tell();
+  });
   return node;
 }
 

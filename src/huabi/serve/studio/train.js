@@ -24,7 +24,7 @@ class Training {
     this.size = el("select", { class: "input", id: "size" });
     this.name = el("input", { class: "input", id: "run-name", autocomplete: "off", required: true, pattern: "[A-Za-z0-9_][A-Za-z0-9_.\\-]*", maxLength: 60 });
     this.report = el("div", { class: "stack" });
-    this.go = button("Start training", () => this.start(), { kind: "main", id: "train-go", symbol: "train" });
+    this.go = button("Start training", () => {}, { type: "submit", kind: "main", id: "train-go", symbol: "train" });
     this.closed = el("p", { class: "warn", hidden: true, t: "This server trains nothing: start it with --runs DIR." });
     this.list = el("div", { class: "list", id: "runs" });
     this.run = new Run(() => this.listRuns());
@@ -51,8 +51,8 @@ class Training {
   async look(name) {
     this.report.replaceChildren(el("p", { class: "soft small", role: "status", t: "Looking at the pictures…" }));
     try {
-      this.findings = await call("GET", `/v1/data/${encodeURIComponent(name)}/preflight`);
-      this.tell(this.findings);
+      const found = await call("GET", `/v1/data/${encodeURIComponent(name)}/preflight`);
+      if (name === this.source.value) this.tell(found); // else other pictures were chosen meanwhile
     } catch (error) {
       this.report.replaceChildren(el("p", { class: "error", role: "alert", t: error.message }));
     }

@@ -24,6 +24,7 @@ export function transform(page) {
 class Transformer {
   constructor(page) {
     this.task = "enhance";
+    this.busy = false;
     this.source = slot("The picture", () => this.forget());
     this.model = el("select", { class: "input", label: "Model", id: "transform-model" });
     this.modelField = field("Model", this.model);
@@ -126,8 +127,8 @@ class Transformer {
     const found = models(this.task).filter((one) => this.task !== "restore" || fits(one));
     fill(this.model, found.map((one) => [one.id, one.id]));
     this.modelField.hidden = found.length < 2;
-    this.go.disabled = !found.length;
-    say(this.status, found.length ? "" : "No model here does this yet: train one under Train.");
+    this.go.disabled = this.busy || !found.length;
+    if (!this.busy) say(this.status, found.length ? "" : "No model here does this yet: train one under Train.");
     this.domains();
   }
 
@@ -135,15 +136,17 @@ class Transformer {
     try {
       if (!this.source.file) throw new Error("Choose a picture first.");
       if (this.go.disabled) return;
+      this.busy = true;
+      this.job = null;
       await this.made({ image: await this.source.base64(), ...(await this.panels[this.task].read()) });
     } catch (error) {
       if (error.code !== "cancelled") complain(error);
-      say(this.status, "");
       this.forget();
     }
+    this.busy = false;
     this.bar.hidden = true;
     this.stop.hidden = true;
-    this.go.disabled = !this.model.options.length;
+    this.offer();
   }
 
   async made(request) {
@@ -152,22 +155,25 @@ class Transformer {
     this.bar.hidden = false;
     this.bar.removeAttribute("value");
     say(this.status, "Waiting…");
-    const before = this.source.url;
+    const { file, url: before } = this.source;
     const forming = picture("", "");
     const seen = (event) => {
       if (!event.of) return;
       this.bar.value = event.step / event.of;
       say(this.status, "Step {step} of {of}", event);
-      if (event.type !== "preview") return;
+      if (event.type !== "preview" || this.source.file !== file) return;
       forming.src = `data:image/png;base64,${event.images[0]}`;
       this.result.hidden = false;
       this.result.replaceChildren(el("div", { class: "compare" }, forming));
     };
     const body = { task: this.task, model: this.model.value, previews: PREVIEWS, request };
     const { pictures } = await work(body, seen, (job) => { this.job = job.id; });
+    if (this.source.file !== file) {
+      toast("Another picture was chosen meanwhile: what came of the first is in the gallery.");
+      return;
+    }
     const url = pictureUrl(pictures[0].id);
     const on = async () => this.source.put(await fileOf(url));
-    say(this.status, "");
     this.result.hidden = false;
     this.area.classList.add("changed");
     this.result.replaceChildren(beforeAfter(before, url), el("div", { class: "row" },

@@ -36,7 +36,7 @@ export async function followed(id, seen = () => {}) {
     try {
       ended = open < STREAMS ? await heardOf(id, seen) : await looked(id, seen);
     } catch (error) {
-      if (error.status) throw error; // what the server says
+      if (error.status && error.status !== 503) throw error; // what the server says; 503 is of a moment
       await pause(BROKEN);
       continue;
     }
