@@ -48,10 +48,7 @@ def editor_for(request: Edit, name: str | Path | None = None, device: str = "aut
 
 
 def _filling(*tasks: type[Request]) -> Path | str | None:
-    """The user's first run that answers one of `tasks` by filling a hole, else a method; what comes along does not.
-
-    What comes along to fill holes learnt from scenes of the world alone.
-    """
+    """The user's first run that answers one of `tasks` by filling a hole, else a method that needs no training."""
     mine = [run for run in index.known() if not index.comes(run) and not index.enlarges(run)]
     for task in tasks:
         for run in mine:

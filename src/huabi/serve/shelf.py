@@ -114,14 +114,8 @@ class Shelf:
         return cards[name]
 
     def restorer(self, damage: str, scale: int) -> Card:
-        """The first model that undoes this damage, a trained one before the textbook's.
-
-        But what comes along to fill holes, unnamed, learnt from scenes of the world alone, and is the last.
-        """
-        cards = list(self.cards().values())
-        if damage == "inpaint":
-            cards.sort(key=lambda card: card.came and card.name not in self._places)
-        for card in cards:
+        """The first model that undoes this damage, a trained one before the textbook's."""
+        for card in self.cards().values():
             if damage in card.undoes and (damage != "upscale" or card.scale in (0, scale)):
                 return card
         raise UnknownModel(f"no model here undoes {damage}; train one: huabi train restorer, with task={damage}")
