@@ -240,7 +240,7 @@ def report_load(run: Path, size: tuple[int, int], options: argparse.Namespace) -
         before = server.memory()
         command = [sys.executable, "-m", "locust", "-f", Path(__file__).with_name("load.py"), "--headless"]
         command += ["--host", f"http://127.0.0.1:{server.port}", "--run-time", f"{options.seconds:.0f}s"]
-        command += ["--users", options.clients, "--spawn-rate", options.clients, "--stop-timeout", TIMEOUT]
+        command += ["--users", options.clients, "--spawn-rate", options.clients, "--stop-timeout", f"{TIMEOUT:.0f}"]
         told = {"LOAD_MODEL": server.model, "LOAD_SIZE": f"{size[0]}x{size[1]}", "LOAD_TIMEOUT": str(TIMEOUT)}
         done = subprocess.run([*map(str, command)], env=os.environ | told, capture_output=True, text=True)
         lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
