@@ -10,7 +10,7 @@ import io
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from huabi.provenance.filters import Guard
 from huabi.provenance.label import read_packet
 from huabi.serve import answers
 from huabi.serve import shelf as shelves
+from huabi.serve.jobs import Job
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,14 @@ def followed(server: Running, job: str, dye: Dye) -> list[dict[str, Any]]:
         dye.gate.set()
         lines += stream.readlines()
     return [json.loads(line[6:]) for line in lines if line.startswith(b"data: ")]
+
+
+def runs_next(server: Running) -> Callable[[], Job | None]:
+    """Finds the first job that runs of those that are not there yet."""
+    before = {job.id for job in server.service.store.recent(1000)}
+    return lambda: next(
+        (job for job in server.service.store.recent(9) if job.state == "running" and job.id not in before), None
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -307,11 +316,8 @@ def test_what_is_cancelled_or_refused_for_now_is_an_error_of_the_client_s_own(
     client: Any, server: Running, dye: Dye, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dye.gate.clear()
-    asking = threading.Timer(0.1, lambda: call(server, "POST", f"/v1/jobs/{running().id}/cancel"))
-
-    def running() -> Any:
-        return until(lambda: next((job for job in server.service.store.recent(1) if job.state == "running"), None))
-
+    running = runs_next(server)
+    asking = threading.Timer(0.1, lambda: call(server, "POST", f"/v1/jobs/{until(running).id}/cancel"))
     asking.start()
     with pytest.raises(openai.ConflictError, match="was cancelled"):
         client.images.generate(prompt="stop me")
@@ -545,9 +551,10 @@ def test_every_answer_is_described_and_is_as_it_is_described(server: Running) ->
 def test_a_client_that_leaves_stops_the_computing(server: Running, dye: Dye) -> None:
     for body in ({"prompt": "x"}, {"prompt": "x", "stream": True}):
         dye.gate.clear()
+        running = runs_next(server)
         connection = http.client.HTTPConnection("127.0.0.1", server.port)
         connection.request("POST", "/v1/images/generations", json.dumps(body))
-        job = until(lambda: next((j for j in server.service.store.recent(1) if j.state == "running"), None))
+        job = until(running)
         if "stream" in body:
             connection.getresponse()
         connection.close()
